@@ -1,0 +1,137 @@
+/**
+ * The journal: where a shard's flush set is committed before anything is sent (design, section 4). This file is the
+ * contract; `redis-journal.ts` is the real thing and the simulation has a model of it. Both pass the same contract tests.
+ *
+ * Every write names the epoch under which its writer holds the shard. An answer of `stale` means that somebody else
+ * holds it now: the writer discards everything it has in memory. `mismatch` means that the journal holds another
+ * set or token than the writer committed: Redis lost writes, and a person has to look (invariant 8).
+ *
+ * All times are Redis' own clock, in unix milliseconds. A rejected promise means "no answer": the write may or
+ * may not have happened, and is repeated as it was.
+ */
+
+/** One line of the bill: at most one per key and window in a set, unless the meter's formula or 15 digits forbid merging. */
+export interface Entry {
+  /** Identity at the provider: `tm1-<incarnation>-<shard>-<set>-<token part>-<entry>`, at most 100 characters. */
+  readonly identifier: string;
+  readonly account?: string;
+  readonly customer: string;
+  readonly meter: string;
+  readonly dimensions?: Readonly<Record<string, string>>;
+  /** Exact decimal, at most 15 significant digits. */
+  readonly value: string;
+  /** Newest event time in the entry, unix seconds (whole, as the provider takes them). */
+  readonly timestamp: number;
+  /** Start of the event-time window, unix milliseconds. */
+  readonly windowStartMs: number;
+  /** How many usage events were counted into it. */
+  readonly events: number;
+  /** Set when the entry is dead from the start (for example a meter with `event_time_window`): it is never sent. */
+  readonly refusal?: string;
+}
+
+/** How an entry of the pending set ended. `deferred` entries live on in the journal, outside of their set. */
+export type SettledAs = 'accepted' | 'dead' | 'in_doubt' | 'deferred';
+
+/** Why and when an entry left its set without being accepted. */
+export interface ParkedEntry {
+  readonly entry: Entry;
+  readonly state: 'dead' | 'in_doubt' | 'deferred';
+  readonly reason: string;
+  /** First attempt that may have reached the provider, Redis time; absent when it was never attempted. */
+  readonly attemptedAtMs?: number;
+  readonly attempts: number;
+  readonly parkedAtMs: number;
+  readonly set: number;
+}
+
+/** Event ids of one set and slot: 16 bytes each, the first half of SHA-256 over `lane NUL id`. */
+export interface SlotIds {
+  readonly slot: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What one commit writes, all or nothing. It never changes once it was first sent (invariant 2). */
+export interface SetCommit {
+  readonly set: number;
+  /** 128 random bits, hex: tells a repetition of this commit from another commit of the same number. */
+  readonly token: string;
+  readonly entries: readonly Entry[];
+  /** Full new value of each cursor that the set touched: key `<slot>/<producer>`, value as `encodeCursor` writes it. */
+  readonly cursors: ReadonlyMap<string, string>;
+  readonly forgottenCursors: readonly string[];
+  readonly ids: readonly SlotIds[];
+  /** Sets whose remembered ids are dropped with this commit (invariant 4). */
+  readonly forgottenIdSets: readonly number[];
+  /** New value of each total that the set touched; strings computed by the actor, scripts do no arithmetic. */
+  readonly totals: ReadonlyMap<string, string>;
+}
+
+export type CommitAnswer =
+  /** Committed now, or this very commit was already there. */
+  | { readonly answer: 'ok'; readonly redisMs: number }
+  /** `stale`: wrong epoch. `number`: not the journal's next set. `pending`: another set is in flight. */
+  | { readonly answer: 'stale' | 'number' | 'pending' };
+
+export type SetAnswer = { readonly answer: 'ok'; readonly redisMs: number } | { readonly answer: 'stale' | 'mismatch' };
+
+export type ClaimAnswer =
+  | { readonly granted: true; readonly epoch: number; readonly next: number; readonly redisMs: number }
+  | { readonly granted: false; readonly holder: string; readonly remainingMs: number };
+
+export interface PendingSet {
+  readonly set: number;
+  readonly token: string;
+  readonly entries: readonly Entry[];
+  /** Entry index → earliest journaled attempt, Redis time. */
+  readonly attemptedAtMs: ReadonlyMap<number, number>;
+  /** Entry index → how it ended, as far as progress was written. */
+  readonly settled: ReadonlyMap<number, SettledAs>;
+}
+
+/** Remembered ids of one set, and when the set settled (absent while it is pending). */
+export interface IdSet {
+  readonly set: number;
+  readonly settledAtMs?: number;
+  readonly ids: readonly SlotIds[];
+}
+
+/** Everything that the next owner of a shard starts from. */
+export interface ShardState {
+  readonly redisMs: number;
+  readonly next: number;
+  readonly pending?: PendingSet;
+  readonly deferred: readonly ParkedEntry[];
+  readonly cursors: ReadonlyMap<string, string>;
+  readonly idSets: readonly IdSet[];
+  readonly totals: ReadonlyMap<string, string>;
+}
+
+export interface ShardJournal {
+  /** Takes the lease if it is free and bumps the epoch. */
+  claim(owner: string, ttlMs: number): Promise<ClaimAnswer>;
+  /** Extends the lease; `stale` when it is no longer held under this epoch, even if nobody else took it. */
+  renew(epoch: number, ttlMs: number): Promise<{ readonly answer: 'ok' | 'stale'; readonly redisMs: number }>;
+  /** Gives the lease back, if it is still held under this epoch. */
+  release(epoch: number): Promise<void>;
+  load(epoch: number): Promise<ShardState | 'stale'>;
+  commit(epoch: number, commit: SetCommit): Promise<CommitAnswer>;
+  /** Journals that these entries are about to be attempted for the first time; the earliest time of an entry wins. */
+  mark(epoch: number, set: number, token: string, entries: readonly number[]): Promise<SetAnswer>;
+  /** Records how entries of the pending set ended; dead, in doubt and deferred ones are parked in the same write. */
+  progress(
+    epoch: number,
+    set: number,
+    token: string,
+    settled: ReadonlyMap<number, SettledAs>,
+    parked: readonly ParkedEntry[],
+  ): Promise<SetAnswer>;
+  /** The pending set is settled: every entry has ended. Repeating it answers the first settlement's time. */
+  complete(epoch: number, set: number, token: string): Promise<SetAnswer>;
+  /** Ends a deferred entry: accepted (removed), or parked as dead or in doubt; a `deferred` one is rewritten. */
+  settleDeferred(
+    epoch: number,
+    identifier: string,
+    outcome: 'accepted' | ParkedEntry,
+  ): Promise<{ readonly answer: 'ok' | 'stale'; readonly redisMs: number }>;
+}
