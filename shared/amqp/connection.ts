@@ -1,0 +1,240 @@
+import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'amqplib';
+import type { Logger } from '../log/log.ts';
+import { delayMs, type RetryPolicy } from '../retry/delay.ts';
+import { brokerAddress, withHeartbeat } from './broker-url.ts';
+
+/**
+ * One connection to the broker that comes back by itself.
+ *
+ *   idle ──start──▶ connecting ──ok──▶ connected
+ *                    ▲     │ failed        │ lost
+ *                    │     ▼               │
+ *                    └── waiting ◀─────────┘          stop(), from anywhere ──▶ stopped
+ *
+ * Guarantees: listeners hear `connected` and `lost` strictly in turn, with a generation that grows with every
+ * connection, so that whatever belongs to an old one can be told apart; nothing that the broker or the network does
+ * becomes an unhandled error; `stop()` lets everything that was sent on a channel arrive before the connection ends.
+ * Refuses: to bring back channels and consumers. They belong to a generation, and their owner opens new ones.
+ */
+type State =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'connecting'; readonly attempt: number }
+  | { readonly kind: 'waiting'; readonly attempt: number; readonly timer: NodeJS.Timeout }
+  | { readonly kind: 'connected'; readonly attempt: number; readonly session: Session; readonly sinceMs: number }
+  | { readonly kind: 'stopped'; readonly closed: Promise<void> };
+
+/** One life of the connection. Its channels die with it. */
+export interface BrokerSession {
+  readonly generation: number;
+  createChannel(): Promise<Channel>;
+  createConfirmChannel(): Promise<ConfirmChannel>;
+  /** Gives this connection up and connects again after the usual delay: for a session that has become useless. */
+  abandon(reason: string): void;
+}
+
+export interface BrokerConnectionOptions {
+  /** Asked before every attempt, so that a rotated secret is picked up. */
+  readonly readUrl: () => string | Promise<string>;
+  /** Shown by the broker's management page. */
+  readonly name: string;
+  readonly log: Logger;
+  readonly retry?: RetryPolicy;
+  /** How long `stop()` waits for a broker that does not answer. */
+  readonly closeTimeoutMs?: number;
+}
+
+const defaultRetry: RetryPolicy = { baseMs: 100, maxMs: 5_000 };
+const connectTimeoutMs = 10_000;
+/** A connection that ends earlier than this counts as a failed attempt, or a broker that throws us out would be stormed. */
+const stableAfterMs = 10_000;
+
+export class BrokerConnection {
+  readonly #options: BrokerConnectionOptions;
+  readonly #connectedListeners: ((session: BrokerSession) => void)[] = [];
+  readonly #lostListeners: ((generation: number, error: Error) => void)[] = [];
+  readonly #blockedListeners: ((blocked: boolean) => void)[] = [];
+  #state: State = { kind: 'idle' };
+  #generation = 0;
+
+  constructor(options: BrokerConnectionOptions) {
+    this.#options = options;
+  }
+
+  /** The session is open and has no channels yet. */
+  onConnected(listener: (session: BrokerSession) => void): void {
+    this.#connectedListeners.push(listener);
+  }
+
+  /** Told once for every session that was announced and then ended, except by `stop()`. */
+  onLost(listener: (generation: number, error: Error) => void): void {
+    this.#lostListeners.push(listener);
+  }
+
+  /** The broker has stopped reading what we publish (memory or disk alarm), or reads again. A new session is unblocked. */
+  onBlocked(listener: (blocked: boolean) => void): void {
+    this.#blockedListeners.push(listener);
+  }
+
+  get connected(): boolean {
+    return this.#state.kind === 'connected';
+  }
+
+  /** Returns at once; `onConnected` tells when there is a connection. */
+  start(): void {
+    if (this.#state.kind === 'idle') void this.#connect(0);
+  }
+
+  /** Closes every channel, waits for the broker's answer, then closes the connection. Repeating it waits for the first. */
+  stop(): Promise<void> {
+    const state = this.#state;
+    if (state.kind === 'stopped') return state.closed;
+    if (state.kind === 'waiting') clearTimeout(state.timer);
+    const closed = state.kind === 'connected' ? this.#closeWithin(state.session) : Promise.resolve();
+    this.#state = { kind: 'stopped', closed };
+    return closed;
+  }
+
+  async #connect(attempt: number): Promise<void> {
+    this.#state = { kind: 'connecting', attempt };
+    let model: ChannelModel;
+    let address = 'unknown';
+    try {
+      const url = await this.#options.readUrl();
+      address = brokerAddress(url);
+      model = await connect(withHeartbeat(url), {
+        noDelay: true,
+        timeout: connectTimeoutMs,
+        clientProperties: { connection_name: this.#options.name },
+      });
+    } catch (error) {
+      this.#retryLater(attempt, asError(error), address);
+      return;
+    }
+    // Nothing is awaited between the connection's birth and this: an error event without listener would end the process.
+    const session = new Session(model, ++this.#generation, this.#options.log, (error) => this.#onEnd(session, address, error));
+    model.on('close', (error?: Error) => this.#onEnd(session, address, error ?? session.lastError));
+    model.on('blocked', (reason) => {
+      this.#options.log.warn({ address, reason }, 'the broker has stopped reading what is published until its alarm is over');
+      for (const listener of this.#blockedListeners) listener(true);
+    });
+    model.on('unblocked', () => {
+      this.#options.log.info({ address }, 'the broker reads again what is published');
+      for (const listener of this.#blockedListeners) listener(false);
+    });
+    // stop() may have been called while this attempt was under way.
+    if (this.#currentKind() === 'stopped') {
+      await session.close();
+      return;
+    }
+    this.#state = { kind: 'connected', attempt, session, sinceMs: performance.now() };
+    this.#options.log.info({ address, generation: session.generation }, 'connected to the broker');
+    for (const listener of this.#connectedListeners) listener(session);
+  }
+
+  // Read through a method: the compiler would otherwise hold that the state is what was assigned before the await.
+  #currentKind(): State['kind'] {
+    return this.#state.kind;
+  }
+
+  #onEnd(session: Session, address: string, cause: Error | undefined): void {
+    const state = this.#state;
+    if (state.kind !== 'connected' || state.session !== session) return;
+    const error = cause ?? new Error('the broker closed the connection');
+    const lasted = performance.now() - state.sinceMs >= stableAfterMs;
+    this.#retryLater(lasted ? 0 : state.attempt, error, address);
+    for (const listener of this.#lostListeners) listener(session.generation, error);
+  }
+
+  #retryLater(attempt: number, error: Error, address: string): void {
+    if (this.#currentKind() === 'stopped') return;
+    const waitMs = delayMs(this.#options.retry ?? defaultRetry, attempt, Math.random());
+    this.#options.log.warn({ address, err: error, attempt, waitMs }, 'no connection to the broker, trying again');
+    const timer = setTimeout(() => void this.#connect(attempt + 1), waitMs);
+    this.#state = { kind: 'waiting', attempt, timer };
+  }
+
+  async #closeWithin(session: Session): Promise<void> {
+    const timeoutMs = this.#options.closeTimeoutMs ?? 5_000;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), timeoutMs);
+    });
+    const ended = await Promise.race([session.close(), late]);
+    clearTimeout(timer);
+    if (ended === 'late') {
+      this.#options.log.warn({ timeoutMs }, 'the broker did not answer the close of the connection; unanswered acks will be redelivered');
+    }
+  }
+}
+
+class Session implements BrokerSession {
+  readonly generation: number;
+  readonly #model: ChannelModel;
+  readonly #log: Logger;
+  readonly #onAbandoned: (error: Error) => void;
+  readonly #channels = new Set<Channel>();
+  /** The error that the connection told before it closed. */
+  lastError: Error | undefined;
+
+  constructor(model: ChannelModel, generation: number, log: Logger, onAbandoned: (error: Error) => void) {
+    this.#model = model;
+    this.generation = generation;
+    this.#log = log;
+    this.#onAbandoned = onAbandoned;
+    model.on('error', (error) => {
+      this.lastError = error;
+    });
+    model.on('handler-error', rethrow);
+  }
+
+  async createChannel(): Promise<Channel> {
+    return this.#keep(await this.#model.createChannel());
+  }
+
+  async createConfirmChannel(): Promise<ConfirmChannel> {
+    return this.#keep(await this.#model.createConfirmChannel());
+  }
+
+  abandon(reason: string): void {
+    // Told first and closed in the background: a broker that is frozen would never answer the close.
+    this.#onAbandoned(new Error(reason));
+    void this.close();
+  }
+
+  /** Never rejects: what cannot be closed is closed already. */
+  async close(): Promise<void> {
+    // amqplib: connection.close() right after channel.ack() overtakes the acks and loses them. A channel's close does not.
+    await Promise.all([...this.#channels].map(closed));
+    await closed(this.#model);
+  }
+
+  #keep<T extends Channel>(channel: T): T {
+    this.#channels.add(channel);
+    channel.on('close', () => this.#channels.delete(channel));
+    channel.on('error', (error) => {
+      this.#log.warn({ err: error, generation: this.generation }, 'the broker closed a channel');
+    });
+    channel.on('handler-error', rethrow);
+    return channel;
+  }
+}
+
+/**
+ * amqplib would turn an exception of one of our handlers into a closed connection, and the mistake into an endless
+ * reconnecting. Thrown from here (it is called in a turn of its own) it ends the process, and the broker redelivers.
+ */
+function rethrow(error: Error): never {
+  throw error;
+}
+
+/** Resolves once it is closed, by us or because its connection died first (then amqplib never answers the close). */
+function closed(closable: Channel | ChannelModel): Promise<void> {
+  return new Promise((resolve) => {
+    closable.on('close', () => resolve());
+    closable.close().then(resolve, () => resolve());
+  });
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
