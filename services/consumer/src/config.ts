@@ -1,0 +1,83 @@
+import { type Environment, type ReadFile, readSettings, type Secret } from '../../../shared/config/config.ts';
+import { addServerRules, type HttpConfig, httpConfigOf, serverShape } from '../../../shared/config/http-config.ts';
+import { settings } from '../../../shared/config/settings.ts';
+import type { LogLevel } from '../../../shared/log/log.ts';
+
+export interface ConsumerConfig {
+  readonly amqpUrl: Secret;
+  readonly redisUrl: Secret;
+  readonly stripeApiKey: Secret;
+  /** Origin, without a slash at its end. */
+  readonly stripeApiBase: string;
+  readonly namespace: string;
+  readonly shards: number;
+  readonly http: HttpConfig;
+  readonly logLevel: LogLevel;
+  readonly drainMs: number;
+  readonly flushEvents: number;
+  readonly flushIntervalMs: number;
+  readonly windowMs: number;
+  readonly windowMaxMs: number;
+  readonly dedupWindowMs: number;
+  /** Per shard. */
+  readonly dedupMaxIds: number;
+  /** The rate of the account, before `stripeShare` is taken of it. */
+  readonly stripeRatePerS: number;
+  readonly stripeShare: number;
+  readonly stripeConcurrency: number;
+  readonly stripeTimeoutMs: number;
+  readonly leaseMs: number;
+}
+
+const shape = {
+  ...serverShape,
+  amqpUrl: settings.amqpUrl,
+  redisUrl: settings.redisUrl,
+  stripeApiKey: settings.stripeApiKey,
+  stripeApiBase: settings.stripeApiBase,
+  namespace: settings.namespace,
+  shards: settings.shards,
+  flushEvents: settings.flushEvents,
+  flushIntervalMs: settings.flushIntervalMs,
+  windowMs: settings.windowMs,
+  windowMaxMs: settings.windowMaxMs,
+  dedupWindowMs: settings.dedupWindowMs,
+  dedupMaxIds: settings.dedupMaxIds,
+  stripeRatePerS: settings.stripeRatePerS,
+  stripeShare: settings.stripeShare,
+  stripeConcurrency: settings.stripeConcurrency,
+  stripeTimeoutMs: settings.stripeTimeoutMs,
+  leaseMs: settings.leaseMs,
+} as const;
+
+// What Stripe takes per second from an account, by the kind of its key (design 3.3).
+const liveRatePerS = 1_000;
+const testRatePerS = 25;
+
+/** Throws a `ConfigError` that names every fault. */
+export function parseConfig(env: Environment, readFile?: ReadFile): ConsumerConfig {
+  const reading = readSettings('consumer', env, shape, readFile);
+  addServerRules(reading, { v1: false });
+  reading.rule(['windowMs', 'windowMaxMs'], ({ windowMs, windowMaxMs }) =>
+    windowMaxMs >= windowMs
+      ? undefined
+      : `TALLYMAN_WINDOW_MAX_MS is ${windowMaxMs}; it may be at least TALLYMAN_WINDOW_MS, which is ${windowMs}.`,
+  );
+  reading.rule(['leaseMs', 'stripeTimeoutMs'], ({ leaseMs, stripeTimeoutMs }) =>
+    stripeTimeoutMs === undefined || stripeTimeoutMs < leaseMs
+      ? undefined
+      : `TALLYMAN_STRIPE_TIMEOUT_MS is ${stripeTimeoutMs}; it may be at most ${leaseMs - 1}, less than TALLYMAN_LEASE_MS, ` +
+        'because a call that outlives the lease could be repeated by the next owner at the same time.',
+  );
+  const { host, port, socket, token, adminHost, adminPort, ...values } = reading.values();
+  return {
+    ...values,
+    http: httpConfigOf({ ...values, host, port, socket, token, adminHost, adminPort }),
+    stripeRatePerS: values.stripeRatePerS ?? (isLiveKey(values.stripeApiKey.reveal()) ? liveRatePerS : testRatePerS),
+    stripeTimeoutMs: values.stripeTimeoutMs ?? Math.floor(values.leaseMs / 2),
+  };
+}
+
+function isLiveKey(key: string): boolean {
+  return key.startsWith('sk_live_') || key.startsWith('rk_live_');
+}

@@ -1,0 +1,125 @@
+import type { Kind } from './kinds.ts';
+import { type ReadFile, Secret } from './secret.ts';
+
+/** Who reads settings: the services by their folder, and the command lines in `scripts/`. */
+export type Service = 'publisher' | 'consumer' | 'dashboard' | 'stripe-simulator' | 'scripts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface Source {
+  readonly service: Service;
+  readonly env: Environment;
+  readonly readFile: ReadFile;
+}
+
+export type Reading<T> = { readonly value: T } | { readonly fault: string };
+
+export interface Setting<T> {
+  readonly name: string;
+  readonly services: readonly Service[];
+  readonly meaning: string;
+  /** Also read from the file that `NAME_FILE` names. */
+  readonly hasFile: boolean;
+  read(source: Source): Reading<T>;
+}
+
+interface Description<T> {
+  readonly name: string;
+  readonly services: readonly Service[];
+  readonly meaning: string;
+  readonly kind: Kind<T>;
+}
+
+export function optional<T>(description: Description<T>): Setting<T | undefined> {
+  return { ...about(description), hasFile: false, read: (source) => parse(description, source) };
+}
+
+export function withDefault<T>(description: Description<T>, fallback: T | ((service: Service) => T)): Setting<T> {
+  const isPerService = (value: typeof fallback): value is (service: Service) => T => typeof value === 'function';
+  const defaultOf = (service: Service): T => (isPerService(fallback) ? fallback(service) : fallback);
+  return {
+    ...about(description),
+    hasFile: false,
+    read(source) {
+      const reading = parse(description, source);
+      return 'value' in reading ? { value: reading.value ?? defaultOf(source.service) } : reading;
+    },
+  };
+}
+
+/** A secret from the variable alone; undefined if it is not set. */
+export function optionalSecret(description: Description<string>): Setting<Secret | undefined> {
+  return {
+    ...about(description),
+    hasFile: false,
+    read(source) {
+      const text = textOf(source.env, description.name);
+      return text === undefined ? { value: undefined } : secretOf(description, description.name, text);
+    },
+  };
+}
+
+/** A secret from `NAME`, or from the file that `NAME_FILE` names, which is read again when it changes. */
+export function requiredSecret(description: Description<string>): Setting<Secret> {
+  const { name, kind, meaning } = description;
+  const fileName = `${name}_FILE`;
+  return {
+    ...about(description),
+    hasFile: true,
+    read({ env, readFile }) {
+      const text = textOf(env, name);
+      const path = textOf(env, fileName);
+      if (text !== undefined && path !== undefined) {
+        return { fault: `${name} and ${fileName} are both set; only one of them may be.` };
+      }
+      if (text !== undefined) return secretOf(description, name, text);
+      if (path === undefined) {
+        return { fault: `${name} is not set (${meaning}); it, or a file named by ${fileName}, must hold ${kind.allowed}.` };
+      }
+      const read = (): string => readFile(path).trim();
+      try {
+        return secretOf(description, fileName, read(), () => attempt(() => kind.parse(read())));
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        return { fault: `${fileName} names ${JSON.stringify(path)}, which cannot be read (${reason}); it must hold ${kind.allowed}.` };
+      }
+    },
+  };
+}
+
+/** What an unreadable file says about a secret is nothing: the caller keeps what it has. */
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+function secretOf(
+  { kind }: Description<string>,
+  name: string,
+  text: string,
+  reread?: () => string | undefined,
+): Reading<Secret> {
+  return kind.parse(text) === undefined
+    ? { fault: `${name} holds something else (${text.length} characters, not shown); it must hold ${kind.allowed}.` }
+    : { value: new Secret(text, reread) };
+}
+
+function parse<T>({ name, kind }: Description<T>, { env }: Source): Reading<T | undefined> {
+  const text = textOf(env, name);
+  if (text === undefined) return { value: undefined };
+  const value = kind.parse(text);
+  return value === undefined ? { fault: `${name} is ${JSON.stringify(text)}; it may be ${kind.allowed}.` } : { value };
+}
+
+function about({ name, services, meaning }: Description<unknown>): Pick<Setting<unknown>, 'name' | 'services' | 'meaning'> {
+  return { name, services, meaning };
+}
+
+/** Set to something: not empty, and not what Kubernetes injects for a Service that is called like the setting. */
+function textOf(env: Environment, name: string): string | undefined {
+  const value = env[name];
+  return value === undefined || value === '' || value.startsWith('tcp://') ? undefined : value;
+}

@@ -1,0 +1,15 @@
+import { collectDefaultMetrics, Registry } from 'prom-client';
+
+export type { Registry } from 'prom-client';
+
+/**
+ * A registry of its own with the metrics of the process (`process_…`, `nodejs_…`). Every metric in it carries the
+ * label `service`. A service's own metrics are made with `registers: [registry]` and are called
+ * `tallyman_<noun>_<unit>[_total]`.
+ */
+export function createRegistry(service: string): Registry {
+  const registry = new Registry();
+  registry.setDefaultLabels({ service });
+  collectDefaultMetrics({ register: registry });
+  return registry;
+}
