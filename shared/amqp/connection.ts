@@ -18,9 +18,9 @@ import { brokerAddress, withHeartbeat } from './broker-url.ts';
  */
 type State =
   | { readonly kind: 'idle' }
-  | { readonly kind: 'connecting'; readonly attempt: number }
-  | { readonly kind: 'waiting'; readonly attempt: number; readonly timer: NodeJS.Timeout }
-  | { readonly kind: 'connected'; readonly attempt: number; readonly session: Session; readonly sinceMs: number }
+  | { readonly kind: 'connecting' }
+  | { readonly kind: 'waiting'; readonly timer: NodeJS.Timeout }
+  | { readonly kind: 'connected'; readonly failures: number; readonly session: Session; readonly sinceMs: number }
   | { readonly kind: 'stopped'; readonly closed: Promise<void> };
 
 /** One life of the connection. Its channels die with it. */
@@ -94,8 +94,8 @@ export class BrokerConnection {
     return closed;
   }
 
-  async #connect(attempt: number): Promise<void> {
-    this.#state = { kind: 'connecting', attempt };
+  async #connect(failures: number): Promise<void> {
+    this.#state = { kind: 'connecting' };
     let model: ChannelModel;
     let address = 'unknown';
     try {
@@ -107,18 +107,18 @@ export class BrokerConnection {
         clientProperties: { connection_name: this.#options.name },
       });
     } catch (error) {
-      this.#retryLater(attempt, asError(error), address);
+      this.#retryLater(failures + 1, asError(error), address);
       return;
     }
     // Nothing is awaited between the connection's birth and this: an error event without listener would end the process.
     const session = new Session(model, ++this.#generation, this.#options.log, (error) => this.#onEnd(session, address, error));
     model.on('close', (error?: Error) => this.#onEnd(session, address, error ?? session.lastError));
     model.on('blocked', (reason) => {
-      this.#options.log.warn({ address, reason }, 'the broker has stopped reading what is published until its alarm is over');
+      this.#options.log.warn({ address, reason }, 'The broker has stopped reading what is published until its alarm is over.');
       for (const listener of this.#blockedListeners) listener(true);
     });
     model.on('unblocked', () => {
-      this.#options.log.info({ address }, 'the broker reads again what is published');
+      this.#options.log.info({ address }, 'The broker reads again what is published.');
       for (const listener of this.#blockedListeners) listener(false);
     });
     // stop() may have been called while this attempt was under way.
@@ -126,8 +126,8 @@ export class BrokerConnection {
       await session.close();
       return;
     }
-    this.#state = { kind: 'connected', attempt, session, sinceMs: performance.now() };
-    this.#options.log.info({ address, generation: session.generation }, 'connected to the broker');
+    this.#state = { kind: 'connected', failures, session, sinceMs: performance.now() };
+    this.#options.log.info({ address, generation: session.generation }, 'Connected to the broker.');
     for (const listener of this.#connectedListeners) listener(session);
   }
 
@@ -141,16 +141,16 @@ export class BrokerConnection {
     if (state.kind !== 'connected' || state.session !== session) return;
     const error = cause ?? new Error('the broker closed the connection');
     const lasted = performance.now() - state.sinceMs >= stableAfterMs;
-    this.#retryLater(lasted ? 0 : state.attempt, error, address);
+    this.#retryLater(lasted ? 1 : state.failures + 1, error, address);
     for (const listener of this.#lostListeners) listener(session.generation, error);
   }
 
-  #retryLater(attempt: number, error: Error, address: string): void {
+  #retryLater(failures: number, error: Error, address: string): void {
     if (this.#currentKind() === 'stopped') return;
-    const waitMs = delayMs(this.#options.retry ?? defaultRetry, attempt, Math.random());
-    this.#options.log.warn({ address, err: error, attempt, waitMs }, 'no connection to the broker, trying again');
-    const timer = setTimeout(() => void this.#connect(attempt + 1), waitMs);
-    this.#state = { kind: 'waiting', attempt, timer };
+    const waitMs = delayMs(this.#options.retry ?? defaultRetry, failures, Math.random());
+    this.#options.log.warn({ address, error, failures, waitMs }, 'There is no connection to the broker; trying again.');
+    const timer = setTimeout(() => void this.#connect(failures), waitMs);
+    this.#state = { kind: 'waiting', timer };
   }
 
   async #closeWithin(session: Session): Promise<void> {
@@ -162,7 +162,7 @@ export class BrokerConnection {
     const ended = await Promise.race([session.close(), late]);
     clearTimeout(timer);
     if (ended === 'late') {
-      this.#options.log.warn({ timeoutMs }, 'the broker did not answer the close of the connection; unanswered acks will be redelivered');
+      this.#options.log.warn({ timeoutMs }, 'The broker did not answer the close of the connection; it may deliver again what was acked last.');
     }
   }
 }
@@ -212,7 +212,7 @@ class Session implements BrokerSession {
     this.#channels.add(channel);
     channel.on('close', () => this.#channels.delete(channel));
     channel.on('error', (error) => {
-      this.#log.warn({ err: error, generation: this.generation }, 'the broker closed a channel');
+      this.#log.warn({ error, generation: this.generation }, 'The broker closed a channel.');
     });
     channel.on('handler-error', rethrow);
     return channel;
