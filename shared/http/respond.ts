@@ -1,0 +1,33 @@
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+
+export function sendJson(response: ServerResponse, status: number, body: unknown, headers?: OutgoingHttpHeaders): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    ...headers,
+  });
+  response.end(text);
+}
+
+/** `{"error": {code, message}}`: the code is for programs and stays, the message is for people and may change. */
+export function sendError(
+  response: ServerResponse,
+  status: number,
+  code: string,
+  message: string,
+  headers?: OutgoingHttpHeaders,
+): void {
+  sendJson(response, status, { error: { code, message } }, headers);
+}
+
+/** 405 for a path that exists, with what may be asked of it. */
+export function sendMethodNotAllowed(response: ServerResponse, method: string | undefined, allowed: string): void {
+  sendError(response, 405, 'method_not_allowed', `${method ?? 'This method'} is not allowed here; ${allowed} is.`, {
+    allow: allowed,
+  });
+}
+
+export function sendNotFound(response: ServerResponse, path: string): void {
+  sendError(response, 404, 'not_found', `There is nothing at ${path}.`);
+}

@@ -1,0 +1,138 @@
+/**
+ * The HTTP listener that every service has: /healthz, /readyz and /metrics here and on the admin address, the bearer
+ * token before /v1/*, and everything else for the service's handler.
+ *
+ * Guarantees: a request to /v1/* reaches the handler only with the token, if there is one; a handler that throws or
+ * rejects is answered with 500; `stop` takes no new connections, lets answers in progress finish within its bound and
+ * then ends what is left.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { HttpConfig } from '../config/http-config.ts';
+import type { Logger } from '../log/log.ts';
+import { bearerCheck } from './bearer.ts';
+import { listen, listenOnSocket } from './listen.ts';
+import { answerProbe, type Probes } from './probes.ts';
+import { sendError, sendNotFound } from './respond.ts';
+
+export type { Readiness } from './probes.ts';
+
+/** Has the whole request and its body, unread. The path may have a query: `/v1/events?x=1`. */
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+
+export interface HttpOptions extends Probes {
+  readonly config: HttpConfig;
+  readonly log: Logger;
+  /** Answers everything that is not a probe, 404 and 405 too (see respond.ts). Without one, all of it is 404. */
+  readonly handler?: Handler;
+}
+
+export interface RunningHttp {
+  /** The port that was taken; 0 on a Unix socket. */
+  readonly port: number;
+  /** The port of the admin address, if there is one. */
+  readonly adminPort: number | undefined;
+  /** Resolves when nothing listens and every connection is closed, `withinMs` from now at the latest. */
+  stop(withinMs: number): Promise<void>;
+}
+
+// Longer than the pause between two requests of a usual client or balancer, which would otherwise meet a closing connection.
+const keepAliveTimeoutMs = 65_000;
+const idleCheckMs = 20;
+
+export async function startHttp(options: HttpOptions): Promise<RunningHttp> {
+  const { config, log } = options;
+  const stopping = new AbortController();
+  const answer = router(options, stopping.signal);
+  const main = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, answer);
+  const servers = [main];
+  let port = 0;
+  let adminPort: number | undefined;
+  try {
+    if (config.socket === undefined) port = await listen(main, { host: config.host, port: config.port });
+    else await listenOnSocket(main, config.socket);
+    if (config.admin !== undefined) {
+      const admin = createServer(probeRouter(options, stopping.signal));
+      adminPort = await listen(admin, config.admin);
+      servers.push(admin);
+    }
+  } catch (error) {
+    for (const server of servers) server.close();
+    throw error;
+  }
+  log.info({ host: config.host, port, socket: config.socket, adminPort }, 'Listening for HTTP.');
+  return {
+    port,
+    adminPort,
+    async stop(withinMs) {
+      stopping.abort();
+      await Promise.all(servers.map((server) => close(server, withinMs)));
+    },
+  };
+}
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+function router(options: HttpOptions, stopping: AbortSignal): Answer {
+  const { config, handler, log } = options;
+  const mayEnter = config.token === undefined ? undefined : bearerCheck(config.token);
+  const probe = probeRouter(options, stopping, handler);
+  return (request, response) => {
+    const url = request.url ?? '/';
+    if (handler === undefined || !url.startsWith('/v1/')) {
+      probe(request, response);
+      return;
+    }
+    // The usual case, usage events: nothing is computed before the handler but this.
+    if (stopping.aborted) response.shouldKeepAlive = false;
+    if (mayEnter !== undefined && !mayEnter(request.headers.authorization)) {
+      sendError(response, 401, 'unauthorized', 'Send the token of TALLYMAN_TOKEN as "Authorization: Bearer …".', {
+        'www-authenticate': 'Bearer',
+        connection: 'close',
+      });
+      return;
+    }
+    run(handler, request, response, log);
+  };
+}
+
+/** Probes, then the handler. Paths that a later parser could read as another one (`/x/../v1/`) never come that far. */
+function probeRouter(options: HttpOptions, stopping: AbortSignal, handler?: Handler): Answer {
+  const answer: Handler = async (request, response) => {
+    if (stopping.aborted) response.shouldKeepAlive = false;
+    const url = request.url ?? '/';
+    const path = url.split('?', 1)[0] ?? url;
+    if (URL.parse(url, 'http://localhost')?.pathname !== path) {
+      sendError(response, 400, 'bad_path', 'The path must be written in its shortest form, beginning with one slash.');
+      return;
+    }
+    if (await answerProbe(path, options, request, response)) return;
+    if (handler === undefined) sendNotFound(response, path);
+    else await handler(request, response);
+  };
+  return (request, response) => run(answer, request, response, options.log);
+}
+
+function run(handler: Handler, request: IncomingMessage, response: ServerResponse, log: Logger): void {
+  const failed = (error: unknown): void => {
+    log.error({ error, method: request.method, path: request.url }, 'A request failed in a way that was not foreseen; it was answered with 500.');
+    if (response.headersSent) response.destroy();
+    else sendError(response, 500, 'internal', 'The request failed here; it may be sent again.', { connection: 'close' });
+  };
+  try {
+    const done = handler(request, response);
+    if (done instanceof Promise) done.catch(failed);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+async function close(server: Server, withinMs: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  // A connection becomes idle when its last answer is out; nothing tells that moment, so it is looked for.
+  const idle = setInterval(() => server.closeIdleConnections(), idleCheckMs);
+  const deadline = setTimeout(() => server.closeAllConnections(), withinMs);
+  await promise;
+  clearInterval(idle);
+  clearTimeout(deadline);
+}

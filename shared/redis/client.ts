@@ -1,0 +1,106 @@
+/**
+ * The connection to Redis. It reconnects for ever; a command never does: whatever was not answered is rejected, at the
+ * latest after `commandTimeoutMs`, and never sent again behind its caller's back. Only the caller knows whether a
+ * repetition is harmless (invariant 2: an unanswered commit is repeated by the shard, byte for byte).
+ *
+ * A rejected command may have been carried out, unless it was rejected because there was no connection.
+ */
+import { Redis, type RedisOptions } from 'ioredis';
+import type { Secret } from '../config/secret.ts';
+import type { Logger } from '../log/log.ts';
+import { delayMs } from '../retry/delay.ts';
+
+export type { Redis };
+
+export interface RedisClientOptions {
+  /** Shown in Redis's `CLIENT LIST`. */
+  readonly name: string;
+  readonly log: Logger;
+  readonly commandTimeoutMs?: number;
+  readonly random?: () => number;
+}
+
+const defaultCommandTimeoutMs = 5_000;
+const reconnectPolicy = { baseMs: 100, maxMs: 3_000 };
+
+/** Connects at once and in the background: see `untilReady`. Ends with `disconnect()`. */
+export function connectRedis(url: Secret, options: RedisClientOptions): Redis {
+  const { log, name, commandTimeoutMs = defaultCommandTimeoutMs, random = Math.random } = options;
+  const redis = new Redis({
+    ...addressOf(url.reveal()),
+    connectionName: name,
+    autoResendUnfulfilledCommands: false,
+    enableOfflineQueue: false,
+    // 0: what was unanswered when a connection broke is rejected then, not after further attempts.
+    maxRetriesPerRequest: 0,
+    commandTimeout: commandTimeoutMs,
+    // A peer that is gone without a word: the connection is given up, so that a new one is tried.
+    socketTimeout: 2 * commandTimeoutMs,
+    connectTimeout: commandTimeoutMs,
+    retryStrategy: (attempt) => {
+      // Read when a connection is made: a rotated credential or a moved server is taken from here.
+      Object.assign(redis.options, addressOf(url.reveal()));
+      return delayMs(reconnectPolicy, attempt, random());
+    },
+    // After a failover the old primary answers READONLY until the name points to the new one.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    // Nothing here needs RESP3, and some managed proxies do not speak it.
+    protocol: 2,
+  });
+  logChanges(redis, log);
+  return redis;
+}
+
+/** Resolves once commands can be sent; rejects if the connection was ended before. */
+export async function untilReady(redis: Redis): Promise<void> {
+  if (redis.status === 'ready') return;
+  await new Promise<void>((resolve, reject) => {
+    const ready = (): void => settle(resolve);
+    const end = (): void => settle(() => reject(new Error('The connection to Redis was ended before it was ready.')));
+    const settle = (outcome: () => void): void => {
+      redis.off('ready', ready).off('end', end);
+      outcome();
+    };
+    redis.on('ready', ready).on('end', end);
+    if (redis.status === 'end') end();
+  });
+}
+
+/** ioredis would take options from the URL's query over ours; so the URL is taken apart here, and only for its address. */
+function addressOf(url: string): RedisOptions {
+  const { protocol, hostname, port, username, password, pathname } = new URL(url);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  return {
+    host,
+    port: port === '' ? 6379 : Number(port),
+    db: Number(pathname.slice(1)),
+    username: username === '' ? undefined : decodeURIComponent(username),
+    password: password === '' ? undefined : decodeURIComponent(password),
+    tls: protocol === 'rediss:' ? {} : undefined,
+  };
+}
+
+/** Once per change, however many attempts fail in between; without an `error` listener, a failed attempt would be printed. */
+function logChanges(redis: Redis, log: Logger): void {
+  let isReady = false;
+  let isFailureLogged = false;
+  let lastError: unknown;
+  redis.on('error', (error) => {
+    lastError = error;
+    if (isReady || isFailureLogged) return;
+    isFailureLogged = true;
+    log.warn({ error }, 'Redis cannot be reached: nothing is sealed or sent, usage waits in the broker. Trying again.');
+  });
+  redis.on('close', () => {
+    if (!isReady) return;
+    isReady = false;
+    isFailureLogged = true;
+    log.warn({ error: lastError }, 'The connection to Redis broke: nothing is sealed or sent, usage waits in the broker. Reconnecting.');
+  });
+  redis.on('ready', () => {
+    log.info(isFailureLogged ? 'Redis is back.' : 'Redis is connected.');
+    isReady = true;
+    isFailureLogged = false;
+    lastError = undefined;
+  });
+}
