@@ -1,0 +1,253 @@
+import type {
+  ClaimAnswer,
+  CommitAnswer,
+  Entry,
+  IdSet,
+  ParkedEntry,
+  SetAnswer,
+  SetCommit,
+  SettledAs,
+  ShardState,
+  SlotIds,
+} from '../../shared/journal/journal.ts';
+
+/**
+ * The journal of one shard as the simulation knows it: the same answers as the Redis one (both pass
+ * `shared/testing/journal-contract.ts`), written apart from it, in memory and synchronous. Time is whatever the caller
+ * says Redis' clock shows. `snapshot` and `restore` let a simulated Redis lose its last writes.
+ */
+
+/** Under which claim a writer writes. After lost writes one epoch can have two owners: then only the last one holds it. */
+export interface Held {
+  readonly epoch: number;
+  readonly owner: string;
+}
+
+/** What the journal checks before it writes. One switched off is a wrong journal, which the checker must find out. */
+export interface Checks {
+  /** Writes of anyone but the lease's holder are refused. */
+  readonly epoch: boolean;
+  /** A commit must carry the next set number. */
+  readonly number: boolean;
+  /** A commit is refused while another set is pending. */
+  readonly pending: boolean;
+}
+
+interface Lease extends Held {
+  readonly untilMs: number;
+}
+
+interface CommittedSet {
+  readonly set: number;
+  readonly token: string;
+  readonly entries: readonly Entry[];
+  readonly attemptedAtMs: Map<number, number>;
+  readonly settled: Map<number, SettledAs>;
+  /** Absent while the set is pending. */
+  readonly settledAtMs?: number;
+}
+
+interface RememberedIds {
+  readonly ids: readonly SlotIds[];
+  readonly settledAtMs?: number;
+}
+
+export interface ModelSnapshot {
+  readonly epoch: number;
+  readonly next: number;
+  readonly lease?: Lease;
+  /** The last committed set. */
+  readonly last?: CommittedSet;
+  readonly cursors: ReadonlyMap<string, string>;
+  readonly ids: ReadonlyMap<number, RememberedIds>;
+  readonly totals: ReadonlyMap<string, string>;
+  readonly deferred: ReadonlyMap<string, ParkedEntry>;
+  readonly parked: ReadonlyMap<string, ParkedEntry>;
+}
+
+export class ModelShardJournal {
+  readonly #checks: Checks;
+  #epoch = 0;
+  #next = 1;
+  #lease: Lease | undefined;
+  #last: CommittedSet | undefined;
+  #cursors = new Map<string, string>();
+  #ids = new Map<number, RememberedIds>();
+  #totals = new Map<string, string>();
+  #deferred = new Map<string, ParkedEntry>();
+  #parked = new Map<string, ParkedEntry>();
+
+  constructor(checks: Checks = { epoch: true, number: true, pending: true }) {
+    this.#checks = checks;
+  }
+
+  claim(redisMs: number, owner: string, ttlMs: number): ClaimAnswer {
+    const lease = this.#lease;
+    if (lease !== undefined && lease.untilMs > redisMs && lease.owner !== owner) {
+      return { granted: false, holder: lease.owner, remainingMs: lease.untilMs - redisMs };
+    }
+    this.#epoch++;
+    this.#lease = { epoch: this.#epoch, owner, untilMs: redisMs + ttlMs };
+    return { granted: true, epoch: this.#epoch, next: this.#next, redisMs };
+  }
+
+  renew(redisMs: number, held: Held, ttlMs: number): { readonly answer: 'ok' | 'stale'; readonly redisMs: number } {
+    if (!this.#holds(redisMs, held)) return { answer: 'stale', redisMs };
+    this.#lease = { epoch: held.epoch, owner: held.owner, untilMs: redisMs + ttlMs };
+    return { answer: 'ok', redisMs };
+  }
+
+  release(redisMs: number, held: Held): void {
+    if (this.#holds(redisMs, held)) this.#lease = undefined;
+  }
+
+  load(redisMs: number, held: Held): ShardState | 'stale' {
+    if (!this.#holds(redisMs, held)) return 'stale';
+    const idSets: IdSet[] = [...this.#ids].map(([set, remembered]) => ({ set, ...remembered }));
+    const state: ShardState = {
+      redisMs,
+      next: this.#next,
+      deferred: [...this.#deferred.values()],
+      cursors: new Map(this.#cursors),
+      idSets,
+      totals: new Map(this.#totals),
+    };
+    const last = this.#last;
+    if (last === undefined || last.settledAtMs !== undefined) return state;
+    const { set, token, entries } = last;
+    const attemptedAtMs = new Map(last.attemptedAtMs);
+    return { ...state, pending: { set, token, entries, attemptedAtMs, settled: new Map(last.settled) } };
+  }
+
+  commit(redisMs: number, held: Held, commit: SetCommit): CommitAnswer {
+    if (!this.#mayWrite(redisMs, held)) return { answer: 'stale' };
+    const last = this.#last;
+    if (last?.set === commit.set && last.token === commit.token) return { answer: 'ok', redisMs };
+    const inFlight = last !== undefined && last.settledAtMs === undefined;
+    if (this.#checks.pending && inFlight) return { answer: 'pending' };
+    if (this.#checks.number && commit.set !== this.#next) return { answer: 'number' };
+
+    for (const key of commit.forgottenCursors) this.#cursors.delete(key);
+    for (const set of commit.forgottenIdSets) this.#ids.delete(set);
+    for (const [key, cursor] of commit.cursors) this.#cursors.set(key, cursor);
+    for (const [key, total] of commit.totals) this.#totals.set(key, total);
+    if (commit.ids.length > 0) this.#ids.set(commit.set, { ids: commit.ids });
+    const { set, token, entries } = commit;
+    this.#last = { set, token, entries, attemptedAtMs: new Map(), settled: new Map() };
+    this.#next = set + 1;
+    return { answer: 'ok', redisMs };
+  }
+
+  mark(redisMs: number, held: Held, set: number, token: string, entries: readonly number[]): SetAnswer {
+    const pending = this.#pending(redisMs, held, set, token);
+    if (typeof pending === 'string') return { answer: pending };
+    for (const index of entries) {
+      pending.attemptedAtMs.set(index, Math.min(redisMs, pending.attemptedAtMs.get(index) ?? redisMs));
+    }
+    return { answer: 'ok', redisMs };
+  }
+
+  progress(
+    redisMs: number,
+    held: Held,
+    set: number,
+    token: string,
+    settled: ReadonlyMap<number, SettledAs>,
+    parked: readonly ParkedEntry[],
+  ): SetAnswer {
+    const pending = this.#pending(redisMs, held, set, token);
+    if (typeof pending === 'string') return { answer: pending };
+    for (const [index, state] of settled) pending.settled.set(index, state);
+    for (const entry of parked) {
+      const place = entry.state === 'deferred' ? this.#deferred : this.#parked;
+      place.set(entry.entry.identifier, entry);
+    }
+    return { answer: 'ok', redisMs };
+  }
+
+  complete(redisMs: number, held: Held, set: number, token: string): SetAnswer {
+    if (!this.#mayWrite(redisMs, held)) return { answer: 'stale' };
+    const last = this.#last;
+    if (last?.set !== set || last.token !== token) return { answer: 'mismatch' };
+    if (last.settledAtMs !== undefined) return { answer: 'ok', redisMs: last.settledAtMs };
+    this.#last = { ...last, settledAtMs: redisMs };
+    const remembered = this.#ids.get(set);
+    if (remembered !== undefined) this.#ids.set(set, { ids: remembered.ids, settledAtMs: redisMs });
+    return { answer: 'ok', redisMs };
+  }
+
+  settleDeferred(
+    redisMs: number,
+    held: Held,
+    identifier: string,
+    outcome: 'accepted' | ParkedEntry,
+  ): { readonly answer: 'ok' | 'stale'; readonly redisMs: number } {
+    if (!this.#mayWrite(redisMs, held)) return { answer: 'stale', redisMs };
+    if (!this.#deferred.has(identifier)) return { answer: 'ok', redisMs };
+    if (outcome !== 'accepted' && outcome.state === 'deferred') {
+      this.#deferred.set(identifier, outcome);
+    } else {
+      this.#deferred.delete(identifier);
+      if (outcome !== 'accepted') this.#parked.set(identifier, outcome);
+    }
+    return { answer: 'ok', redisMs };
+  }
+
+  /** Entries that are dead or in doubt: nobody sends them again before a person looked. */
+  parked(): ParkedEntry[] {
+    return [...this.#parked.values()];
+  }
+
+  snapshot(): ModelSnapshot {
+    return {
+      epoch: this.#epoch,
+      next: this.#next,
+      ...(this.#lease === undefined ? {} : { lease: this.#lease }),
+      ...(this.#last === undefined ? {} : { last: copyOf(this.#last) }),
+      cursors: new Map(this.#cursors),
+      ids: new Map(this.#ids),
+      totals: new Map(this.#totals),
+      deferred: new Map(this.#deferred),
+      parked: new Map(this.#parked),
+    };
+  }
+
+  /** Redis came back with an older state: every write since the snapshot is gone. */
+  restore(snapshot: ModelSnapshot): void {
+    this.#epoch = snapshot.epoch;
+    this.#next = snapshot.next;
+    this.#lease = snapshot.lease;
+    this.#last = snapshot.last === undefined ? undefined : copyOf(snapshot.last);
+    this.#cursors = new Map(snapshot.cursors);
+    this.#ids = new Map(snapshot.ids);
+    this.#totals = new Map(snapshot.totals);
+    this.#deferred = new Map(snapshot.deferred);
+    this.#parked = new Map(snapshot.parked);
+  }
+
+  #holds(redisMs: number, held: Held): boolean {
+    const lease = this.#lease;
+    return (
+      lease !== undefined && lease.untilMs > redisMs && lease.epoch === held.epoch && lease.owner === held.owner
+    );
+  }
+
+  #mayWrite(redisMs: number, held: Held): boolean {
+    return !this.#checks.epoch || this.#holds(redisMs, held);
+  }
+
+  #pending(redisMs: number, held: Held, set: number, token: string): CommittedSet | 'stale' | 'mismatch' {
+    if (!this.#mayWrite(redisMs, held)) return 'stale';
+    const last = this.#last;
+    if (last?.set !== set || last.token !== token || last.settledAtMs !== undefined) return 'mismatch';
+    return last;
+  }
+}
+
+function copyOf(committed: CommittedSet): CommittedSet {
+  return {
+    ...committed,
+    attemptedAtMs: new Map(committed.attemptedAtMs),
+    settled: new Map(committed.settled),
+  };
+}
