@@ -1,0 +1,51 @@
+import { maxSignificantDigits, significantDigits } from '../decimal/decimal.ts';
+import { EventFault, shown } from './event-fault.ts';
+
+/** A bound on what is kept and sent; 15 digits with 48 zeros before them fit. */
+const valueCharsMax = 64;
+const decimalPattern = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/;
+const exponentPattern = /^(-?)(\d)(?:\.(\d+))?e([+-]\d+)$/;
+const mayBe =
+  'a number, or a string of the form -?(0|[1-9][0-9]*)(.[0-9]+)?, with at most 15 significant digits and 64 characters';
+
+/**
+ * The exact decimal of an event's `value`: the text that was sent, except that every zero is `0`. A number is taken as
+ * its shortest decimal form, which is what was written wherever that had at most 15 digits.
+ */
+export function readValue(value: unknown): string | EventFault {
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) return new EventFault('value_invalid', 'value', 'a number beyond 1.8e308', mayBe);
+    return bounded(plainDecimal(value), value);
+  }
+  if (typeof value !== 'string' || !decimalPattern.test(value)) {
+    return new EventFault('value_invalid', 'value', shown(value), mayBe);
+  }
+  return bounded(value, value);
+}
+
+function bounded(text: string, given: unknown): string | EventFault {
+  if (text.length > maxSignificantDigits || text.charCodeAt(0) === 0x30 || text.charCodeAt(0) === 0x2d) {
+    const digits = significantDigits(text);
+    if (digits === 0) return '0';
+    if (digits > maxSignificantDigits) {
+      return new EventFault('value_too_many_digits', 'value', `${shown(given)} with ${digits} significant digits`, mayBe);
+    }
+    if (text.length > valueCharsMax) {
+      return new EventFault('value_invalid', 'value', `${shown(given)} of ${text.length} characters`, mayBe);
+    }
+  }
+  return text;
+}
+
+/** Exactly the decimal that `String` gives, without an exponent: `1e-7` is `0.0000001`. */
+function plainDecimal(value: number): string {
+  const text = String(value);
+  const parts = exponentPattern.exec(text);
+  if (parts === null) return text;
+  const [, sign = '', first = '', fraction = '', exponent = '0'] = parts;
+  const digits = first + fraction;
+  const point = 1 + Number(exponent);
+  if (point <= 0) return `${sign}0.${'0'.repeat(-point)}${digits}`;
+  // Exponents are written from 1e21 on, and no double has that many digits: the point lies behind them.
+  return sign + digits.padEnd(point, '0');
+}
