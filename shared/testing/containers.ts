@@ -1,0 +1,101 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { GenericContainer, getContainerRuntimeClient, ImageName, Wait, type ContainerRuntimeClient } from 'testcontainers';
+import { probeBroker } from './amqp-probe.ts';
+import type { BackingService } from './backing-service.ts';
+import type { Broker } from './broker.ts';
+import { askPort, freePort } from './ports.ts';
+import { until } from './until.ts';
+
+export const brokerImage = 'cloudamqp/lavinmq:2.9.1';
+export const redisImage = 'redis:7';
+
+/** Publishes ports on loopback only: a private broker is nobody else's. */
+class LoopbackContainer extends GenericContainer {
+  protected override beforeContainerCreated(): Promise<void> {
+    const bindings: Record<string, { HostIp?: string; HostPort?: string }[]> = this.hostConfig.PortBindings ?? {};
+    for (const binding of Object.values(bindings).flat()) binding.HostIp = '127.0.0.1';
+    return Promise.resolve();
+  }
+}
+
+/** LavinMQ in a container, with a password of its own: the image would let `guest` in from anywhere. */
+export async function startBrokerContainer(): Promise<Broker> {
+  const [port, httpPort] = await Promise.all([freePort(), freePort()]);
+  const password = randomBytes(16).toString('hex');
+  const container = new LoopbackContainer(brokerImage)
+    .withEnvironment({ LAVINMQ_DEFAULT_USER: 'tallyman', LAVINMQ_DEFAULT_PASSWORD: hashPassword(password) })
+    .withExposedPorts({ container: 5672, host: port }, { container: 15672, host: httpPort });
+  const service = await startContainer(container, brokerImage, () => probeBroker(port));
+  return {
+    ...service,
+    url: `amqp://tallyman:${password}@127.0.0.1:${port}`,
+    managementUrl: `http://tallyman:${password}@127.0.0.1:${httpPort}`,
+    kind: 'lavinmq',
+  };
+}
+
+export async function startRedisContainer(appendfsync: string): Promise<BackingService> {
+  const port = await freePort();
+  const password = randomBytes(16).toString('hex');
+  const container = new LoopbackContainer(redisImage)
+    .withCommand(['redis-server', '--appendonly', 'yes', '--appendfsync', appendfsync, '--save', '', '--requirepass', password])
+    .withExposedPorts({ container: 6379, host: port });
+  const service = await startContainer(container, redisImage, async () => {
+    const answer = (await askPort(port, `AUTH ${password}\r\n`)).toString();
+    if (!answer.startsWith('+OK')) throw new Error(`Redis answered ${answer.trim()}`);
+  });
+  return { ...service, url: `redis://:${password}@127.0.0.1:${port}` };
+}
+
+/** Resolves once an engine answers and has, or has pulled, these images; else rejects with what is missing. */
+export async function requireImages(images: readonly string[]): Promise<void> {
+  const client = await connectEngine();
+  for (const image of images) {
+    const name = ImageName.fromString(image);
+    if (await client.image.exists(name)) continue;
+    await client.image.pull(name).catch((error: unknown) => {
+      throw new Error(`the container engine answers, but the image ${image} is not there and cannot be pulled`, { cause: error });
+    });
+  }
+}
+
+function connectEngine(): Promise<ContainerRuntimeClient> {
+  return getContainerRuntimeClient().catch((error: unknown) => {
+    throw new Error('no container engine answers: Docker is not installed, not running, or not ours to use', { cause: error });
+  });
+}
+
+async function startContainer(
+  definition: GenericContainer,
+  image: string,
+  probe: () => Promise<void>,
+): Promise<Omit<BackingService, 'url'>> {
+  await requireImages([image]);
+  const started = await definition.withWaitStrategy(Wait.forListeningPorts()).start();
+  await until(probe, { deadlineMs: 60_000 });
+  const client = await connectEngine();
+  const container = client.container.getById(started.getId());
+  return {
+    async kill(signal = 'SIGKILL') {
+      const gone = container.wait();
+      await container.kill({ signal });
+      await gone;
+    },
+    async start() {
+      await container.start();
+      await until(probe, { deadlineMs: 60_000 });
+    },
+    freeze: () => container.pause(),
+    thaw: () => container.unpause(),
+    async stop() {
+      await started.stop();
+    },
+  };
+}
+
+/** LavinMQ's and RabbitMQ's form of a hashed password: base64 of a 4-byte salt and SHA-256 over salt and password. */
+function hashPassword(password: string): string {
+  const salt = randomBytes(4);
+  const digest = createHash('sha256').update(salt).update(password, 'utf8').digest();
+  return Buffer.concat([salt, digest]).toString('base64');
+}

@@ -1,0 +1,42 @@
+import { plainEnvironment } from './child.ts';
+import { startBackingService, type BackingOptions, type BackingService, type Recipe } from './backing-service.ts';
+import { findRedis } from './executables.ts';
+import type { Nursery } from './nursery.ts';
+import { askPort, freePort } from './ports.ts';
+
+export interface RedisOptions extends BackingOptions {
+  /** How often the append-only file is synced. The journal needs `always`; other values are for tests of the refusal. */
+  readonly appendfsync?: 'always' | 'everysec' | 'no';
+}
+
+/** Starts a private Redis (or Valkey) with an append-only file: from PATH, else in a container. */
+export async function startRedis(options: RedisOptions = {}): Promise<BackingService> {
+  const command = findRedis();
+  const appendfsync = options.appendfsync ?? 'always';
+  if (command === undefined) {
+    // Imported only here: the container library takes half a second to load.
+    const { startRedisContainer } = await import('./containers.ts');
+    return startRedisContainer(appendfsync);
+  }
+  const { service } = await startBackingService(options, (nursery) => redisRecipe(nursery, command, appendfsync));
+  return service;
+}
+
+async function redisRecipe(nursery: Nursery, command: string, appendfsync: string): Promise<Recipe> {
+  const port = await freePort();
+  const name = `redis-${port}`;
+  // Its working directory is the data directory as well.
+  const args = [
+    ...['--bind', '127.0.0.1', '--port', String(port), '--daemonize', 'no'],
+    ...['--appendonly', 'yes', '--appendfsync', appendfsync, '--save', ''],
+  ];
+  return {
+    name: 'Redis',
+    url: `redis://127.0.0.1:${port}`,
+    launch: () => nursery.spawn(name, command, args, { env: plainEnvironment() }),
+    async probe() {
+      const answer = (await askPort(port, 'PING\r\n')).toString();
+      if (!answer.startsWith('+PONG')) throw new Error(`Redis answered ${answer.trim()}`);
+    },
+  };
+}
