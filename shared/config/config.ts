@@ -81,5 +81,5 @@ function isInjected(name: string, value: string): boolean {
 
 function unknownFault(name: string): string {
   const nearest = nearestName(name, knownNames);
-  return `${name} is set, but no service knows it; ${nearest === undefined ? 'remove it' : `did you mean ${nearest}?`}`;
+  return `${name} is set, but no service knows it; ${nearest === undefined ? 'remove it.' : `did you mean ${nearest}?`}`;
 }

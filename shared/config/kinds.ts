@@ -8,7 +8,7 @@ export interface Kind<T> {
 
 export function integer(minimum: number, maximum: number, unit: string): Kind<number> {
   return {
-    allowed: `a whole number of ${unit} from ${minimum} to ${maximum}`,
+    allowed: `a whole number of ${unit}, from ${minimum} to ${maximum}`,
     parse(text) {
       if (!/^\d{1,16}$/.test(text)) return undefined;
       const value = Number(text);
@@ -60,7 +60,7 @@ export const host: Kind<string> = {
 };
 
 /** 0 takes any free port: the one taken is in the log and in `RunningHttp`. */
-export const port: Kind<number> = integer(0, 65_535, 'port number');
+export const port: Kind<number> = { ...integer(0, 65_535, 'ports'), allowed: 'a port number from 0 to 65535' };
 
 export const socketPath: Kind<string> = {
   allowed: 'a path of at most 107 bytes (the limit of the operating system for Unix sockets)',

@@ -1,7 +1,7 @@
 /** The known name that was probably meant, if one is near enough to be a slip of the keyboard. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   let nearest: string | undefined;
-  let shortest = Math.max(2, Math.floor(name.length / 5)) + 1;
+  let shortest = Math.max(3, Math.floor(name.length / 5)) + 1;
   for (const candidate of known) {
     const distance = editDistance(name, candidate);
     if (distance < shortest) {

@@ -103,7 +103,7 @@ function secretOf(
   reread?: () => string | undefined,
 ): Reading<Secret> {
   return kind.parse(text) === undefined
-    ? { fault: `${name} holds something else (${text.length} characters, not shown); it must hold ${kind.allowed}.` }
+    ? { fault: `${name} holds ${text.length} characters (not shown) that cannot be used; it must hold ${kind.allowed}.` }
     : { value: new Secret(text, reread) };
 }
 

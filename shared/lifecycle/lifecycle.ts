@@ -59,7 +59,8 @@ export async function runService<C extends ServiceConfig>(definition: ServiceDef
     config = definition.parseConfig(definition.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    refuse(error, definition.service, host);
+    host.writeError(refusal(definition.service, error));
+    host.exit(configExitCode);
     return;
   }
   const log = createLog({ service: definition.service, level: config.logLevel }, host);
@@ -129,7 +130,7 @@ class Life<C extends ServiceConfig> implements Lifecycle {
 
   async #startFailed(error: unknown, service: Service): Promise<void> {
     this.#moveTo('failed', 'the start failed');
-    if (error instanceof ConfigError) refuse(error, this.#definition.service, this.#host);
+    if (error instanceof ConfigError) this.#host.writeError(refusal(this.#definition.service, error));
     else this.#log.fatal({ error }, 'The service could not start. It has taken nothing, so no usage is lost.');
     try {
       await this.#stop(service);
@@ -150,10 +151,9 @@ class Life<C extends ServiceConfig> implements Lifecycle {
   }
 }
 
-function refuse(error: ConfigError, service: string, host: Host): void {
-  const faults = error.faults.map((fault) => `  - ${fault}\n`).join('');
-  host.writeError(`tallyman ${service} did not start, because its configuration cannot be used:\n${faults}`);
-  host.exit(configExitCode);
+function refusal(service: string, { faults }: ConfigError): string {
+  const lines = faults.map((fault) => `  - ${fault}\n`).join('');
+  return `tallyman ${service} did not start, because its configuration cannot be used:\n${lines}`;
 }
 
 async function within<T>(deadlineMs: number, work: Promise<T>): Promise<T> {

@@ -26,7 +26,7 @@ const reconnectPolicy = { baseMs: 100, maxMs: 3_000 };
 /** Connects at once and in the background: see `untilReady`. Ends with `disconnect()`. */
 export function connectRedis(url: Secret, options: RedisClientOptions): Redis {
   const { log, name, commandTimeoutMs = defaultCommandTimeoutMs, random = Math.random } = options;
-  const redis = new Redis({
+  const redisOptions: RedisOptions = {
     ...addressOf(url.reveal()),
     connectionName: name,
     autoResendUnfulfilledCommands: false,
@@ -46,7 +46,8 @@ export function connectRedis(url: Secret, options: RedisClientOptions): Redis {
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
     // Nothing here needs RESP3, and some managed proxies do not speak it.
     protocol: 2,
-  });
+  };
+  const redis = new Redis(redisOptions);
   logChanges(redis, log);
   return redis;
 }

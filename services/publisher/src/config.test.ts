@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { parseConfig } from './config.ts';
+
+const required = { AMQP_URL: 'amqp://broker' };
+
+describe('parseConfig of the publisher', () => {
+  it('needs the broker and neither Redis nor Stripe', () => {
+    expect(() => parseConfig({})).toThrow(/1 fault.*AMQP_URL is not set/);
+    expect(parseConfig({ ...required, HOSTNAME: 'pod-1', AWS_REGION: 'eu-west-1' })).toMatchObject({
+      namespace: 'tallyman',
+      source: 'pod-1',
+      region: 'eu-west-1',
+      spoolDir: './spool',
+      spoolBytes: 1024 ** 3,
+      bodyBytesMax: 8 * 1024 ** 2,
+      requestEventsMax: 10_000,
+      meters: undefined,
+      http: { host: '127.0.0.1', port: 7070 },
+    });
+  });
+
+  it('does without region, and names itself where HOSTNAME is not set', () => {
+    const { region, source } = parseConfig(required);
+    expect(region).toBeUndefined();
+    expect(source).not.toBe('');
+  });
+
+  it('reads the allowed meters', () => {
+    expect(parseConfig({ ...required, TALLYMAN_METERS: 'api_calls,storage' }).meters).toEqual(new Set(['api_calls', 'storage']));
+  });
+
+  it('listens where others can reach it only with a token or on a socket', () => {
+    const open = { ...required, TALLYMAN_HOST: '0.0.0.0' };
+    expect(() => parseConfig(open)).toThrow(/TALLYMAN_TOKEN is not set and TALLYMAN_HOST is "0.0.0.0"/);
+    expect(parseConfig({ ...open, TALLYMAN_TOKEN: 'abc' }).http.token?.reveal()).toBe('abc');
+    expect(parseConfig({ ...open, TALLYMAN_SOCKET: '/run/tallyman.sock' }).http.socket).toBe('/run/tallyman.sock');
+  });
+
+  it('takes the admin address whole or not at all, without a token', () => {
+    const admin = { ...required, TALLYMAN_ADMIN_HOST: '0.0.0.0' };
+    expect(() => parseConfig(admin)).toThrow(/only one is set/);
+    expect(parseConfig({ ...admin, TALLYMAN_ADMIN_PORT: '9090' }).http.admin).toEqual({ host: '0.0.0.0', port: 9090 });
+  });
+});
