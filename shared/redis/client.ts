@@ -5,7 +5,7 @@
  *
  * A rejected command may have been carried out, unless it was rejected because there was no connection.
  */
-import { Redis, type RedisOptions } from 'ioredis';
+import { Redis } from 'ioredis';
 import type { Secret } from '../config/secret.ts';
 import type { Logger } from '../log/log.ts';
 import { delayMs } from '../retry/delay.ts';
@@ -26,7 +26,7 @@ const reconnectPolicy = { baseMs: 100, maxMs: 3_000 };
 /** Connects at once and in the background: see `untilReady`. Ends with `disconnect()`. */
 export function connectRedis(url: Secret, options: RedisClientOptions): Redis {
   const { log, name, commandTimeoutMs = defaultCommandTimeoutMs, random = Math.random } = options;
-  const redisOptions: RedisOptions = {
+  const redis = new Redis({
     ...addressOf(url.reveal()),
     connectionName: name,
     autoResendUnfulfilledCommands: false,
@@ -46,8 +46,7 @@ export function connectRedis(url: Secret, options: RedisClientOptions): Redis {
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
     // Nothing here needs RESP3, and some managed proxies do not speak it.
     protocol: 2,
-  };
-  const redis = new Redis(redisOptions);
+  });
   logChanges(redis, log);
   return redis;
 }
@@ -67,8 +66,17 @@ export async function untilReady(redis: Redis): Promise<void> {
   });
 }
 
+interface Address {
+  readonly host: string;
+  readonly port: number;
+  readonly db: number;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly tls: object | undefined;
+}
+
 /** ioredis would take options from the URL's query over ours; so the URL is taken apart here, and only for its address. */
-function addressOf(url: string): RedisOptions {
+function addressOf(url: string): Address {
   const { protocol, hostname, port, username, password, pathname } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, '');
   return {
