@@ -1,0 +1,213 @@
+import { describe, expect, it } from 'vitest';
+import { EventFault } from './event-fault.ts';
+import type { UsageEvent } from './usage-event.ts';
+import { validateEvent } from './validate.ts';
+
+const nowMs = Date.UTC(2026, 10, 22, 9, 30);
+const nowS = nowMs / 1000;
+const plain = { id: 'e1', customer: 'cus_a', meter: 'tokens' };
+
+function validate(input: unknown, meters?: ReadonlySet<string>): UsageEvent | EventFault {
+  return validateEvent(input, { nowMs, newId: () => 'made', meters });
+}
+
+function accepted(input: unknown): UsageEvent {
+  const result = validate(input);
+  if (result instanceof EventFault) throw new Error(`refused: ${result.message}`);
+  return result;
+}
+
+function refused(input: unknown): EventFault {
+  const result = validate(input);
+  if (!(result instanceof EventFault)) throw new Error(`accepted: ${JSON.stringify(result)}`);
+  return result;
+}
+
+describe('validateEvent', () => {
+  it('fills in value, timestamp and id', () => {
+    expect(accepted({ customer: 'c', meter: 'm' })).toEqual({
+      id: 'made',
+      idGenerated: true,
+      customer: 'c',
+      meter: 'm',
+      value: '1',
+      timestamp: nowS,
+    });
+  });
+
+  it('keeps what was sent', () => {
+    const full = { ...plain, value: '1.50', timestamp: nowS - 1, dimensions: { region: 'eu' }, account: 'acct_1' };
+    expect(accepted(full)).toEqual(full);
+  });
+
+  it('takes no dimensions and an empty map of them as the same', () => {
+    expect(accepted({ ...plain, dimensions: {} })).not.toHaveProperty('dimensions');
+  });
+
+  it.each([null, undefined, 'event', 7, [plain]])('refuses %j, which is no object', (input) => {
+    expect(refused(input).code).toBe('not_an_object');
+  });
+
+  it.each([
+    ['unknown_field', { ...plain, quantity: 2 }],
+    ['unknown_field', { ...plain, idGenerated: true }],
+    ['unknown_field', JSON.parse('{"customer":"c","meter":"m","__proto__":{"value":9}}')],
+    ['id_invalid', { ...plain, id: '' }],
+    ['id_invalid', { ...plain, id: null }],
+    ['id_invalid', { ...plain, id: 17 }],
+    ['id_invalid', { ...plain, id: 'x'.repeat(101) }],
+    ['customer_missing', { meter: 'tokens' }],
+    ['customer_invalid', { ...plain, customer: null }],
+    ['customer_invalid', { ...plain, customer: 'x'.repeat(256) }],
+    ['customer_invalid', { ...plain, customer: 'a\0b' }],
+    ['meter_missing', { customer: 'cus_a' }],
+    ['meter_invalid', { ...plain, meter: ['tokens'] }],
+    ['meter_invalid', { ...plain, meter: 'tok\u009fens' }],
+    ['dimensions_invalid', { ...plain, dimensions: ['eu'] }],
+    ['dimensions_invalid', { ...plain, dimensions: null }],
+    ['dimensions_invalid', { ...plain, dimensions: { region: 1 } }],
+    ['dimensions_invalid', { ...plain, dimensions: { region: '' } }],
+    ['dimensions_invalid', { ...plain, dimensions: { '': 'eu' } }],
+    ['dimensions_invalid', { ...plain, dimensions: { ['k'.repeat(101)]: 'eu' } }],
+    ['dimensions_invalid', { ...plain, dimensions: { region: 'v'.repeat(501) } }],
+    ['dimensions_invalid', { ...plain, dimensions: { region: 'e\nu' } }],
+    ['dimensions_invalid', { ...plain, dimensions: { 're\tgion': 'eu' } }],
+    ['dimensions_invalid', { ...plain, dimensions: { region: '\ud800' } }],
+    ['dimensions_invalid', { ...plain, dimensions: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`k${i}`, 'v'])) }],
+    ['account_invalid', { ...plain, account: '' }],
+    ['account_invalid', { ...plain, account: 'acct 1' }],
+    ['account_invalid', { ...plain, account: 'acct_ä' }],
+    ['account_invalid', { ...plain, account: null }],
+  ])('refuses as %s: %j', (code, input) => {
+    expect(refused(input).code).toBe(code);
+  });
+
+  it.each(['id', 'customer', 'meter'])('refuses a lone surrogate in %s, and takes a pair', (field) => {
+    expect(refused({ ...plain, [field]: 'a\udc00' }).message).toContain('a lone surrogate');
+    expect(accepted({ ...plain, [field]: 'a🚀' })).toHaveProperty(field, 'a🚀');
+  });
+
+  it('takes the longest of everything', () => {
+    const dimensions = Object.fromEntries(
+      Array.from({ length: 32 }, (_, index) => [String(index).padEnd(100, 'k'), 'v'.repeat(500)]),
+    );
+    const event = { id: 'i'.repeat(100), customer: 'c'.repeat(255), meter: 'm'.repeat(100), account: 'a'.repeat(255), dimensions };
+    expect(accepted(event)).toMatchObject(event);
+  });
+
+  it('takes a dimension called __proto__ for a dimension', () => {
+    const input: unknown = JSON.parse('{"customer":"c","meter":"m","dimensions":{"__proto__":"x"}}');
+    const { dimensions } = accepted(input);
+    expect(Object.entries(dimensions!)).toEqual([['__proto__', 'x']]);
+    expect(Object.getPrototypeOf(dimensions)).toBe(Object.prototype);
+  });
+
+  it('takes only the meters on the list, if there is one', () => {
+    const meters = new Set(['tokens', 'storage']);
+    expect(validate(plain, meters)).not.toBeInstanceOf(EventFault);
+    expect(validate({ ...plain, meter: 'tokns' }, meters)).toEqual(
+      new EventFault('meter_not_allowed', 'meter', '"tokns"', 'one of those in TALLYMAN_METERS: "tokens", "storage"'),
+    );
+  });
+
+  it('names the field, what it got and what it may be', () => {
+    expect(refused({ ...plain, customer: 42 }).message).toBe(
+      'customer: got the number 42; it may be a string of 1 to 255 characters without control characters and lone surrogates.',
+    );
+    expect(refused({ ...plain, dimensions: { region: 1 } }).message).toMatch(/^dimensions\["region"\]: got the number 1; /);
+  });
+
+  it('shows what it got in short and printable', () => {
+    const { message } = refused({ ...plain, id: '\u0000\u0085'.repeat(200) });
+    expect(message).toMatch(/^id: got "(\\u0000\\u0085){30}…" \(400 characters\); /);
+  });
+});
+
+describe('value', () => {
+  it.each([
+    [0, '0'],
+    [-0, '0'],
+    ['-0', '0'],
+    ['0.000', '0'],
+    ['-0.00', '0'],
+    [7, '7'],
+    [-12, '-12'],
+    [0.1, '0.1'],
+    ['1.50', '1.50'],
+    ['-1.5', '-1.5'],
+    [1e-7, '0.0000001'],
+    [-1.25e-7, '-0.000000125'],
+    [1e14, '100000000000000'],
+    [1.5e3, '1500'],
+    ['0.000000000000000000000123456789012345', '0.000000000000000000000123456789012345'],
+    [123456789012345, '123456789012345'],
+    ['999999999999999', '999999999999999'],
+    ['12345.6789012345', '12345.6789012345'],
+    [`0.${'0'.repeat(61)}1`, `0.${'0'.repeat(61)}1`],
+  ])('%j is exactly %s', (value, exact) => {
+    expect(accepted({ ...plain, value }).value).toBe(exact);
+  });
+
+  it.each([
+    1e15, 1e20, 1e21, 1e300, 1234567890123456, 0.1234567890123456, '1000000000000000', '1.000000000000000', '-123456789.1234567',
+  ])('%j has more than 15 significant digits', (value) => {
+    expect(refused({ ...plain, value }).code).toBe('value_too_many_digits');
+  });
+
+  it.each([
+    JSON.parse('1e400'), NaN, -Infinity, 1e-300, `0.${'0'.repeat(62)}1`, '', ' 1', '1 ', '+1', '01', '-01', '.5', '1.', '1e3', '0x10',
+    'NaN', 'Infinity', '1,5', '１', null, true, {}, [1], '--1', '1\n',
+  ])('%j is no value', (value) => {
+    expect(refused({ ...plain, value }).code).toBe('value_invalid');
+  });
+});
+
+describe('timestamp', () => {
+  it.each([
+    [nowS, nowS],
+    [nowS - 0.1234, nowS - 0.123],
+    ['2026-11-22T09:30:00Z', nowS],
+    ['2026-11-22t09:30:00z', nowS],
+    ['2026-11-22T09:29:59.5Z', nowS - 0.5],
+    ['2026-11-22T09:29:59.123456789Z', nowS - 0.877],
+    ['2026-11-22T11:30:00+02:00', nowS],
+    ['2026-11-21T23:30:00-10:00', nowS],
+    ['2026-11-22T09:28:60Z', nowS - 60],
+    [nowS - 35 * 86_400, nowS - 35 * 86_400],
+    [nowS + 300, nowS + 300],
+  ])('%j is %d', (timestamp, seconds) => {
+    expect(accepted({ ...plain, timestamp }).timestamp).toBe(seconds);
+  });
+
+  it.each([
+    ['timestamp_too_old', nowS - 35 * 86_400 - 1],
+    ['timestamp_too_old', '2026-10-01T00:00:00Z'],
+    ['timestamp_too_old', 0],
+    ['timestamp_too_old', -1],
+    ['timestamp_in_future', nowS + 301],
+    ['timestamp_in_future', '2026-11-22T09:36:00Z'],
+    ['timestamp_invalid', nowMs],
+    ['timestamp_invalid', JSON.parse('1e400')],
+    ['timestamp_invalid', String(nowS)],
+    ['timestamp_invalid', 'yesterday'],
+    ['timestamp_invalid', '2026-11-22'],
+    ['timestamp_invalid', '2026-11-22 09:30:00Z'],
+    ['timestamp_invalid', '2026-11-22T09:30:00'],
+    ['timestamp_invalid', '2026-11-22T09:30Z'],
+    ['timestamp_invalid', '2026-11-31T09:30:00Z'],
+    ['timestamp_invalid', '2026-13-01T09:30:00Z'],
+    ['timestamp_invalid', '2026-00-01T09:30:00Z'],
+    ['timestamp_invalid', '2026-11-22T24:00:00Z'],
+    ['timestamp_invalid', '2026-11-22T09:60:00Z'],
+    ['timestamp_invalid', '2026-11-22T09:30:00+24:00'],
+    ['timestamp_invalid', '2026-11-22T09:30:00.Z'],
+    ['timestamp_invalid', null],
+    ['timestamp_invalid', true],
+  ])('is refused as %s: %j', (code, timestamp) => {
+    expect(refused({ ...plain, timestamp }).code).toBe(code);
+  });
+
+  it('recognises milliseconds', () => {
+    expect(refused({ ...plain, timestamp: nowMs }).message).toContain('looks like milliseconds');
+  });
+});
