@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Secret } from '../config/secret.ts';
+import { createLog } from '../log/log.ts';
+import { connectRedis, type Redis, untilReady } from '../redis/client.ts';
+import type { BackingService } from '../testing/backing-service.ts';
+import { startRedis } from '../testing/redis.ts';
+import { until } from '../testing/until.ts';
+import { askForSlots, createRedisLimiter } from './redis-limiter.ts';
+import { slotContract } from './slots.contract.ts';
+
+const log = createLog({ service: 'test', level: 'silent' });
+let service: BackingService;
+const clients: Redis[] = [];
+
+beforeAll(async () => {
+  service = await startRedis();
+}, 60_000);
+
+afterAll(async () => {
+  for (const client of clients) client.disconnect();
+  await service.stop();
+});
+
+async function connect(): Promise<Redis> {
+  const redis = connectRedis(new Secret(service.url), { name: 'limiter-test', log });
+  clients.push(redis);
+  await untilReady(redis);
+  return redis;
+}
+
+let opened = 0;
+
+slotContract('Redis', async () => {
+  const redis = await connect();
+  const key = `contract:${++opened}`;
+  const timeUs = async (): Promise<number> => {
+    const [seconds, microseconds] = await redis.time();
+    return Number(seconds) * 1_000_000 + Number(microseconds);
+  };
+  return {
+    lease: (wanted, spacingUs) => askForSlots(redis, key, wanted, spacingUs),
+    async pass(us) {
+      const fromUs = await timeUs();
+      await until(async () => (await timeUs()) - fromUs >= us, { intervalMs: 1 });
+    },
+    async remember(aheadUs) {
+      await redis.set(key, (await timeUs()) + aheadUs);
+    },
+  };
+});
+
+describe('a limit in Redis', () => {
+  const limit = { keyPrefix: 'tallyman:{tallyman}:', provider: 'stripe', endpoint: 'v1-meter-events', log };
+
+  it('gives four clients together 97 % of the rate, and no second more than the rate', async () => {
+    const ratePerS = 1_000;
+    const lengthMs = 3_000;
+    const started: number[] = [];
+    const consumer = async (): Promise<void> => {
+      const limiter = createRedisLimiter({ ...limit, redis: await connect(), credential: () => 'sk_test_rate', ratePerS });
+      const endAtMs = performance.now() + lengthMs;
+      while (performance.now() < endAtMs) {
+        const lease = await limiter.lease(25);
+        if ('waitMs' in lease) await delay(lease.waitMs);
+        else started.push(...lease.slotsAtMs.filter((atMs) => atMs + lease.toleranceMs > performance.now()));
+      }
+    };
+    await Promise.all([consumer(), consumer(), consumer(), consumer()]);
+    started.sort((a, b) => a - b);
+    const seconds = (started.at(-1)! - started[0]!) / 1_000;
+    expect(started.length / seconds).toBeGreaterThan(0.94 * ratePerS);
+    for (let index = 0; index + ratePerS < started.length; index++) {
+      expect(started[index + ratePerS]! - started[index]!).toBeGreaterThan(1_000);
+    }
+  }, 20_000);
+
+  it('belongs to one credential, and its name does not show it', async () => {
+    const redis = await connect();
+    const takeAll = async (credential: string): Promise<void> => {
+      const limiter = createRedisLimiter({ ...limit, redis, credential: () => credential, ratePerS: 1 });
+      expect(await limiter.lease(1)).toHaveProperty('slotsAtMs');
+      expect(await limiter.lease(1)).toHaveProperty('waitMs');
+    };
+    await takeAll('sk_test_first');
+    await takeAll('sk_test_second');
+    const keys = await redis.keys('tallyman:{tallyman}:limit:*');
+    expect(keys.length).toBeGreaterThanOrEqual(2);
+    expect(keys.join()).not.toContain('sk_test');
+  });
+
+  it('is kept after Redis has forgotten the script', async () => {
+    const redis = await connect();
+    const limiter = createRedisLimiter({ ...limit, redis, credential: () => 'sk_test_script', ratePerS: 100 });
+    await limiter.lease(1);
+    await redis.script('FLUSH');
+    expect(await limiter.lease(1)).toHaveProperty('slotsAtMs');
+  });
+
+  it('rejects when Redis cannot be reached', async () => {
+    const redis = await connect();
+    const limiter = createRedisLimiter({ ...limit, redis, credential: () => 'sk_test_away', ratePerS: 100 });
+    redis.disconnect();
+    await expect(limiter.lease(1)).rejects.toThrow();
+  });
+});
+
+// A consumer's own wait, as the limiter told it; nothing is expected to have happened meanwhile.
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import { horizonUs, type SlotAnswer } from './slots.ts';
+
+/** Something that hands out slots, with a clock that can be made to pass. */
+export interface SlotSource {
+  lease(wanted: number, spacingUs: number): Promise<SlotAnswer>;
+  /** Returns once the source's clock is at least this much later. */
+  pass(us: number): Promise<void>;
+  /** Puts the first free slot this far ahead of the source's clock. */
+  remember(aheadUs: number): Promise<void>;
+}
+
+/** What `leaseSlots` promises, for whatever claims to hand out slots like it. Every source starts fresh. */
+export function slotContract(name: string, open: () => Promise<SlotSource>): void {
+  describe(`slots of ${name}`, () => {
+    it('begin now, one spacing apart and never twice', async () => {
+      const source = await open();
+      const first = granted(await source.lease(5, 4_000));
+      const second = granted(await source.lease(3, 4_000));
+      expect(first).toMatchObject({ count: 5, firstUs: first.nowUs });
+      expect(second).toMatchObject({ count: 3, firstUs: first.firstUs + 5 * 4_000 });
+    });
+
+    it('are never handed out further ahead than the horizon', async () => {
+      const source = await open();
+      let handedOut = 0;
+      let begunAtUs: number | undefined;
+      for (;;) {
+        const answer = await source.lease(25, 1_000);
+        begunAtUs ??= answer.nowUs;
+        if ('waitUs' in answer) {
+          expect(handedOut).toBeGreaterThan(horizonUs / 1_000 - 25);
+          expect(handedOut).toBeLessThanOrEqual((answer.nowUs - begunAtUs + horizonUs) / 1_000 + 1);
+          return;
+        }
+        expect(answer.firstUs + (answer.count - 1) * 1_000).toBeLessThanOrEqual(answer.nowUs + horizonUs);
+        handedOut += answer.count;
+      }
+    });
+
+    it('are there after the wait that was answered', async () => {
+      const source = await open();
+      await exhaust(source, 10, 10_000);
+      const answer = await source.lease(8, 10_000);
+      if (!('waitUs' in answer)) throw new Error('slots were left');
+      expect(answer.waitUs).toBeGreaterThan(0);
+      await source.pass(answer.waitUs);
+      expect(granted(await source.lease(8, 10_000)).count).toBe(8);
+    });
+
+    it('are not caught up when nobody asked for them in time', async () => {
+      const source = await open();
+      await source.lease(2, 4_000);
+      await source.pass(40_000);
+      const later = granted(await source.lease(5, 4_000));
+      expect(later.firstUs).toBe(later.nowUs);
+    });
+
+    it('come in pieces worth asking for', async () => {
+      const source = await open();
+      await exhaust(source, 1, 10_000);
+      // 16 slots fit into the horizon: who wants as many waits until 8 are free.
+      const answer = await source.lease(16, 10_000);
+      if (!('waitUs' in answer)) throw new Error('slots were left');
+      await source.pass(answer.waitUs);
+      expect(granted(await source.lease(16, 10_000)).count).toBeGreaterThanOrEqual(8);
+    });
+
+    it('that are further apart than the horizon come one by one', async () => {
+      const source = await open();
+      expect(granted(await source.lease(25, 200_000)).count).toBe(1);
+      const answer = await source.lease(25, 200_000);
+      if (!('waitUs' in answer)) throw new Error('a second slot was handed out at once');
+      expect(answer.waitUs).toBeLessThanOrEqual(50_000);
+      await source.pass(answer.waitUs);
+      expect(granted(await source.lease(25, 200_000)).count).toBe(1);
+    });
+
+    it('are not stuck behind a clock that was set back', async () => {
+      const source = await open();
+      await source.remember(3_600_000_000);
+      const answer = await source.lease(1, 10_000);
+      if (!('waitUs' in answer)) throw new Error('slots of the old clock were handed out again');
+      expect(answer.waitUs).toBeLessThanOrEqual(10_000);
+    });
+  });
+}
+
+async function exhaust(source: SlotSource, wanted: number, spacingUs: number): Promise<void> {
+  while (!('waitUs' in (await source.lease(wanted, spacingUs))));
+}
+
+function granted(answer: SlotAnswer): { nowUs: number; firstUs: number; count: number } {
+  if ('waitUs' in answer) throw new Error(`no slots for ${answer.waitUs} microseconds`);
+  return answer;
+}
