@@ -1,0 +1,367 @@
+import type { MessageOrigin, UsageMessage } from '../../../../shared/event/usage-event.ts';
+import type { ShardState } from '../../../../shared/journal/journal.ts';
+import { AckGates } from './ack-gates.ts';
+import { Flight, type Call } from './flight.ts';
+import type { DriveLimits } from './drive.ts';
+import { ShardMemory } from './memory.ts';
+import type { MeterCatalog } from './open-set.ts';
+import { PrefetchTuner } from './prefetch.ts';
+import type { EndReason, RandomSource, ShardEffect, ShardEvent } from './protocol.ts';
+
+/**
+ * One shard under one lease: from the claim to the end, as a pure state machine. It has no clock, randomness or I/O:
+ * time comes with each event, the random source is given.
+ *
+ *   loading ──loaded──▶ owned ──drain──▶ draining ──settled, or out of time──▶ closing ──calls and writes over──▶ ended
+ *                         └────hand_over──────────────────────────────────────────┘
+ *   any state ──lease over, stale, mismatch──▶ ended
+ *
+ * While owned, two things go on side by side. Intake: closed → opening → open, back to opening when the channel is lost,
+ * and with it every unsealed count (invariant 5). Flight (flight.ts): at most one sealed set on its way to the provider.
+ *
+ * It guarantees invariants 2 to 7, 9 and 10 of the design for its shard. It ends rather than go on in doubt: whoever
+ * claims the shard next finds in the journal and on the broker everything that was not settled.
+ */
+export interface ShardLimits {
+  readonly shard: number;
+  readonly incarnation: string;
+  readonly windowMs: number;
+  readonly flushEvents: number;
+  readonly flushIntervalMs: number;
+  readonly dedupWindowMs: number;
+  readonly dedupMaxIds: number;
+  /** A call's longest duration: none starts when the lease may end before it. */
+  readonly callTimeoutMs: number;
+  readonly drive: DriveLimits;
+}
+
+type Life =
+  | { readonly mode: 'loading' }
+  | { readonly mode: 'owned' }
+  | { readonly mode: 'draining'; readonly deadlineMs: number }
+  | { readonly mode: 'closing'; readonly deadlineMs: number }
+  | { readonly mode: 'ended'; readonly reason: EndReason };
+
+type Intake =
+  | { readonly mode: 'closed' }
+  | { readonly mode: 'opening'; readonly generation: number }
+  | { readonly mode: 'open'; readonly generation: number };
+
+export class ShardCore {
+  readonly memory: ShardMemory;
+  readonly flight: Flight;
+  readonly #limits: ShardLimits;
+  readonly #gates = new AckGates();
+  readonly #prefetch: PrefetchTuner;
+  #life: Life = { mode: 'loading' };
+  #intake: Intake = { mode: 'closed' };
+  #generation = 0;
+  #deadlineMs: number;
+  #catalog: MeterCatalog;
+  /** Since when a due seal waits for a catalog that knows the set's meters. */
+  #catalogNeededSinceMs: number | undefined;
+  #effects: ShardEffect[] = [];
+
+  /** `deadlineMs`: when the lease ends unless it is renewed, monotonic. */
+  constructor(limits: ShardLimits, deadlineMs: number, catalog: MeterCatalog, random: RandomSource) {
+    this.#limits = limits;
+    this.#deadlineMs = deadlineMs;
+    this.#catalog = catalog;
+    this.memory = new ShardMemory(limits);
+    this.#prefetch = new PrefetchTuner(limits.flushIntervalMs, limits.flushEvents);
+    this.flight = new Flight({ ...limits, random });
+  }
+
+  get life(): Life['mode'] {
+    return this.#life.mode;
+  }
+
+  /** Deliveries that are not acked yet. */
+  get held(): number {
+    return this.#gates.size;
+  }
+
+  get prefetch(): number {
+    return this.#prefetch.current;
+  }
+
+  start(): ShardEffect[] {
+    return [{ type: 'load' }];
+  }
+
+  step(event: ShardEvent, nowMs: number): readonly ShardEffect[] {
+    if (this.#life.mode === 'ended') return [];
+    if (event.type === 'lease_renewed') {
+      // A renewal that arrives after the deadline proves nothing: in between, nobody may have been watching.
+      if (nowMs < this.#deadlineMs) this.#deadlineMs = event.deadlineMs;
+      this.flight.clock.observe(event.redisMs, nowMs);
+    }
+    if (nowMs >= this.#deadlineMs) this.#end('lease_expired');
+    else this.#handle(event, nowMs);
+    return this.#takeEffects();
+  }
+
+  /** Calls that could start now. */
+  get armed(): number {
+    return this.#mayCall() ? this.flight.armed : 0;
+  }
+
+  /** The next call; the caller must start it in this very tick. Undefined when none may start. */
+  takeCall(nowMs: number): Call | undefined {
+    if (!this.#mayCall() || this.#deadlineMs - nowMs <= this.#limits.callTimeoutMs) return undefined;
+    return this.flight.takeCall(nowMs, this.#catalog.meters);
+  }
+
+  #mayCall(): boolean {
+    return this.#life.mode === 'owned' || this.#life.mode === 'draining';
+  }
+
+  #handle(event: ShardEvent, nowMs: number): void {
+    switch (event.type) {
+      case 'loaded':
+        this.#loaded(event.state, event.askedAtMs, nowMs);
+        break;
+      case 'delivered':
+        // The hot path: nothing but counting; sealing and writing wait for the next tick.
+        if (this.#isCurrent(event.generation)) this.#delivered(event.tag, event.origin, event.message, nowMs);
+        return;
+      case 'unreadable':
+        if (this.#isCurrent(event.generation)) this.#gates.deliver(event.tag, 'dead_letter');
+        return;
+      case 'dead_letter_confirmed':
+        if (this.#isCurrent(event.generation)) this.#gates.openDeadLetter(event.tag);
+        break;
+      case 'catalog_read':
+        this.#catalog = event.catalog;
+        break;
+      case 'channel_opened':
+        if (this.#intake.mode === 'opening' && this.#intake.generation === event.generation) {
+          this.#intake = { mode: 'open', generation: event.generation };
+        }
+        break;
+      case 'channel_lost':
+        this.#channelLost(event.generation);
+        break;
+      case 'written':
+        this.#written(this.flight.written(event.answer, nowMs), nowMs);
+        break;
+      case 'hand_over':
+        this.#close(nowMs);
+        break;
+      case 'drain':
+        this.#drain(event.deadlineMs);
+        break;
+      case 'ticked':
+      case 'lease_renewed':
+        break;
+    }
+    this.#advance(nowMs);
+  }
+
+  #loaded(state: ShardState | 'stale', askedAtMs: number, nowMs: number): void {
+    if (this.#life.mode !== 'loading') return;
+    if (state === 'stale') {
+      this.#end('stale');
+      return;
+    }
+    this.memory.load(state);
+    this.flight.load(state, askedAtMs, nowMs);
+    this.#life = { mode: 'owned' };
+    this.#openChannel();
+  }
+
+  #isCurrent(generation: number): boolean {
+    return this.#intake.mode === 'open' && this.#intake.generation === generation;
+  }
+
+  #delivered(tag: number, origin: MessageOrigin, message: UsageMessage, nowMs: number): void {
+    this.#prefetch.delivered(message.events.length);
+    switch (this.memory.cursors.find(origin)) {
+      case 'open':
+        this.#gates.deliver(tag, this.flight.next);
+        break;
+      case 'sealed':
+        // The set that covers it may be the one in flight, so custody stays with the broker until that settles.
+        this.#gates.deliver(tag, this.flight.pendingSet ?? 'none');
+        break;
+      case 'new': {
+        this.#gates.deliver(tag, this.flight.next);
+        const acceptedAtMs = Math.min(message.receivedAt * 1000, this.flight.clock.at(nowMs));
+        this.memory.count(origin, message.events, this.flight.next, acceptedAtMs, this.#catalog, nowMs);
+        break;
+      }
+    }
+  }
+
+  #channelLost(generation: number): void {
+    if (this.#intake.mode === 'closed' || this.#intake.generation !== generation) return;
+    this.#discardIntake();
+    if (this.#life.mode === 'owned') this.#openChannel();
+  }
+
+  #discardIntake(): void {
+    this.#gates.clear();
+    this.memory.discardOpen(this.flight.next);
+    this.#catalogNeededSinceMs = undefined;
+    this.#intake = { mode: 'closed' };
+  }
+
+  #openChannel(): void {
+    this.#generation++;
+    this.#intake = { mode: 'opening', generation: this.#generation };
+    this.#effects.push({ type: 'open_channel', generation: this.#generation, prefetch: this.#prefetch.current });
+  }
+
+  #drain(deadlineMs: number): void {
+    switch (this.#life.mode) {
+      case 'owned':
+        this.#stopConsuming();
+        this.#life = { mode: 'draining', deadlineMs };
+        break;
+      case 'draining':
+        this.#life = { mode: 'draining', deadlineMs: Math.min(deadlineMs, this.#life.deadlineMs) };
+        break;
+      case 'loading':
+        this.#end('released');
+        break;
+      case 'closing':
+      case 'ended':
+        break;
+    }
+  }
+
+  #stopConsuming(): void {
+    const intake = this.#intake;
+    switch (intake.mode) {
+      case 'open':
+        this.#effects.push({ type: 'cancel_consumer', generation: intake.generation });
+        break;
+      case 'opening':
+        this.#effects.push({ type: 'close_channel', generation: intake.generation });
+        this.#intake = { mode: 'closed' };
+        break;
+      case 'closed':
+        break;
+    }
+  }
+
+  /** No new calls; what is under way may finish, then the channel closes. */
+  #close(nowMs: number): void {
+    if (this.#life.mode === 'loading') this.#end('released');
+    else if (this.#mayCall()) this.#life = { mode: 'closing', deadlineMs: nowMs + this.#limits.callTimeoutMs };
+  }
+
+  #written(result: 'ok' | 'repeat' | 'stale' | 'refused' | 'mismatch', nowMs: number): void {
+    switch (result) {
+      case 'ok': {
+        const settled = this.flight.takeSettled();
+        if (settled !== undefined) this.memory.settled(settled.set, settled.redisMs);
+        const forgotten = this.flight.takeForgottenIdSets();
+        if (forgotten !== undefined) this.memory.forgetIdSets(forgotten);
+        break;
+      }
+      case 'repeat':
+        break;
+      case 'stale':
+      case 'refused':
+      case 'mismatch':
+        this.#end(result);
+        break;
+    }
+    this.#prefetch.settle(this.flight.pendingSet, nowMs);
+  }
+
+  /** What follows from the state by itself: sealing, the next write, acks, the end of a drain. */
+  #advance(nowMs: number): void {
+    if (this.#life.mode === 'loading' || this.#life.mode === 'ended') return;
+    this.flight.tick(nowMs);
+    if (this.#sealIsDue(nowMs) && this.#catalogKnowsTheSet(nowMs)) this.flight.seal(this.memory, this.#catalog, nowMs);
+    const write = this.flight.nextWrite(nowMs, this.#mayCall());
+    if (write !== undefined) this.#effects.push({ type: 'write', write });
+    this.#ack();
+    this.#tunePrefetch(nowMs);
+    this.#finish(nowMs);
+  }
+
+  #sealIsDue(nowMs: number): boolean {
+    const { open } = this.memory;
+    if (this.flight.pendingSet !== undefined || open.messages === 0) return false;
+    switch (this.#life.mode) {
+      case 'draining':
+        return true;
+      case 'owned':
+        return (
+          open.events >= this.#limits.flushEvents ||
+          nowMs - open.heldSinceMs >= this.#limits.flushIntervalMs ||
+          // Half of the prefetch, so that the other half can come in while this one is in flight (invariant 9).
+          this.#gates.size * 2 >= this.#prefetch.current
+        );
+      case 'loading':
+      case 'closing':
+      case 'ended':
+        return false;
+    }
+  }
+
+  /**
+   * How events merge depends on their meter's formula, so a set with a meter that the catalog lacks waits for a newer
+   * catalog. A meter that is not in that one either does not exist.
+   */
+  #catalogKnowsTheSet(nowMs: number): boolean {
+    const { unknownMeters } = this.memory.open;
+    const known = [...unknownMeters].every((meter) => this.#catalog.meters.has(meter));
+    if (known || this.#catalog.askedAtMs >= (this.#catalogNeededSinceMs ?? Number.POSITIVE_INFINITY)) {
+      this.#catalogNeededSinceMs = undefined;
+      return true;
+    }
+    this.#catalogNeededSinceMs ??= nowMs;
+    this.#effects.push({ type: 'need_catalog' });
+    return false;
+  }
+
+  #ack(): void {
+    if (this.#intake.mode !== 'open') return;
+    const tag = this.#gates.take(this.flight.settledThrough);
+    if (tag !== undefined) this.#effects.push({ type: 'ack', generation: this.#intake.generation, tag });
+  }
+
+  #tunePrefetch(nowMs: number): void {
+    if (this.#intake.mode !== 'open' || this.#life.mode !== 'owned') return;
+    const prefetch = this.#prefetch.tune(nowMs);
+    if (prefetch !== undefined) {
+      this.#effects.push({ type: 'set_prefetch', generation: this.#intake.generation, prefetch });
+    }
+  }
+
+  #finish(nowMs: number): void {
+    switch (this.#life.mode) {
+      case 'draining': {
+        const idle = this.flight.pendingSet === undefined && this.memory.open.messages === 0;
+        if (idle || nowMs >= this.#life.deadlineMs) this.#close(nowMs);
+        break;
+      }
+      case 'closing':
+        break;
+      case 'loading':
+      case 'owned':
+      case 'ended':
+        return;
+    }
+    if (this.#life.mode === 'closing' && (this.flight.isQuiet || nowMs >= this.#life.deadlineMs)) this.#end('released');
+  }
+
+  #end(reason: EndReason): void {
+    if (this.#intake.mode !== 'closed') {
+      this.#effects.push({ type: 'close_channel', generation: this.#intake.generation });
+    }
+    this.#discardIntake();
+    this.#life = { mode: 'ended', reason };
+    this.#effects.push({ type: 'ended', reason });
+  }
+
+  #takeEffects(): readonly ShardEffect[] {
+    const effects = this.#effects;
+    if (effects.length > 0) this.#effects = [];
+    return effects;
+  }
+}

@@ -1,0 +1,222 @@
+import type { ParkedEntry, SettledAs } from '../../../../shared/journal/journal.ts';
+import { delayMs } from '../../../../shared/retry/delay.ts';
+import type { Outcome } from '../provider/provider.ts';
+import { LaneQueue, type Item } from './lane-queue.ts';
+
+/**
+ * Drives entries to the provider: those of the pending set, and the deferred ones that the journal keeps beside it.
+ *
+ * It guarantees: one call at a time per lane (invariant 10); nothing is attempted before its attempt is journaled,
+ * nothing whose outcome is unknown for 23 h is attempted again, and a refusal kills an entry only when no earlier
+ * attempt is unresolved (invariant 6). It refuses nothing: an entry leaves as accepted, dead, in doubt or deferred.
+ */
+export interface DriveLimits {
+  /** Longest age of an unknown outcome, ms: the provider remembers identifiers for at least 24 h. */
+  readonly inDoubtAfterMs: number;
+  readonly deferAfterFailures: number;
+  readonly deferredMax: number;
+  readonly deferredRetry: { readonly baseMs: number; readonly maxMs: number };
+  readonly retry: { readonly baseMs: number; readonly maxMs: number };
+}
+
+export const defaultDriveLimits: DriveLimits = {
+  inDoubtAfterMs: 23 * 3_600_000,
+  deferAfterFailures: 5,
+  deferredMax: 1000,
+  deferredRetry: { baseMs: 10_000, maxMs: 600_000 },
+  retry: { baseMs: 200, maxMs: 30_000 },
+};
+
+/** How an entry of the pending set ended, not yet written to the journal. */
+interface Ended {
+  readonly item: Item;
+  readonly as: SettledAs;
+  readonly parked?: ParkedEntry;
+}
+
+interface DeferredItem {
+  readonly item: Item;
+  readonly retries: number;
+  readonly dueAtMs: number;
+}
+
+export interface DeferredEnd {
+  readonly identifier: string;
+  readonly outcome: 'accepted' | ParkedEntry;
+}
+
+export class Drive {
+  readonly lanes = new LaneQueue();
+  readonly outcomes: Record<SettledAs, number> = { accepted: 0, dead: 0, in_doubt: 0, deferred: 0 };
+  readonly #limits: DriveLimits;
+  readonly #random: () => number;
+  #unsettled = 0;
+  #ended: Ended[] = [];
+  /** Entries in `ended` that will be deferred. */
+  #deferring = 0;
+  #deferredEnded: DeferredEnd[] = [];
+  #deferredDue: DeferredItem[] = [];
+  /** Identifiers of deferred entries and how often each was retried since this owner took the shard. */
+  readonly #deferredRetries = new Map<string, number>();
+
+  constructor(limits: DriveLimits, random: () => number) {
+    this.#limits = limits;
+    this.#random = random;
+  }
+
+  get deferred(): number {
+    return this.#deferredRetries.size;
+  }
+
+  /** Every entry of the set has ended; what is in `ended` may still have to be written. */
+  get setIsSettled(): boolean {
+    return this.#unsettled === 0;
+  }
+
+  get unsettled(): number {
+    return this.#unsettled;
+  }
+
+  get hasParkedToWrite(): boolean {
+    return this.#ended.some(({ parked }) => parked !== undefined);
+  }
+
+  get endedToWrite(): number {
+    return this.#ended.length;
+  }
+
+  /** Starts the pending set. Items that ended before (as far as the journal knows) are left out by the caller. */
+  startSet(items: readonly Item[], redisMs: number, nowMs: number): void {
+    this.#unsettled = items.length;
+    for (const item of items) {
+      if (item.entry.refusal === undefined) this.lanes.add(item, nowMs);
+      else this.#settle(item, 'dead', item.entry.refusal, redisMs);
+    }
+  }
+
+  /** The journal has the whole set as settled: what was not written one by one need not be any more. */
+  setCompleted(): void {
+    this.#ended = [];
+  }
+
+  /** Schedules an entry that the journal holds as deferred. */
+  addDeferred(item: Item, nowMs: number): void {
+    const identifier = item.entry.identifier;
+    const retries = this.#deferredRetries.get(identifier) ?? 0;
+    this.#deferredRetries.set(identifier, retries + 1);
+    const { baseMs, maxMs } = this.#limits.deferredRetry;
+    this.#deferredDue.push({ item, retries, dueAtMs: nowMs + Math.min(maxMs, baseMs * 2 ** retries) * (0.5 + this.#random() / 2) });
+  }
+
+  tick(nowMs: number): void {
+    this.lanes.wake(nowMs);
+    if (this.#deferredDue.every(({ dueAtMs }) => dueAtMs > nowMs)) return;
+    const due = this.#deferredDue.filter(({ dueAtMs }) => dueAtMs <= nowMs);
+    this.#deferredDue = this.#deferredDue.filter(({ dueAtMs }) => dueAtMs > nowMs);
+    for (const { item } of due) this.lanes.add(item, nowMs);
+  }
+
+  /** The next entry to call, or undefined. The caller starts the call in this very tick (invariant 6). */
+  take(nowMs: number, redisMs: number): Item | undefined {
+    for (let item = this.lanes.take(); item !== undefined; item = this.lanes.take()) {
+      const since = item.unresolvedSinceMs;
+      if (since === undefined || nowMs - since < this.#limits.inDoubtAfterMs) {
+        item.attempts++;
+        return item;
+      }
+      this.#settle(item, 'in_doubt', 'unknown_outcome: no certain answer within 23 h of the first attempt', redisMs);
+      this.lanes.next(item, nowMs);
+    }
+    return undefined;
+  }
+
+  /** `startedAtMs`: when the call began. `breakerClosed`: whether the provider as a whole was taken for healthy. */
+  callEnded(item: Item, outcome: Outcome, startedAtMs: number, nowMs: number, redisMs: number, breakerClosed: boolean): void {
+    switch (outcome.kind) {
+      case 'accepted':
+        this.#settle(item, 'accepted', '', redisMs);
+        break;
+      case 'refused':
+        if (item.unresolvedSinceMs === undefined) this.#settle(item, 'dead', outcome.reason, redisMs);
+        else this.#settle(item, 'in_doubt', `refused after an attempt without answer: ${outcome.reason}`, redisMs);
+        break;
+      case 'throttled':
+      case 'unauthorized':
+        this.#retry(item, nowMs);
+        break;
+      case 'unknown':
+        item.unresolvedSinceMs = Math.min(item.unresolvedSinceMs ?? startedAtMs, startedAtMs);
+        this.#failed(item, outcome.reason, nowMs, redisMs, breakerClosed);
+        break;
+      case 'unsent':
+        this.#failed(item, outcome.reason, nowMs, redisMs, breakerClosed);
+        break;
+    }
+    this.lanes.next(item, nowMs);
+  }
+
+  /** What the next progress write holds. */
+  peekEnded(max: number): Ended[] {
+    return this.#ended.slice(0, max);
+  }
+
+  /** The journal has it; entries that it holds as deferred are scheduled from now on. */
+  endedWritten(written: readonly Ended[], nowMs: number): void {
+    this.#ended = this.#ended.slice(written.length);
+    for (const { item, as } of written) {
+      if (as !== 'deferred') continue;
+      this.#deferring--;
+      this.addDeferred({ ...item, index: undefined, failures: 0 }, nowMs);
+    }
+  }
+
+  peekDeferredEnd(): DeferredEnd | undefined {
+    return this.#deferredEnded[0];
+  }
+
+  deferredEndWritten(): void {
+    const end = this.#deferredEnded.shift();
+    if (end !== undefined) this.#deferredRetries.delete(end.identifier);
+  }
+
+  #failed(item: Item, reason: string, nowMs: number, redisMs: number, breakerClosed: boolean): void {
+    if (breakerClosed) item.failures++;
+    if (item.index === undefined) {
+      this.addDeferred(item, nowMs);
+      this.lanes.leave(item);
+      return;
+    }
+    const room = this.#deferredRetries.size + this.#deferring < this.#limits.deferredMax;
+    if (item.failures >= this.#limits.deferAfterFailures && room) this.#settle(item, 'deferred', reason, redisMs);
+    else this.#retry(item, nowMs);
+  }
+
+  #retry(item: Item, nowMs: number): void {
+    item.retries++;
+    item.readyAtMs = nowMs + delayMs(this.#limits.retry, item.retries, this.#random());
+  }
+
+  #settle(item: Item, as: SettledAs, reason: string, redisMs: number): void {
+    this.lanes.leave(item);
+    this.outcomes[as]++;
+    const parked: ParkedEntry | undefined =
+      as === 'accepted'
+        ? undefined
+        : {
+            entry: item.entry,
+            state: as,
+            reason,
+            ...(item.attemptedAtMs === undefined ? {} : { attemptedAtMs: item.attemptedAtMs }),
+            attempts: item.attempts,
+            parkedAtMs: redisMs,
+            set: item.set,
+          };
+    if (item.index === undefined) {
+      this.#deferredEnded.push({ identifier: item.entry.identifier, outcome: parked ?? 'accepted' });
+      return;
+    }
+    this.#unsettled--;
+    if (as === 'deferred') this.#deferring++;
+    this.#ended.push({ item, as, ...(parked === undefined ? {} : { parked }) });
+  }
+}

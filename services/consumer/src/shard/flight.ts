@@ -1,0 +1,299 @@
+import type { Entry, PendingSet, SetCommit, SettledAs, ShardState } from '../../../../shared/journal/journal.ts';
+import { delayMs } from '../../../../shared/retry/delay.ts';
+import type { Meter, Outcome } from '../provider/provider.ts';
+import { Drive, type DriveLimits } from './drive.ts';
+import { newItem, type Item } from './lane-queue.ts';
+import type { ShardMemory } from './memory.ts';
+import type { MeterCatalog } from './open-set.ts';
+import type { JournalAnswer, JournalWrite, RandomSource } from './protocol.ts';
+import { RedisClock } from './redis-clock.ts';
+import { sealEntries } from './seal.ts';
+import { addToTotals } from './totals.ts';
+
+/**
+ * The sealed set of a shard on its way: at most one (invariant 9).
+ *
+ *   none ──seal──▶ committing ──ok──▶ driving ──complete──▶ none          none ──load──▶ driving (inherited)
+ *
+ * All writes to the journal pass here, one at a time. A write without an answer is repeated as it was, never changed
+ * and never overtaken (invariant 2), so what the journal holds is always this state or the one before.
+ */
+type State =
+  | { readonly mode: 'none' }
+  | { readonly mode: 'committing'; readonly commit: SetCommit }
+  | { readonly mode: 'driving'; readonly set: number; readonly token: string };
+
+interface Write {
+  readonly write: JournalWrite;
+  /** Items of a mark or progress write, to go on with when it is answered. */
+  readonly then: (redisMs: number, nowMs: number) => void;
+  failures: number;
+  /** Under way while infinite. */
+  repeatAtMs: number;
+}
+
+/** One call to the provider, to be started in the tick in which it was taken. */
+export interface Call {
+  readonly entry: Entry;
+  /** Undefined when the provider's list does not have it. */
+  readonly meter: Meter | undefined;
+  /** Must be called exactly once. `breakerClosed`: whether the provider was taken for healthy when the call began. */
+  ended(outcome: Outcome, nowMs: number, breakerClosed: boolean): void;
+}
+
+export interface FlightLimits {
+  readonly shard: number;
+  readonly incarnation: string;
+  readonly drive: DriveLimits;
+  readonly random: RandomSource;
+}
+
+const markChunk = 64;
+const progressChunk = 2_000;
+const progressEveryMs = 250;
+const writeRetry = { baseMs: 50, maxMs: 2_000 };
+
+export class Flight {
+  readonly clock = new RedisClock();
+  readonly #limits: FlightLimits;
+  readonly #drive: Drive;
+  #state: State = { mode: 'none' };
+  #write: Write | undefined;
+  #totals = new Map<string, string>();
+  #next = 1;
+  #callsUnderWay = 0;
+  #progressDueMs = Number.NEGATIVE_INFINITY;
+  #settled: { readonly set: number; readonly redisMs: number } | undefined;
+  #forgottenIdSets: readonly number[] | undefined;
+
+  constructor(limits: FlightLimits) {
+    this.#limits = limits;
+    this.#drive = new Drive(limits.drive, () => limits.random.number());
+  }
+
+  /** The number that the open set will get. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** Sealed and not settled. */
+  get pendingSet(): number | undefined {
+    return this.#state.mode === 'none' ? undefined : this.#next - 1;
+  }
+
+  get settledThrough(): number {
+    return this.#state.mode === 'none' ? this.#next - 1 : this.#next - 2;
+  }
+
+  /** Entries by how they ended while this owner had the shard. */
+  get ended(): Readonly<Record<SettledAs, number>> {
+    return this.#drive.outcomes;
+  }
+
+  get armed(): number {
+    return this.#drive.lanes.armed;
+  }
+
+  get unsettled(): number {
+    return this.#drive.unsettled;
+  }
+
+  get deferred(): number {
+    return this.#drive.deferred;
+  }
+
+  /** No call and no write under way, and nothing known that the journal should be told. */
+  get isQuiet(): boolean {
+    return this.#callsUnderWay === 0 && this.#write === undefined && this.#drive.endedToWrite === 0;
+  }
+
+  load(state: ShardState, askedAtMs: number, nowMs: number): void {
+    this.clock.observe(state.redisMs, nowMs);
+    this.#next = state.next;
+    this.#totals = new Map(state.totals);
+    // An outcome's age: what the journal says, plus our own clock since before it was asked (invariant 6).
+    const since = (attemptedAtMs: number) => askedAtMs - Math.max(0, state.redisMs - attemptedAtMs);
+    for (const parked of state.deferred) {
+      const item = newItem(parked.entry, parked.set, undefined);
+      item.marked = true;
+      item.attemptedAtMs = parked.attemptedAtMs ?? state.redisMs;
+      item.unresolvedSinceMs = since(item.attemptedAtMs);
+      this.#drive.addDeferred(item, nowMs);
+    }
+    if (state.pending !== undefined) this.#inherit(state.pending, since, state.redisMs, nowMs);
+  }
+
+  #inherit(pending: PendingSet, since: (attemptedAtMs: number) => number, redisMs: number, nowMs: number): void {
+    const items = pending.entries.flatMap((entry, index) => {
+      if (pending.settled.has(index)) return [];
+      const item = newItem(entry, pending.set, index);
+      const attemptedAtMs = pending.attemptedAtMs.get(index);
+      if (attemptedAtMs !== undefined) {
+        item.marked = true;
+        item.attemptedAtMs = attemptedAtMs;
+        item.unresolvedSinceMs = since(attemptedAtMs);
+      }
+      return [item];
+    });
+    this.#state = { mode: 'driving', set: pending.set, token: pending.token };
+    this.#drive.startSet(items, redisMs, nowMs);
+  }
+
+  /** Seals the open set, empty of entries or not: its cursors count either way (invariant 2). */
+  seal(memory: ShardMemory, catalog: MeterCatalog, nowMs: number): void {
+    const set = this.#next;
+    this.#next++;
+    const token = this.#limits.random.token();
+    const open = memory.seal(set);
+    const { shard, incarnation } = this.#limits;
+    const entries = sealEntries(open.counts.values(), catalog.meters, { shard, incarnation, set, token });
+    const commit: SetCommit = {
+      set,
+      token,
+      entries,
+      cursors: memory.cursors.seal(this.clock.at(nowMs)),
+      forgottenCursors: memory.cursors.forget(open.oldestAcceptedMs),
+      ids: open.ids.slots(),
+      forgottenIdSets: memory.forgettableIdSets(open.oldestAcceptedMs),
+      totals: addToTotals(this.#totals, entries, catalog.meters),
+    };
+    this.#state = { mode: 'committing', commit };
+  }
+
+  tick(nowMs: number): void {
+    this.#drive.tick(nowMs);
+  }
+
+  /** The write to send now, if any; without `goingOn` only what was begun is ended. */
+  nextWrite(nowMs: number, goingOn: boolean): JournalWrite | undefined {
+    if (this.#write === undefined) this.#write = this.#chooseWrite(nowMs, goingOn);
+    if (this.#write === undefined || nowMs < this.#write.repeatAtMs) return undefined;
+    this.#write.repeatAtMs = Number.POSITIVE_INFINITY;
+    return this.#write.write;
+  }
+
+  /** The write under way was answered, or not (undefined). */
+  written(answer: JournalAnswer | undefined, nowMs: number): 'ok' | 'repeat' | 'stale' | 'refused' | 'mismatch' {
+    const write = this.#write;
+    if (write === undefined) throw new Error('A journal write was answered that this shard did not make.');
+    if (answer === undefined) {
+      write.failures++;
+      write.repeatAtMs = nowMs + delayMs(writeRetry, write.failures, this.#limits.random.number());
+      return 'repeat';
+    }
+    switch (answer.answer) {
+      case 'ok':
+        this.clock.observe(answer.redisMs, nowMs);
+        this.#write = undefined;
+        write.then(answer.redisMs, nowMs);
+        return 'ok';
+      case 'stale':
+      case 'mismatch':
+        return answer.answer;
+      case 'number':
+      case 'pending':
+        return 'refused';
+    }
+  }
+
+  takeCall(nowMs: number, meters: ReadonlyMap<string, Meter>): Call | undefined {
+    const item = this.#drive.take(nowMs, this.clock.at(nowMs));
+    if (item === undefined) return undefined;
+    this.#callsUnderWay++;
+    return {
+      entry: item.entry,
+      meter: meters.get(item.entry.meter),
+      ended: (outcome, endedAtMs, breakerClosed) => {
+        this.#callsUnderWay--;
+        this.#drive.callEnded(item, outcome, nowMs, endedAtMs, this.clock.at(endedAtMs), breakerClosed);
+      },
+    };
+  }
+
+  /** The set that settled since this was last asked. */
+  takeSettled(): { readonly set: number; readonly redisMs: number } | undefined {
+    const settled = this.#settled;
+    this.#settled = undefined;
+    return settled;
+  }
+
+  /** Sets whose ids the journal has dropped since this was last asked. */
+  takeForgottenIdSets(): readonly number[] | undefined {
+    const forgotten = this.#forgottenIdSets;
+    this.#forgottenIdSets = undefined;
+    return forgotten;
+  }
+
+  #chooseWrite(nowMs: number, goingOn: boolean): Write | undefined {
+    const state = this.#state;
+    switch (state.mode) {
+      case 'committing':
+        return newWrite({ kind: 'commit', commit: state.commit }, (redisMs, atMs) => this.#committed(state.commit, redisMs, atMs));
+      case 'driving':
+        return this.#chooseSetWrite(state.set, state.token, nowMs, goingOn) ?? this.#chooseDeferredWrite();
+      case 'none':
+        return this.#chooseDeferredWrite();
+    }
+  }
+
+  #chooseSetWrite(set: number, token: string, nowMs: number, goingOn: boolean): Write | undefined {
+    const drive = this.#drive;
+    // Accepted entries need no progress of their own once all have ended; parked ones must be in the journal first.
+    const progressDue = drive.setIsSettled ? drive.hasParkedToWrite : nowMs >= this.#progressDueMs || !goingOn;
+    if (drive.endedToWrite > 0 && progressDue) return this.#progressWrite(set, token, nowMs);
+    if (drive.setIsSettled) {
+      return newWrite({ kind: 'complete', set, token }, (redisMs) => {
+        this.#settled = { set, redisMs };
+        this.#state = { mode: 'none' };
+        drive.setCompleted();
+      });
+    }
+    if (goingOn && drive.lanes.unmarked > 0 && drive.lanes.armed < markChunk) return this.#markWrite(set, token);
+    return undefined;
+  }
+
+  #progressWrite(set: number, token: string, nowMs: number): Write {
+    this.#progressDueMs = nowMs + progressEveryMs;
+    const ended = this.#drive.peekEnded(progressChunk);
+    const write: JournalWrite = {
+      kind: 'progress',
+      set,
+      token,
+      settled: new Map(ended.map(({ item, as }) => [indexOf(item), as])),
+      parked: ended.flatMap(({ parked }) => (parked === undefined ? [] : [parked])),
+    };
+    return newWrite(write, (_redisMs, nowMs) => this.#drive.endedWritten(ended, nowMs));
+  }
+
+  #markWrite(set: number, token: string): Write {
+    const items = this.#drive.lanes.takeUnmarked(markChunk);
+    return newWrite({ kind: 'mark', set, token, entries: items.map(indexOf) }, (redisMs, nowMs) =>
+      this.#drive.lanes.marked(items, redisMs, nowMs),
+    );
+  }
+
+  #chooseDeferredWrite(): Write | undefined {
+    const end = this.#drive.peekDeferredEnd();
+    if (end === undefined) return undefined;
+    return newWrite({ kind: 'settle_deferred', ...end }, () => this.#drive.deferredEndWritten());
+  }
+
+  #committed(commit: SetCommit, redisMs: number, nowMs: number): void {
+    this.#state = { mode: 'driving', set: commit.set, token: commit.token };
+    this.#forgottenIdSets = commit.forgottenIdSets;
+    this.#drive.startSet(
+      commit.entries.map((entry, index) => newItem(entry, commit.set, index)),
+      redisMs,
+      nowMs,
+    );
+  }
+}
+
+function newWrite(write: JournalWrite, then: Write['then']): Write {
+  return { write, then, failures: 0, repeatAtMs: Number.NEGATIVE_INFINITY };
+}
+
+function indexOf(item: Item): number {
+  if (item.index === undefined) throw new Error('A deferred entry is not part of a set.');
+  return item.index;
+}

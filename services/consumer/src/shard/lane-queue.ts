@@ -1,0 +1,139 @@
+import { laneName } from '../../../../shared/event/lane.ts';
+import type { Entry } from '../../../../shared/journal/journal.ts';
+
+/** An entry on its way to the provider. Times are monotonic unless they say Redis. */
+export interface Item {
+  readonly entry: Entry;
+  /** The set it came from. */
+  readonly set: number;
+  /** Its place in the pending set; undefined for an entry that the journal keeps as deferred. */
+  readonly index: number | undefined;
+  /** Its attempt is journaled, so it may be called. */
+  marked: boolean;
+  /** First journaled attempt, Redis time. */
+  attemptedAtMs: number | undefined;
+  /** Start of the first attempt whose outcome is not known. */
+  unresolvedSinceMs: number | undefined;
+  /** Calls of this owner. */
+  attempts: number;
+  retries: number;
+  /** Failures that were the entry's own. */
+  failures: number;
+  readyAtMs: number;
+}
+
+export function newItem(entry: Entry, set: number, index: number | undefined): Item {
+  return {
+    entry,
+    set,
+    index,
+    marked: false,
+    attemptedAtMs: undefined,
+    unresolvedSinceMs: undefined,
+    attempts: 0,
+    retries: 0,
+    failures: 0,
+    readyAtMs: Number.NEGATIVE_INFINITY,
+  };
+}
+
+interface Lane {
+  readonly items: Item[];
+}
+
+/**
+ * Items in line per lane (invariant 10). A lane is in exactly one place, by its first item:
+ * - waiting: the item backs off until its `readyAtMs`;
+ * - unmarked: its attempt has to be journaled; marking: that is being written;
+ * - armed: it may be called now;
+ * - busy: its call is under way.
+ */
+export class LaneQueue {
+  readonly #lanes = new Map<string, Lane>();
+  #waiting: Lane[] = [];
+  #wakeAtMs = Number.POSITIVE_INFINITY;
+  readonly #unmarked: Lane[] = [];
+  #armed: Lane[] = [];
+  #armedHead = 0;
+
+  get armed(): number {
+    return this.#armed.length - this.#armedHead;
+  }
+
+  get unmarked(): number {
+    return this.#unmarked.length;
+  }
+
+  add(item: Item, nowMs: number): void {
+    const name = laneName(item.entry);
+    const lane = this.#lanes.get(name);
+    if (lane !== undefined) {
+      lane.items.push(item);
+      return;
+    }
+    const started: Lane = { items: [item] };
+    this.#lanes.set(name, started);
+    this.#place(started, nowMs);
+  }
+
+  /** The first item of the next armed lane; the lane is busy until `next`. */
+  take(): Item | undefined {
+    const lane = this.#armed[this.#armedHead];
+    if (lane === undefined) return undefined;
+    this.#armedHead++;
+    if (this.#armedHead > 256 && this.#armedHead * 2 > this.#armed.length) {
+      this.#armed = this.#armed.slice(this.#armedHead);
+      this.#armedHead = 0;
+    }
+    return lane.items[0];
+  }
+
+  /** The item has ended, or leaves its lane for now. Items that never stood in a lane may be passed too. */
+  leave(item: Item): void {
+    const lane = this.#lanes.get(laneName(item.entry));
+    if (lane?.items[0] === item) lane.items.shift();
+  }
+
+  /** The lane's call is over: its first item (the same one, if it has to be retried) is placed anew. */
+  next(item: Item, nowMs: number): void {
+    const name = laneName(item.entry);
+    const lane = this.#lanes.get(name);
+    if (lane === undefined) return;
+    if (lane.items.length === 0) this.#lanes.delete(name);
+    else this.#place(lane, nowMs);
+  }
+
+  wake(nowMs: number): void {
+    if (nowMs < this.#wakeAtMs) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#wakeAtMs = Number.POSITIVE_INFINITY;
+    for (const lane of waiting) this.#place(lane, nowMs);
+  }
+
+  /** Items whose attempt has to be journaled before they can be called; `marked` gives them back. */
+  takeUnmarked(max: number): Item[] {
+    return this.#unmarked.splice(0, max).flatMap((lane) => lane.items.slice(0, 1));
+  }
+
+  marked(items: readonly Item[], attemptedAtMs: number, nowMs: number): void {
+    for (const item of items) {
+      item.marked = true;
+      item.attemptedAtMs ??= attemptedAtMs;
+      this.next(item, nowMs);
+    }
+  }
+
+  #place(lane: Lane, nowMs: number): void {
+    const item = lane.items[0];
+    if (item === undefined) return;
+    if (item.readyAtMs > nowMs) {
+      this.#waiting.push(lane);
+      this.#wakeAtMs = Math.min(this.#wakeAtMs, item.readyAtMs);
+    } else if (item.marked) {
+      this.#armed.push(lane);
+    } else {
+      this.#unmarked.push(lane);
+    }
+  }
+}

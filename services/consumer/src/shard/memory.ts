@@ -1,0 +1,113 @@
+import type { MessageOrigin, UsageEvent } from '../../../../shared/event/usage-event.ts';
+import { laneName } from '../../../../shared/event/lane.ts';
+import type { IdSet, ShardState } from '../../../../shared/journal/journal.ts';
+import { Cursors } from './cursors.ts';
+import { DedupTable } from './dedup-table.ts';
+import { hashId, readIds } from './event-id.ts';
+import { OpenSet, type MeterCatalog } from './open-set.ts';
+
+/**
+ * What a shard remembers of the past in order to count each event once: cursors of messages, ids of events, and the
+ * set that is being counted. Cursors and ids have a committed part, which only a commit extends, and an open part,
+ * which dies with the channel (invariants 2 to 5).
+ */
+export class ShardMemory {
+  readonly cursors = new Cursors();
+  readonly ids = new DedupTable();
+  open = new OpenSet();
+  /** Sets with remembered ids, oldest first; the time when each settled, Redis time, once it has. */
+  readonly #idSets = new Map<number, number | undefined>();
+  readonly #windowMs: number;
+  readonly #dedupWindowMs: number;
+  readonly #dedupMaxIds: number;
+  duplicateEvents = 0;
+  countedEvents = 0;
+  /** Ids forgotten before their time because the table was full. */
+  idsForgottenEarly = 0;
+
+  constructor(limits: { readonly windowMs: number; readonly dedupWindowMs: number; readonly dedupMaxIds: number }) {
+    this.#windowMs = limits.windowMs;
+    this.#dedupWindowMs = limits.dedupWindowMs;
+    this.#dedupMaxIds = limits.dedupMaxIds;
+  }
+
+  load(state: ShardState): void {
+    this.cursors.load(state.cursors);
+    for (const idSet of [...state.idSets].sort((left, right) => left.set - right.set)) this.#loadIds(idSet);
+  }
+
+  /** Counts a message that was not seen before; its events enter whole, duplicates leave only the cursor. */
+  count(
+    origin: MessageOrigin,
+    events: readonly UsageEvent[],
+    set: number,
+    acceptedAtMs: number,
+    catalog: MeterCatalog,
+    nowMs: number,
+  ): void {
+    this.cursors.add(origin);
+    this.open.takeMessage(acceptedAtMs, nowMs);
+    for (const event of events) {
+      const name = laneName(event);
+      if (event.idGenerated !== true) {
+        const id = hashId(name, event.id);
+        if (!this.ids.claim(id, set)) {
+          this.duplicateEvents++;
+          continue;
+        }
+        this.open.claimed(origin.slot, id);
+      }
+      this.countedEvents++;
+      this.open.count(event, name, this.#windowMs, catalog.meters.get(event.meter), nowMs);
+    }
+  }
+
+  /** The open set is sealed as number `set`; a new one begins. */
+  seal(set: number): OpenSet {
+    const sealed = this.open;
+    this.open = new OpenSet();
+    if (this.ids.countOf(set) > 0) this.#idSets.set(set, undefined);
+    return sealed;
+  }
+
+  settled(set: number, redisMs: number): void {
+    if (this.#idSets.has(set)) this.#idSets.set(set, redisMs);
+  }
+
+  /** The channel is gone, and with it everything that was counted but not sealed as number `set`. */
+  discardOpen(set: number): void {
+    for (const ids of this.open.ids.slots()) for (const id of readIds(ids)) this.ids.remove(id, set);
+    this.cursors.discardOpen();
+    this.open = new OpenSet();
+  }
+
+  /**
+   * Sets whose ids may be forgotten when a set is committed whose oldest message was accepted at `oldestAcceptedMs`:
+   * settled longer before that than the window (invariant 4), or the oldest ones where the table is full.
+   */
+  forgettableIdSets(oldestAcceptedMs: number): number[] {
+    const forgettable: number[] = [];
+    let kept = this.ids.size;
+    for (const [set, settledAtMs] of this.#idSets) {
+      if (settledAtMs === undefined) break;
+      const expired = settledAtMs + this.#dedupWindowMs < oldestAcceptedMs;
+      if (!expired && kept <= this.#dedupMaxIds) break;
+      if (!expired) this.idsForgottenEarly += this.ids.countOf(set);
+      kept -= this.ids.countOf(set);
+      forgettable.push(set);
+    }
+    return forgettable;
+  }
+
+  forgetIdSets(sets: readonly number[]): void {
+    for (const set of sets) {
+      this.ids.forgetThrough(set);
+      this.#idSets.delete(set);
+    }
+  }
+
+  #loadIds(idSet: IdSet): void {
+    this.#idSets.set(idSet.set, idSet.settledAtMs);
+    for (const ids of idSet.ids) for (const id of readIds(ids)) this.ids.claim(id, idSet.set);
+  }
+}

@@ -1,0 +1,125 @@
+import { Sum } from '../../../../shared/decimal/decimal.ts';
+import type { UsageEvent } from '../../../../shared/event/usage-event.ts';
+import type { Meter } from '../provider/provider.ts';
+import type { IdHash } from './dedup-table.ts';
+import { SlotIdList } from './event-id.ts';
+
+/** The meters as the provider listed them; a meter that is not in it did not exist at `askedAtMs` (monotonic). */
+export interface MeterCatalog {
+  readonly meters: ReadonlyMap<string, Meter>;
+  readonly askedAtMs: number;
+}
+
+/** What one key has used in one window. `each` keeps events apart: count meters, and meters not known (yet). */
+export type Tally =
+  | { readonly kind: 'sum'; readonly sum: Sum }
+  | { readonly kind: 'last'; value: string }
+  | { readonly kind: 'each'; readonly values: { readonly value: string; readonly timestampMs: number }[] };
+
+export interface Count {
+  readonly account: string | undefined;
+  readonly customer: string;
+  readonly meter: string;
+  readonly dimensions: Readonly<Record<string, string>> | undefined;
+  readonly windowStartMs: number;
+  readonly tally: Tally;
+  events: number;
+  newestMs: number;
+}
+
+/**
+ * What a shard has counted since it last sealed: counts by key and window, the ids it claimed, and how old and how
+ * large it is. It dies with its channel; nothing in it was promised to anybody.
+ */
+export class OpenSet {
+  readonly counts = new Map<string, Count>();
+  readonly ids = new SlotIdList();
+  /** Messages whose cursor this set holds; a message of duplicates only counts here too. */
+  messages = 0;
+  /** Events counted, duplicates left out. */
+  events = 0;
+  /** When its oldest message was accepted by a sidecar, on Redis' clock. */
+  oldestAcceptedMs = Number.POSITIVE_INFINITY;
+  /** Since when it holds anything, monotonic. */
+  heldSinceMs = Number.POSITIVE_INFINITY;
+  /** When it last counted an event of a meter that the catalog does not have, monotonic. */
+  unknownMeterAtMs: number | undefined;
+  /** Names of such meters. */
+  readonly unknownMeters = new Set<string>();
+
+  takeMessage(acceptedAtMs: number, nowMs: number): void {
+    this.messages++;
+    this.oldestAcceptedMs = Math.min(this.oldestAcceptedMs, acceptedAtMs);
+    this.heldSinceMs = Math.min(this.heldSinceMs, nowMs);
+  }
+
+  /** Counts one fresh event. Its window follows from its own time, so late usage goes where it belongs. */
+  count(event: UsageEvent, laneName: string, windowMs: number, meter: Meter | undefined, nowMs: number): void {
+    const timestampMs = Math.round(event.timestamp * 1000);
+    const windowStartMs = Math.floor(timestampMs / windowMs) * windowMs;
+    const key = countKey(laneName, windowStartMs, event.dimensions);
+    let count = this.counts.get(key);
+    if (count === undefined) {
+      count = {
+        account: event.account,
+        customer: event.customer,
+        meter: event.meter,
+        dimensions: event.dimensions,
+        windowStartMs,
+        tally: newTally(meter),
+        events: 0,
+        newestMs: Number.NEGATIVE_INFINITY,
+      };
+      this.counts.set(key, count);
+    }
+    if (meter === undefined) {
+      this.unknownMeterAtMs = nowMs;
+      this.unknownMeters.add(event.meter);
+    }
+    addTo(count, event.value, timestampMs);
+    this.events++;
+  }
+
+  claimed(slot: number, id: IdHash): void {
+    this.ids.add(slot, id);
+  }
+}
+
+function newTally(meter: Meter | undefined): Tally {
+  switch (meter?.formula) {
+    case 'sum':
+      return { kind: 'sum', sum: new Sum() };
+    case 'last':
+      return { kind: 'last', value: '0' };
+    case 'count':
+    case undefined:
+      return { kind: 'each', values: [] };
+  }
+}
+
+function addTo(count: Count, value: string, timestampMs: number): void {
+  const { tally } = count;
+  switch (tally.kind) {
+    case 'sum':
+      tally.sum.add(value);
+      break;
+    case 'last':
+      if (timestampMs >= count.newestMs) tally.value = value;
+      break;
+    case 'each':
+      tally.values.push({ value, timestampMs });
+      break;
+  }
+  count.events++;
+  count.newestMs = Math.max(count.newestMs, timestampMs);
+}
+
+function countKey(
+  laneName: string,
+  windowStartMs: number,
+  dimensions: Readonly<Record<string, string>> | undefined,
+): string {
+  if (dimensions === undefined) return `${laneName}\0${windowStartMs}`;
+  const pairs = Object.entries(dimensions).sort(([left], [right]) => (left < right ? -1 : 1));
+  return `${laneName}\0${windowStartMs}\0${JSON.stringify(pairs)}`;
+}

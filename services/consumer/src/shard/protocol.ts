@@ -1,0 +1,90 @@
+import type { MessageOrigin, UsageMessage } from '../../../../shared/event/usage-event.ts';
+import type {
+  CommitAnswer,
+  ParkedEntry,
+  SetAnswer,
+  SetCommit,
+  SettledAs,
+  ShardState,
+} from '../../../../shared/journal/journal.ts';
+import type { MeterCatalog } from './open-set.ts';
+
+/**
+ * What goes into a shard's core and what comes out. The shell (or the simulation) runs effects and posts their
+ * outcomes back as events. Times in events are monotonic unless they say Redis.
+ */
+
+/** Everything random, given from outside so that a simulation can repeat it. */
+export interface RandomSource {
+  /** 0 up to, but not including, 1. */
+  number(): number;
+  /** 128 random bits, hex. */
+  token(): string;
+}
+
+/** One write to the journal. A shard has at most one under way; without an answer the very same one is repeated. */
+export type JournalWrite =
+  | { readonly kind: 'commit'; readonly commit: SetCommit }
+  | { readonly kind: 'mark'; readonly set: number; readonly token: string; readonly entries: readonly number[] }
+  | {
+      readonly kind: 'progress';
+      readonly set: number;
+      readonly token: string;
+      readonly settled: ReadonlyMap<number, SettledAs>;
+      readonly parked: readonly ParkedEntry[];
+    }
+  | { readonly kind: 'complete'; readonly set: number; readonly token: string }
+  | { readonly kind: 'settle_deferred'; readonly identifier: string; readonly outcome: 'accepted' | ParkedEntry };
+
+export type JournalAnswer = CommitAnswer | SetAnswer;
+
+export type ShardEvent =
+  /** The journal's state; `askedAtMs` is from before it was asked for. */
+  | { readonly type: 'loaded'; readonly state: ShardState | 'stale'; readonly askedAtMs: number }
+  | { readonly type: 'lease_renewed'; readonly deadlineMs: number; readonly redisMs: number }
+  | { readonly type: 'catalog_read'; readonly catalog: MeterCatalog }
+  | { readonly type: 'channel_opened'; readonly generation: number }
+  | { readonly type: 'channel_lost'; readonly generation: number }
+  | {
+      readonly type: 'delivered';
+      readonly generation: number;
+      readonly tag: number;
+      readonly origin: MessageOrigin;
+      readonly message: UsageMessage;
+    }
+  /** A delivery that cannot be read: it goes to the dead-letter exchange as it is, then it is acked. */
+  | { readonly type: 'unreadable'; readonly generation: number; readonly tag: number }
+  | { readonly type: 'dead_letter_confirmed'; readonly generation: number; readonly tag: number }
+  /** `answer` is undefined when there was none: the write may or may not have happened. */
+  | { readonly type: 'written'; readonly answer: JournalAnswer | undefined }
+  | { readonly type: 'ticked' }
+  /** Give the shard to another member at once; what is not sealed is delivered to it again. */
+  | { readonly type: 'hand_over' }
+  /** Stop counting, seal, settle and ack what can be by `deadlineMs`; with `quickly`, only until the set is committed. */
+  | { readonly type: 'drain'; readonly deadlineMs: number };
+
+export type EndReason =
+  /** Handed over or drained: the lease can be given back. */
+  | 'released'
+  /** The lease was not renewed in time. */
+  | 'lease_expired'
+  /** The journal belongs to another epoch now. */
+  | 'stale'
+  /** The journal refused a commit: memory and journal disagree, so memory is worth nothing (invariant 5). */
+  | 'refused'
+  /** The journal holds another set or token than the one that was committed: it lost writes (invariant 8). */
+  | 'mismatch';
+
+export type ShardEffect =
+  | { readonly type: 'load' }
+  /** Keep trying until `channel_opened`; consume with this prefetch. */
+  | { readonly type: 'open_channel'; readonly generation: number; readonly prefetch: number }
+  | { readonly type: 'set_prefetch'; readonly generation: number; readonly prefetch: number }
+  | { readonly type: 'cancel_consumer'; readonly generation: number }
+  | { readonly type: 'close_channel'; readonly generation: number }
+  /** Acks every delivery up to and including `tag`. */
+  | { readonly type: 'ack'; readonly generation: number; readonly tag: number }
+  | { readonly type: 'write'; readonly write: JournalWrite }
+  /** A meter is missing in the catalog: read it again, as soon as the pace of reads allows. */
+  | { readonly type: 'need_catalog' }
+  | { readonly type: 'ended'; readonly reason: EndReason };

@@ -1,0 +1,114 @@
+import { formatDecimal, maxSignificantDigits, splitDecimal, Sum, type Decimal } from '../../../../shared/decimal/decimal.ts';
+import type { Entry } from '../../../../shared/journal/journal.ts';
+import { shardName } from '../../../../shared/topology/names.ts';
+import type { Meter } from '../provider/provider.ts';
+import type { Count } from './open-set.ts';
+
+/** What makes an entry's identifier unique for ever (invariant 8). */
+export interface SetIdentity {
+  readonly incarnation: string;
+  readonly shard: number;
+  readonly set: number;
+  readonly token: string;
+}
+
+/** One bill line before it has its identifier. */
+interface Line {
+  readonly value: string;
+  readonly timestampMs: number;
+  readonly events: number;
+  readonly refusal?: string;
+}
+
+/**
+ * Turns counts into the entries of a set, with identifier, value and timestamp fixed (invariant 1). How events of one
+ * key merge is decided by the meter's formula: sums add up, of a `last` meter only the newest counts, the events of a
+ * count meter each stay an entry of their own (docs.stripe.com/billing/subscriptions/usage-based).
+ */
+export function sealEntries(
+  counts: Iterable<Count>,
+  meters: ReadonlyMap<string, Meter>,
+  identity: SetIdentity,
+): Entry[] {
+  const entries: Entry[] = [];
+  const prefix = `tm1-${identity.incarnation}-${shardName(identity.shard)}-${identity.set}-${identity.token.slice(0, 8)}-`;
+  for (const count of counts) {
+    for (const line of linesOf(count, meters.get(count.meter))) {
+      entries.push({
+        identifier: `${prefix}${entries.length}`,
+        ...(count.account === undefined ? {} : { account: count.account }),
+        customer: count.customer,
+        meter: count.meter,
+        ...(count.dimensions === undefined ? {} : { dimensions: count.dimensions }),
+        value: line.value,
+        timestamp: Math.floor(line.timestampMs / 1000),
+        windowStartMs: count.windowStartMs,
+        events: line.events,
+        ...(line.refusal === undefined ? {} : { refusal: line.refusal }),
+      });
+    }
+  }
+  return entries;
+}
+
+function linesOf(count: Count, meter: Meter | undefined): Line[] {
+  if (meter === undefined) return [refusedLine(count, `no_meter: the provider has no meter named ${count.meter}`)];
+  if (meter.eventTimeWindow !== undefined) {
+    return [
+      refusedLine(
+        count,
+        `meter_has_event_time_window: this meter keeps only the last event of each ${meter.eventTimeWindow}, ` +
+          'so counts would overwrite each other; bill it with a meter without event_time_window',
+      ),
+    ];
+  }
+  const { tally } = count;
+  switch (tally.kind) {
+    case 'sum':
+      return split(tally.sum.decimal(), count);
+    case 'last':
+      return [{ value: tally.value, timestampMs: count.newestMs, events: count.events }];
+    case 'each':
+      // The meter was unknown when the events came, or must not be merged.
+      switch (meter.formula) {
+        case 'count':
+          return tally.values.map(({ value, timestampMs }) => ({ value, timestampMs, events: 1 }));
+        case 'sum':
+          return split(total(tally.values), count);
+        case 'last':
+          return [{ value: newest(tally.values), timestampMs: count.newestMs, events: count.events }];
+      }
+  }
+}
+
+/** Dead from the start. Merged into one line: it is never sent, and a person sees one number. */
+function refusedLine(count: Count, refusal: string): Line {
+  const { tally } = count;
+  const value =
+    tally.kind === 'each' ? formatDecimal(total(tally.values)) : tally.kind === 'sum' ? tally.sum.toString() : tally.value;
+  return { value, timestampMs: count.newestMs, events: count.events, refusal };
+}
+
+/** The provider takes 15 digits; a longer sum becomes several entries that add up. The first one carries the events. */
+function split(sum: Decimal, count: Count): Line[] {
+  return splitDecimal(sum, maxSignificantDigits).map((value, index) => ({
+    value,
+    timestampMs: count.newestMs,
+    events: index === 0 ? count.events : 0,
+  }));
+}
+
+interface TimedValue {
+  readonly value: string;
+  readonly timestampMs: number;
+}
+
+function total(values: readonly TimedValue[]): Decimal {
+  const sum = new Sum();
+  for (const { value } of values) sum.add(value);
+  return sum.decimal();
+}
+
+function newest(values: readonly TimedValue[]): string {
+  return values.reduce((last, candidate) => (candidate.timestampMs >= last.timestampMs ? candidate : last)).value;
+}

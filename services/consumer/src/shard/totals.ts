@@ -1,0 +1,42 @@
+import { addDecimals, formatDecimal, parseDecimal, type Decimal } from '../../../../shared/decimal/decimal.ts';
+import type { Entry } from '../../../../shared/journal/journal.ts';
+import type { Meter } from '../provider/provider.ts';
+
+const hourMs = 3_600_000;
+const totalVersion = '1';
+
+/**
+ * The period totals (invariant 2): what was counted per account, meter and UTC hour of the events' windows, key
+ * `<hour, unix seconds>/<account>/<meter>`, value `1;<sum>;<events>;<entries>`. The sum is empty for meters whose
+ * values do not add up.
+ */
+export function addToTotals(totals: Map<string, string>, entries: readonly Entry[], meters: ReadonlyMap<string, Meter>): Map<string, string> {
+  const changed = new Map<string, { sum: Decimal | undefined; events: number; entries: number }>();
+  for (const entry of entries) {
+    const hour = Math.floor(entry.windowStartMs / hourMs) * (hourMs / 1000);
+    const key = `${hour}/${entry.account ?? ''}/${entry.meter}`;
+    const total = changed.get(key) ?? readTotal(totals.get(key));
+    changed.set(key, total);
+    const value = parseDecimal(entry.value);
+    total.sum =
+      meters.get(entry.meter)?.formula === 'last' || total.sum === undefined || value === undefined
+        ? undefined
+        : addDecimals(total.sum, value);
+    total.events += entry.events;
+    total.entries++;
+  }
+  const written = new Map<string, string>();
+  for (const [key, { sum, events, entries: lines }] of changed) {
+    const text = `${totalVersion};${sum === undefined ? '' : formatDecimal(sum)};${events};${lines}`;
+    totals.set(key, text);
+    written.set(key, text);
+  }
+  return written;
+}
+
+function readTotal(text: string | undefined): { sum: Decimal | undefined; events: number; entries: number } {
+  if (text === undefined) return { sum: { units: 0n, scale: 0 }, events: 0, entries: 0 };
+  const [version, sum = '', events, entries] = text.split(';');
+  if (version !== totalVersion) throw new Error(`The journal holds a total that this version cannot read: ${text}.`);
+  return { sum: sum === '' ? undefined : parseDecimal(sum), events: Number(events), entries: Number(entries) };
+}
