@@ -70,7 +70,10 @@ describe('readSettings', () => {
 
 describe('a setting with a file', () => {
   const secrets = { redisUrl: settings.redisUrl } as const;
-  const files: Record<string, string> = { '/run/redis': 'rediss://user:pass@cache:6380/2\n', '/run/bad': 'http://cache' };
+  const files: Record<string, string> = {
+    '/run/redis': 'rediss://user:pass@cache:6380/2\n',
+    '/run/bad': 'http://cache',
+  };
   const readFile = (path: string): string => {
     const content = files[path];
     if (content === undefined) throw new Error('ENOENT: no such file');

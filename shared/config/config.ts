@@ -45,7 +45,8 @@ export function readSettings<S extends Shape>(
   const faults: string[] = unknownNames(env).map(unknownFault);
   const read: Record<string, unknown> = {};
   for (const [key, setting] of Object.entries(shape)) {
-    if (!setting.services.includes(service)) throw new Error(`${setting.name} is not in the table as a setting of ${service}.`);
+    if (!setting.services.includes(service))
+      throw new Error(`${setting.name} is not in the table as a setting of ${service}.`);
     const reading = setting.read({ service, env, readFile });
     if ('fault' in reading) faults.push(reading.fault);
     else read[key] = reading.value;
@@ -69,7 +70,9 @@ const knownNames = allSettings.map(({ name }) => name);
 
 function unknownNames(env: Environment): string[] {
   return Object.entries(env)
-    .filter(([name, value]) => name.startsWith('TALLYMAN_') && !knownNames.includes(name) && !isInjected(name, value ?? ''))
+    .filter(
+      ([name, value]) => name.startsWith('TALLYMAN_') && !knownNames.includes(name) && !isInjected(name, value ?? ''),
+    )
     .map(([name]) => name)
     .sort();
 }

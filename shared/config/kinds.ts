@@ -56,7 +56,8 @@ export const namespace: Kind<string> = {
 
 export const host: Kind<string> = {
   allowed: 'an IP address or a host name, without a port',
-  parse: (value) => (isIP(value) !== 0 || /^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,251}[a-zA-Z0-9])?$/.test(value) ? value : undefined),
+  parse: (value) =>
+    isIP(value) !== 0 || /^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,251}[a-zA-Z0-9])?$/.test(value) ? value : undefined,
 };
 
 /** 0 takes any free port: the one taken is in the log and in `RunningHttp`. */
@@ -84,7 +85,9 @@ export const redisUrl: Kind<string> = {
   allowed: 'a URL that begins with redis:// or rediss://, names a host, may end in a database number and has no query',
   parse(value) {
     const url = serverUrl('redis:', 'rediss:').parse(value) === undefined ? null : URL.parse(value);
-    return url !== null && url.search === '' && url.hash === '' && /^(\/\d{0,4})?$/.test(url.pathname) ? value : undefined;
+    return url !== null && url.search === '' && url.hash === '' && /^(\/\d{0,4})?$/.test(url.pathname)
+      ? value
+      : undefined;
   },
 };
 
@@ -112,7 +115,8 @@ export const apiBase: Kind<string> = {
     'and private names (one label, *.svc, *.svc.cluster.local, *.internal)',
   parse(value) {
     const url = URL.parse(value);
-    if (url === null || url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '') return undefined;
+    if (url === null || url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '')
+      return undefined;
     if (url.protocol === 'https:') return url.origin;
     return url.protocol === 'http:' && isPrivateHost(url.hostname) ? url.origin : undefined;
   },

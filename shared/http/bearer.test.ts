@@ -19,7 +19,13 @@ it.each([undefined, '', 'abc', 'Basic abc', 'Bearer', 'Bearer ', 'Bearer abcd', 
 it('follows a token that changes', () => {
   let token = 'old';
   let now = 0;
-  const check = bearerCheck(new Secret('old', () => token, () => now));
+  const check = bearerCheck(
+    new Secret(
+      'old',
+      () => token,
+      () => now,
+    ),
+  );
   token = 'new';
   now = 1_000;
   expect([check('Bearer old'), check('Bearer new')]).toEqual([false, true]);

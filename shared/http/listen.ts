@@ -18,9 +18,12 @@ export async function listenOnSocket(server: Server, path: string): Promise<void
   } catch (error) {
     if (codeOf(error) !== 'EADDRINUSE') throw error;
     if (await isAnswering(path)) {
-      throw new Error(`Another process listens on the socket ${path}. Stop it, or set TALLYMAN_SOCKET to another path.`, {
-        cause: error,
-      });
+      throw new Error(
+        `Another process listens on the socket ${path}. Stop it, or set TALLYMAN_SOCKET to another path.`,
+        {
+          cause: error,
+        },
+      );
     }
     await unlink(path);
     await listen(server, { path });

@@ -23,7 +23,13 @@ afterEach(async () => {
 
 async function start(config: Partial<HttpConfig>, options: Partial<HttpOptions> = {}): Promise<RunningHttp> {
   const readiness = () => ({ ready: true, state: 'running', reasons: [] });
-  const http = await startHttp({ config: { ...anywhere, ...config }, log, registry: new Registry(), readiness, ...options });
+  const http = await startHttp({
+    config: { ...anywhere, ...config },
+    log,
+    registry: new Registry(),
+    readiness,
+    ...options,
+  });
   cleanups.push(() => http.stop(0));
   return http;
 }
@@ -35,7 +41,11 @@ interface Reply {
 }
 
 /** Sends the path as it is written: `fetch` would shorten it. */
-async function ask(target: number | string, path: string, options: { method?: string; headers?: Record<string, string> } = {}): Promise<Reply> {
+async function ask(
+  target: number | string,
+  path: string,
+  options: { method?: string; headers?: Record<string, string> } = {},
+): Promise<Reply> {
   const where = typeof target === 'number' ? { host: '127.0.0.1', port: target } : { socketPath: target };
   const sent = httpRequest({ ...where, path, agent: false, ...options }).end();
   const [response] = (await once(sent, 'response')) as [IncomingMessage];
@@ -48,7 +58,10 @@ const echo: Handler = (request, response) => sendJson(response, 200, { url: requ
 
 it('answers the probes, and 503 with the reasons while it is not ready', async () => {
   let ready = false;
-  const { port } = await start({}, { readiness: () => ({ ready, state: 'starting', reasons: ['The broker is away.'] }) });
+  const { port } = await start(
+    {},
+    { readiness: () => ({ ready, state: 'starting', reasons: ['The broker is away.'] }) },
+  );
   expect(await ask(port, '/healthz')).toMatchObject({ status: 200, body: '{"status":"ok"}' });
   expect(await ask(port, '/readyz?verbose')).toMatchObject({
     status: 503,
@@ -75,7 +88,14 @@ it('lets nobody into /v1 without the token, by whatever spelling of the path', a
     status: 200,
     body: '{"url":"/v1/events"}',
   });
-  for (const path of ['//v1/events', '/x/../v1/events', '/./v1/events', '/%2e/v1/events', 'http://other/v1/events', '\\v1/events']) {
+  for (const path of [
+    '//v1/events',
+    '/x/../v1/events',
+    '/./v1/events',
+    '/%2e/v1/events',
+    'http://other/v1/events',
+    '\\v1/events',
+  ]) {
     expect((await ask(port, path)).status, path).toBe(400);
   }
   expect((await ask(port, '/_sim/ledger')).status).toBe(200);

@@ -114,9 +114,13 @@ function probeRouter(options: HttpOptions, stopping: AbortSignal, handler?: Hand
 
 function run(handler: Handler, request: IncomingMessage, response: ServerResponse, log: Logger): void {
   const failed = (error: unknown): void => {
-    log.error({ error, method: request.method, path: request.url }, 'A request failed in a way that was not foreseen; it was answered with 500.');
+    log.error(
+      { error, method: request.method, path: request.url },
+      'A request failed in a way that was not foreseen; it was answered with 500.',
+    );
     if (response.headersSent) response.destroy();
-    else sendError(response, 500, 'internal', 'The request failed here; it may be sent again.', { connection: 'close' });
+    else
+      sendError(response, 500, 'internal', 'The request failed here; it may be sent again.', { connection: 'close' });
   };
   try {
     const done = handler(request, response);

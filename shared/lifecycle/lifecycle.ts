@@ -53,7 +53,10 @@ const failureExitCode = 1;
 const closingMs = 3_000;
 
 /** All that a `main.ts` does. Resolves once the service runs, or the process is about to exit. */
-export async function runService<C extends ServiceConfig>(definition: ServiceDefinition<C>, host: Host = processHost): Promise<void> {
+export async function runService<C extends ServiceConfig>(
+  definition: ServiceDefinition<C>,
+  host: Host = processHost,
+): Promise<void> {
   let config: C;
   try {
     config = definition.parseConfig(definition.env);
@@ -111,7 +114,10 @@ class Life<C extends ServiceConfig> implements Lifecycle {
 
   async #signalled(signal: Signal, service: Service): Promise<void> {
     if (this.#state === 'draining') {
-      this.#log.warn({ signal }, 'A second signal: the process ends without draining. What was not settled is delivered again.');
+      this.#log.warn(
+        { signal },
+        'A second signal: the process ends without draining. What was not settled is delivered again.',
+      );
       this.#host.exit(signal === 'SIGINT' ? 130 : 143);
       return;
     }

@@ -21,7 +21,10 @@ async function privateRedis(): Promise<BackingService> {
 
 function connect(url: Secret, commandTimeoutMs = 5_000): { redis: Redis; lines: string[] } {
   const lines: string[] = [];
-  const log = createLog({ service: 'test', level: 'info' }, { write: (line) => void lines.push(String(JSON.parse(line).msg)) });
+  const log = createLog(
+    { service: 'test', level: 'info' },
+    { write: (line) => void lines.push(/"msg":"([^"]*)"/.exec(line)?.[1] ?? line) },
+  );
   const redis = connectRedis(url, { name: 'test', log, commandTimeoutMs, random: () => 0.5 });
   cleanups.push(() => redis.disconnect());
   return { redis, lines };
@@ -84,7 +87,13 @@ it('takes a changed address and password when it reconnects', async () => {
   const server = await privateRedis();
   let url = server.url.replace('127.0.0.1', 'wrong:password@127.0.0.1').replace(/:\d+$/, ':1');
   let now = 0;
-  const { redis } = connect(new Secret(url, () => url, () => (now += 1_000)));
+  const { redis } = connect(
+    new Secret(
+      url,
+      () => url,
+      () => (now += 1_000),
+    ),
+  );
   await once(redis, 'error');
   url = server.url;
   await untilReady(redis);

@@ -104,7 +104,10 @@ function logChanges(redis: Redis, log: Logger): void {
     if (!isReady) return;
     isReady = false;
     isFailureLogged = true;
-    log.warn({ error: lastError }, 'The connection to Redis broke: nothing is sealed or sent, usage waits in the broker. Reconnecting.');
+    log.warn(
+      { error: lastError },
+      'The connection to Redis broke: nothing is sealed or sent, usage waits in the broker. Reconnecting.',
+    );
   });
   redis.on('ready', () => {
     log.info(isFailureLogged ? 'Redis is back.' : 'Redis is connected.');

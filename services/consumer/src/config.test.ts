@@ -5,7 +5,9 @@ const required = { AMQP_URL: 'amqp://broker', REDIS_URL: 'redis://cache', STRIPE
 
 describe('parseConfig of the consumer', () => {
   it('needs broker, Redis and key, and tells all three', () => {
-    expect(() => parseConfig({})).toThrow(/3 fault.*AMQP_URL is not set.*REDIS_URL is not set.*STRIPE_API_KEY is not set/);
+    expect(() => parseConfig({})).toThrow(
+      /3 fault.*AMQP_URL is not set.*REDIS_URL is not set.*STRIPE_API_KEY is not set/,
+    );
   });
 
   it('has the defaults of the design', () => {
@@ -52,12 +54,16 @@ describe('parseConfig of the consumer', () => {
 
   it('refuses a call that could outlive the lease', () => {
     const env = { ...required, TALLYMAN_LEASE_MS: '2000' };
-    expect(() => parseConfig({ ...env, TALLYMAN_STRIPE_TIMEOUT_MS: '2000' })).toThrow(/TALLYMAN_STRIPE_TIMEOUT_MS is 2000; it may be at most 1999/);
+    expect(() => parseConfig({ ...env, TALLYMAN_STRIPE_TIMEOUT_MS: '2000' })).toThrow(
+      /TALLYMAN_STRIPE_TIMEOUT_MS is 2000; it may be at most 1999/,
+    );
     expect(parseConfig({ ...env, TALLYMAN_STRIPE_TIMEOUT_MS: '1999' }).stripeTimeoutMs).toBe(1_999);
   });
 
   it('refuses a window above its maximum', () => {
-    expect(() => parseConfig({ ...required, TALLYMAN_WINDOW_MAX_MS: '299999' })).toThrow(/TALLYMAN_WINDOW_MAX_MS is 299999; it may be at least/);
+    expect(() => parseConfig({ ...required, TALLYMAN_WINDOW_MAX_MS: '299999' })).toThrow(
+      /TALLYMAN_WINDOW_MAX_MS is 299999; it may be at least/,
+    );
   });
 
   it('binds anywhere without a token, because it has no /v1', () => {
@@ -65,7 +71,9 @@ describe('parseConfig of the consumer', () => {
   });
 
   it('prints no secret', () => {
-    const printed = JSON.stringify(parseConfig({ ...required, AMQP_URL: 'amqp://u:hunter2@broker', TALLYMAN_TOKEN: 'hunter2' }));
+    const printed = JSON.stringify(
+      parseConfig({ ...required, AMQP_URL: 'amqp://u:hunter2@broker', TALLYMAN_TOKEN: 'hunter2' }),
+    );
     expect(printed).not.toContain('hunter2');
   });
 });

@@ -26,7 +26,9 @@ describe('parseConfig of the publisher', () => {
   });
 
   it('reads the allowed meters', () => {
-    expect(parseConfig({ ...required, TALLYMAN_METERS: 'api_calls,storage' }).meters).toEqual(new Set(['api_calls', 'storage']));
+    expect(parseConfig({ ...required, TALLYMAN_METERS: 'api_calls,storage' }).meters).toEqual(
+      new Set(['api_calls', 'storage']),
+    );
   });
 
   it('listens where others can reach it only with a token or on a socket', () => {

@@ -42,5 +42,18 @@ export function parseConfig(env: Environment, readFile?: ReadFile): PublisherCon
   const { source, region } = values;
   const meters = values.meters === undefined ? undefined : new Set(values.meters);
   const http = httpConfigOf(values);
-  return { amqpUrl, namespace, http, logLevel, drainMs, spoolDir, spoolBytes, bodyBytesMax, requestEventsMax, meters, source, region };
+  return {
+    amqpUrl,
+    namespace,
+    http,
+    logLevel,
+    drainMs,
+    spoolDir,
+    spoolBytes,
+    bodyBytesMax,
+    requestEventsMax,
+    meters,
+    source,
+    region,
+  };
 }

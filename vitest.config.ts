@@ -1,0 +1,25 @@
+import { defineConfig } from 'vitest/config';
+
+const everything = '{services,shared,scripts}/**/*.test.ts';
+const integration = '{services,shared,scripts}/**/*.integration.test.ts';
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: [everything], exclude: [integration] } },
+      {
+        test: {
+          name: 'integration',
+          include: [integration],
+          // One broker and one Redis for the whole run; tests that kill or freeze theirs start their own.
+          globalSetup: 'shared/testing/global-setup.ts',
+          // Real brokers recover for seconds on a busy machine. A test that hangs has its own, shorter deadlines.
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          // Several brokers at once on two cores make each other's deadlines pass.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
