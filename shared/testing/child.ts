@@ -67,7 +67,9 @@ export async function spawnChild(
     });
   });
   const pid = await new Promise<number>((resolve, reject) => {
-    child.once('error', (error) => reject(new Error(`${name} could not be started: ${error.message}`, { cause: error })));
+    child.once('error', (error) =>
+      reject(new Error(`${name} could not be started: ${error.message}`, { cause: error })),
+    );
     child.once('spawn', () => {
       if (child.pid !== undefined) resolve(child.pid);
     });

@@ -1,5 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { GenericContainer, getContainerRuntimeClient, ImageName, Wait, type ContainerRuntimeClient } from 'testcontainers';
+import {
+  GenericContainer,
+  getContainerRuntimeClient,
+  ImageName,
+  Wait,
+  type ContainerRuntimeClient,
+} from 'testcontainers';
 import { probeBroker } from './amqp-probe.ts';
 import type { BackingService } from './backing-service.ts';
 import type { Broker } from './broker.ts';
@@ -11,10 +17,12 @@ export const redisImage = 'redis:7';
 
 /** Publishes ports on loopback only: a private broker is nobody else's. */
 class LoopbackContainer extends GenericContainer {
-  protected override beforeContainerCreated(): Promise<void> {
-    const bindings: Record<string, { HostIp?: string; HostPort?: string }[]> = this.hostConfig.PortBindings ?? {};
-    for (const binding of Object.values(bindings).flat()) binding.HostIp = '127.0.0.1';
-    return Promise.resolve();
+  publish(...ports: readonly PortWithBinding[]): this {
+    this.withExposedPorts(...ports);
+    this.hostConfig.PortBindings = Object.fromEntries(
+      ports.map(({ container, host }) => [`${container}/tcp`, [{ HostIp: '127.0.0.1', HostPort: String(host) }]]),
+    );
+    return this;
   }
 }
 
@@ -24,7 +32,7 @@ export async function startBrokerContainer(): Promise<Broker> {
   const password = randomBytes(16).toString('hex');
   const container = new LoopbackContainer(brokerImage)
     .withEnvironment({ LAVINMQ_DEFAULT_USER: 'tallyman', LAVINMQ_DEFAULT_PASSWORD: hashPassword(password) })
-    .withExposedPorts({ container: 5672, host: port }, { container: 15672, host: httpPort });
+    .publish({ container: 5672, host: port }, { container: 15672, host: httpPort });
   const service = await startContainer(container, brokerImage, () => probeBroker(port));
   return {
     ...service,
@@ -38,8 +46,18 @@ export async function startRedisContainer(appendfsync: string): Promise<BackingS
   const port = await freePort();
   const password = randomBytes(16).toString('hex');
   const container = new LoopbackContainer(redisImage)
-    .withCommand(['redis-server', '--appendonly', 'yes', '--appendfsync', appendfsync, '--save', '', '--requirepass', password])
-    .withExposedPorts({ container: 6379, host: port });
+    .withCommand([
+      'redis-server',
+      '--appendonly',
+      'yes',
+      '--appendfsync',
+      appendfsync,
+      '--save',
+      '',
+      '--requirepass',
+      password,
+    ])
+    .publish({ container: 6379, host: port });
   const service = await startContainer(container, redisImage, async () => {
     const answer = (await askPort(port, `AUTH ${password}\r\n`)).toString();
     if (!answer.startsWith('+OK')) throw new Error(`Redis answered ${answer.trim()}`);
@@ -54,14 +72,18 @@ export async function requireImages(images: readonly string[]): Promise<void> {
     const name = ImageName.fromString(image);
     if (await client.image.exists(name)) continue;
     await client.image.pull(name).catch((error: unknown) => {
-      throw new Error(`the container engine answers, but the image ${image} is not there and cannot be pulled`, { cause: error });
+      throw new Error(`the container engine answers, but the image ${image} is not there and cannot be pulled`, {
+        cause: error,
+      });
     });
   }
 }
 
 function connectEngine(): Promise<ContainerRuntimeClient> {
   return getContainerRuntimeClient().catch((error: unknown) => {
-    throw new Error('no container engine answers: Docker is not installed, not running, or not ours to use', { cause: error });
+    throw new Error('no container engine answers: Docker is not installed, not running, or not ours to use', {
+      cause: error,
+    });
   });
 }
 

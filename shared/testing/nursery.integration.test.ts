@@ -30,27 +30,35 @@ describe('a nursery', () => {
 
   it('says which program could not be started', async () => {
     const nursery = await openNursery();
-    await expect(nursery.spawn('ghost', '/nowhere/ghost', [], { env: {} })).rejects.toThrow(/ghost could not be started/);
+    await expect(nursery.spawn('ghost', '/nowhere/ghost', [], { env: {} })).rejects.toThrow(
+      /ghost could not be started/,
+    );
     await nursery.close();
   });
 
-  it.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)('cleans up after its process was ended by %s', async (signal) => {
-    const report = join(tmpdir(), `nursery-report-${process.pid}-${signal}`);
-    const owner = spawn(process.execPath, ['--input-type=module-typescript', '-e', ownerProgram(report)], { stdio: 'ignore' });
-    try {
-      const [folder = '', pid = ''] = await until(async () => {
-        const text = await readFile(report, 'utf8');
-        return text.endsWith('\n') && text.trim().split(' ');
+  it.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
+    'cleans up after its process was ended by %s',
+    async (signal) => {
+      const report = join(tmpdir(), `nursery-report-${process.pid}-${signal}`);
+      const owner = spawn(process.execPath, ['--input-type=module-typescript', '-e', ownerProgram(report)], {
+        stdio: 'ignore',
       });
-      expect(groupLives(Number(pid))).toBe(true);
-      owner.kill(signal);
-      await once(owner, 'exit');
-      await until(() => !groupLives(Number(pid)) && !existsSync(folder));
-    } finally {
-      owner.kill('SIGKILL');
-      await rm(report, { force: true });
-    }
-  }, 20_000);
+      try {
+        const [folder = '', pid = ''] = await until(async () => {
+          const text = await readFile(report, 'utf8');
+          return text.endsWith('\n') && text.trim().split(' ');
+        });
+        expect(groupLives(Number(pid))).toBe(true);
+        owner.kill(signal);
+        await once(owner, 'exit');
+        await until(() => !groupLives(Number(pid)) && !existsSync(folder));
+      } finally {
+        owner.kill('SIGKILL');
+        await rm(report, { force: true });
+      }
+    },
+    20_000,
+  );
 });
 
 /** A process that opens a nursery with one child, reports both and then waits to be ended. */

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnChild, type Child, type ChildOptions } from './child.ts';
@@ -49,7 +50,7 @@ export async function openNursery(): Promise<Nursery> {
   });
   // Neither may keep this process alive: its natural end is one of the ends that the warden waits for.
   warden.unref();
-  if ('unref' in warden.stdin && typeof warden.stdin.unref === 'function') warden.stdin.unref();
+  if (warden.stdin instanceof Socket) warden.stdin.unref();
   const wardenGone = new Promise<void>((resolve, reject) => {
     warden.once('error', reject);
     warden.once('exit', () => resolve());

@@ -20,7 +20,12 @@ export async function rabbitmqRecipe(
   command: string,
   management: boolean,
 ): Promise<Recipe & { readonly managementUrl: string | undefined }> {
-  const [port, distributionPort, epmdPort, httpPort] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+  const [port, distributionPort, epmdPort, httpPort] = await Promise.all([
+    freePort(),
+    freePort(),
+    freePort(),
+    freePort(),
+  ]);
   const name = `rabbitmq-${port}`;
   const folder = join(nursery.folder, name);
   const configFile = join(folder, 'rabbitmq.conf');
@@ -63,14 +68,19 @@ export async function rabbitmqRecipe(
 }
 
 function configuration(port: number, httpPort: number | undefined): string {
-  const lines = [`listeners.tcp.1 = 127.0.0.1:${port}`, 'log.console.level = warning', 'disk_free_limit.absolute = 50MB'];
+  const lines = [
+    `listeners.tcp.1 = 127.0.0.1:${port}`,
+    'log.console.level = warning',
+    'disk_free_limit.absolute = 50MB',
+  ];
   if (httpPort !== undefined) lines.push('management.tcp.ip = 127.0.0.1', `management.tcp.port = ${httpPort}`);
   return lines.map((line) => `${line}\n`).join('');
 }
 
 async function startPortMapper(nursery: Nursery, name: string, port: number) {
   const command = findEpmd();
-  if (command === undefined) throw new Error('rabbitmq-server is here, but epmd is not: the Erlang installation is incomplete');
+  if (command === undefined)
+    throw new Error('rabbitmq-server is here, but epmd is not: the Erlang installation is incomplete');
   const epmd = await nursery.spawn(name, command, ['-address', '127.0.0.1', '-port', String(port)], {
     env: plainEnvironment(),
   });

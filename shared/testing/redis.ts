@@ -7,6 +7,8 @@ import { askPort, freePort } from './ports.ts';
 export interface RedisOptions extends BackingOptions {
   /** How often the append-only file is synced. The journal needs `always`; other values are for tests of the refusal. */
   readonly appendfsync?: 'always' | 'everysec' | 'no';
+  /** In cluster mode, without a slot yet: it then refuses whatever a Redis Cluster would. Not in a container. */
+  readonly cluster?: boolean;
 }
 
 /** Starts a private Redis (or Valkey) with an append-only file: from PATH, else in a container. */
@@ -18,17 +20,20 @@ export async function startRedis(options: RedisOptions = {}): Promise<BackingSer
     const { startRedisContainer } = await import('./containers.ts');
     return startRedisContainer(appendfsync);
   }
-  const { service } = await startBackingService(options, (nursery) => redisRecipe(nursery, command, appendfsync));
+  const { service } = await startBackingService(options, (nursery) =>
+    redisRecipe(nursery, command, appendfsync, options.cluster ?? false),
+  );
   return service;
 }
 
-async function redisRecipe(nursery: Nursery, command: string, appendfsync: string): Promise<Recipe> {
+async function redisRecipe(nursery: Nursery, command: string, appendfsync: string, cluster: boolean): Promise<Recipe> {
   const port = await freePort();
   const name = `redis-${port}`;
   // Its working directory is the data directory as well.
   const args = [
     ...['--bind', '127.0.0.1', '--port', String(port), '--daemonize', 'no'],
     ...['--appendonly', 'yes', '--appendfsync', appendfsync, '--save', ''],
+    ...(cluster ? ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())] : []),
   ];
   return {
     name: 'Redis',

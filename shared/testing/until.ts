@@ -9,7 +9,10 @@ export interface UntilOptions {
  * Repeats `assertion` until it neither throws nor answers `false`, and resolves with what it answered. After the deadline
  * it rejects with the last failure as `cause`. For tests and start-up: nobody sleeps and hopes.
  */
-export async function until<T>(assertion: () => T | Promise<T>, options: UntilOptions = {}): Promise<Exclude<Awaited<T>, false>> {
+export async function until<T>(
+  assertion: () => T | Promise<T>,
+  options: UntilOptions = {},
+): Promise<Exclude<Awaited<T>, false>> {
   const { deadlineMs = 10_000, intervalMs = 25 } = options;
   const startedAt = performance.now();
   for (;;) {

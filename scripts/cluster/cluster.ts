@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto';
+import type { Nursery } from '../../shared/testing/nursery.ts';
+import { runScript, startService, type RunningService } from './service.ts';
+
+type Settings = Readonly<Record<string, string>>;
+
+export interface ClusterOptions {
+  readonly nursery: Nursery;
+  readonly amqpUrl: string;
+  readonly redisUrl: string;
+  readonly publishers: number;
+  readonly consumers: number;
+  /** Default: a fresh one. */
+  readonly namespace?: string;
+  /** Where Stripe is. Default: a simulator of this cluster's own. */
+  readonly stripeApiBase?: string;
+  readonly stripeApiKey?: string;
+  /** Settings over the defaults below, per kind of service. */
+  readonly settings?: { readonly publisher?: Settings; readonly consumer?: Settings; readonly simulator?: Settings };
+}
+
+/** Publishers, consumers and a simulator, each a real process, on the given broker and Redis. */
+export interface Cluster {
+  readonly namespace: string;
+  readonly stripeApiBase: string;
+  readonly simulator: RunningService | undefined;
+  readonly publishers: readonly RunningService[];
+  readonly consumers: readonly RunningService[];
+  addPublisher(): Promise<RunningService>;
+  addConsumer(): Promise<RunningService>;
+  /** Drains publishers first, then consumers, so that nothing new arrives while those settle. */
+  drain(): Promise<void>;
+}
+
+/** Any key is accepted by the simulator; a live one has the live limits. */
+const simulatorKey = 'sk_live_simulator';
+
+/** Declares the topology and starts everything. What was started before a failure is the nursery's to end. */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const { nursery, amqpUrl, redisUrl, settings = {} } = options;
+  const namespace = options.namespace ?? `tallyman-${randomBytes(4).toString('hex')}`;
+  const common = { AMQP_URL: amqpUrl, TALLYMAN_NAMESPACE: namespace };
+
+  const [simulator] = await Promise.all([
+    options.stripeApiBase === undefined
+      ? startService(nursery, 'stripe-simulator', { name: 'stripe-simulator', env: settings.simulator ?? {} })
+      : undefined,
+    runScript(nursery, 'topology.ts', { name: 'topology', env: { ...common, REDIS_URL: redisUrl } }),
+  ]);
+  const stripeApiBase = options.stripeApiBase ?? simulator?.url ?? '';
+
+  const publishers: RunningService[] = [];
+  const consumers: RunningService[] = [];
+  const numbers = { publisher: 0, consumer: 0 };
+  async function add(
+    kind: 'publisher' | 'consumer',
+    members: RunningService[],
+    env: Settings,
+  ): Promise<RunningService> {
+    numbers[kind] += 1;
+    const member = await startService(nursery, kind, { name: `${kind}-${numbers[kind]}`, env: { ...common, ...env } });
+    members.push(member);
+    return member;
+  }
+  const addPublisher = () => add('publisher', publishers, { ...settings.publisher });
+  const addConsumer = () =>
+    add('consumer', consumers, {
+      REDIS_URL: redisUrl,
+      STRIPE_API_BASE: stripeApiBase,
+      STRIPE_API_KEY: options.stripeApiKey ?? simulatorKey,
+      ...settings.consumer,
+    });
+
+  await Promise.all([
+    ...Array.from({ length: options.publishers }, addPublisher),
+    ...Array.from({ length: options.consumers }, addConsumer),
+  ]);
+  return {
+    namespace,
+    stripeApiBase,
+    simulator,
+    publishers,
+    consumers,
+    addPublisher,
+    addConsumer,
+    async drain() {
+      await Promise.all(publishers.map((publisher) => publisher.drain()));
+      await Promise.all(consumers.map((consumer) => consumer.drain()));
+    },
+  };
+}
