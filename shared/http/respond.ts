@@ -1,5 +1,14 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 
+/** What every service may answer. Services have tables of their own beside this one; programs may branch on codes. */
+export const httpErrorCodes = {
+  bad_path: '400: the path is not written in its shortest form.',
+  unauthorized: '401: the token of `TALLYMAN_TOKEN` is missing or another one.',
+  not_found: '404: there is nothing at this path.',
+  method_not_allowed: '405: the path takes other methods, named in `Allow`.',
+  internal: '500: a fault of this service; the request may be sent again.',
+} as const;
+
 export function sendJson(response: ServerResponse, status: number, body: unknown, headers?: OutgoingHttpHeaders): void {
   const text = JSON.stringify(body);
   response.writeHead(status, {
