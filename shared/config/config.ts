@@ -17,7 +17,16 @@ export class ConfigError extends Error {
     this.name = 'ConfigError';
     this.faults = faults;
   }
+
+  /** For the person who started it: one fault a line. */
+  report(who: string): string {
+    const lines = this.faults.map((fault) => `  - ${fault}\n`).join('');
+    return `${who} did not start, because its configuration cannot be used:\n${lines}`;
+  }
 }
+
+/** Exit code of a process that refused its configuration (EX_CONFIG of sysexits.h). */
+export const configExitCode = 78;
 
 export type Shape = Readonly<Record<string, Setting<unknown>>>;
 export type Values<S extends Shape> = { readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never };

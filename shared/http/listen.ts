@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
-import { type AddressInfo, createConnection, type ListenOptions } from 'node:net';
+import { createConnection, type ListenOptions } from 'node:net';
 
 /** Listens and answers where: the port that was taken, or 0 for a Unix socket. */
 export async function listen(server: Server, options: ListenOptions): Promise<number> {
   server.listen(options);
   await once(server, 'listening');
-  const address = server.address() as AddressInfo | string | null;
+  const address = server.address();
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 

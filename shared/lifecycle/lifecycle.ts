@@ -13,7 +13,7 @@
  * even if `stop()` never does; an error that nobody caught ends it at once, since no state can be trusted after it: what
  * was not settled is then delivered again.
  */
-import { ConfigError, type Environment } from '../config/config.ts';
+import { ConfigError, configExitCode, type Environment } from '../config/config.ts';
 import { createLog, type Logger, type LogLevel } from '../log/log.ts';
 import { processHost, type Host, type Signal } from './host.ts';
 
@@ -47,7 +47,6 @@ export interface ServiceConfig {
   readonly drainMs: number;
 }
 
-const configExitCode = 78;
 const failureExitCode = 1;
 /** What `stop()` may take beyond the drain time, to close what is open, before the process ends without it. */
 const closingMs = 3_000;
@@ -62,7 +61,7 @@ export async function runService<C extends ServiceConfig>(
     config = definition.parseConfig(definition.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    host.writeError(refusal(definition.service, error));
+    host.writeError(error.report(`tallyman ${definition.service}`));
     host.exit(configExitCode);
     return;
   }
@@ -136,7 +135,7 @@ class Life<C extends ServiceConfig> implements Lifecycle {
 
   async #startFailed(error: unknown, service: Service): Promise<void> {
     this.#moveTo('failed', 'the start failed');
-    if (error instanceof ConfigError) this.#host.writeError(refusal(this.#definition.service, error));
+    if (error instanceof ConfigError) this.#host.writeError(error.report(`tallyman ${this.#definition.service}`));
     else this.#log.fatal({ error }, 'The service could not start. It has taken nothing, so no usage is lost.');
     try {
       await this.#stop(service);
@@ -155,11 +154,6 @@ class Life<C extends ServiceConfig> implements Lifecycle {
     this.#log.info({ from: this.#state, to: state, why }, 'The state of the service changed.');
     this.#state = state;
   }
-}
-
-function refusal(service: string, { faults }: ConfigError): string {
-  const lines = faults.map((fault) => `  - ${fault}\n`).join('');
-  return `tallyman ${service} did not start, because its configuration cannot be used:\n${lines}`;
 }
 
 async function within<T>(deadlineMs: number, work: Promise<T>): Promise<T> {
