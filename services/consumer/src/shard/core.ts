@@ -1,7 +1,8 @@
 import type { MessageOrigin, UsageMessage } from '../../../../shared/event/usage-event.ts';
 import type { ShardState } from '../../../../shared/journal/journal.ts';
+import type { Call } from '../dispatch/dispatcher.ts';
 import { AckGates } from './ack-gates.ts';
-import { Flight, type Call } from './flight.ts';
+import { Flight } from './flight.ts';
 import type { DriveLimits } from './drive.ts';
 import { ShardMemory } from './memory.ts';
 import type { MeterCatalog } from './open-set.ts';

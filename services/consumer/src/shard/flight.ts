@@ -1,6 +1,7 @@
-import type { Entry, PendingSet, SetCommit, SettledAs, ShardState } from '../../../../shared/journal/journal.ts';
+import type { PendingSet, SetCommit, SettledAs, ShardState } from '../../../../shared/journal/journal.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
-import type { Meter, Outcome } from '../provider/provider.ts';
+import type { Call } from '../dispatch/dispatcher.ts';
+import type { Meter } from '../provider/provider.ts';
 import { Drive, type DriveLimits } from './drive.ts';
 import { newItem, type Item } from './lane-queue.ts';
 import type { ShardMemory } from './memory.ts';
@@ -30,15 +31,6 @@ interface Write {
   failures: number;
   /** Under way while infinite. */
   repeatAtMs: number;
-}
-
-/** One call to the provider, to be started in the tick in which it was taken. */
-export interface Call {
-  readonly entry: Entry;
-  /** Undefined when the provider's list does not have it. */
-  readonly meter: Meter | undefined;
-  /** Must be called exactly once. `breakerClosed`: whether the provider was taken for healthy when the call began. */
-  ended(outcome: Outcome, nowMs: number, breakerClosed: boolean): void;
 }
 
 export interface FlightLimits {

@@ -1,0 +1,266 @@
+import { randomBytes } from 'node:crypto';
+import type { BrokerConnection, BrokerSession } from '../../../../shared/amqp/connection.ts';
+import type { ShardJournal } from '../../../../shared/journal/journal.ts';
+import type { Logger } from '../../../../shared/log/log.ts';
+import { shardQueue } from '../../../../shared/topology/names.ts';
+import type { CallSource } from '../dispatch/dispatcher.ts';
+import { defaultDriveLimits } from '../shard/drive.ts';
+import { ShardCore, type ShardLimits } from '../shard/core.ts';
+import type { DeadLetters } from '../shard/dead-letters.ts';
+import type { MeterCatalog } from '../shard/open-set.ts';
+import type { EndReason, RandomSource } from '../shard/protocol.ts';
+import { ShardRunner } from '../shard/runner.ts';
+import { OwnershipCore, type OwnershipEffect, type OwnershipEvent } from './core.ts';
+import type { Membership } from './membership.ts';
+import { addTotals, type ShardTotals } from './stats.ts';
+
+/**
+ * This consumer as a member of the cluster: the shell of the ownership core. It keeps heartbeats and leases, and one
+ * runner per shard that it owns. One life: a member that has halted or left is replaced by a new one.
+ */
+export interface MemberOptions {
+  readonly namespace: string;
+  readonly shards: number;
+  readonly incarnation: string;
+  readonly leaseMs: number;
+  readonly drainMs: number;
+  readonly callTimeoutMs: number;
+  readonly shard: Omit<ShardLimits, 'shard' | 'incarnation' | 'callTimeoutMs' | 'drive'>;
+}
+
+/** What a member needs of the dispatcher of calls. */
+export interface CallStarter {
+  add(source: CallSource): void;
+  remove(source: CallSource): void;
+  wake(): void;
+  inFlightOf(source: CallSource): number;
+}
+
+export interface MemberPorts {
+  readonly broker: BrokerConnection;
+  readonly membership: Membership;
+  readonly journalOf: (shard: number) => ShardJournal;
+  readonly dispatcher: CallStarter;
+  readonly deadLetters: DeadLetters;
+  readonly log: Logger;
+  /** The catalog that is known now; a member is only made once there is one. */
+  readonly catalog: () => MeterCatalog;
+  readonly needCatalog: () => void;
+  /** Totals of tenures that are over are added here. */
+  readonly past: ShardTotals;
+  /** Redis contradicts what this process knows: nothing may go on before a person has looked. */
+  readonly halted: (reason: string) => void;
+}
+
+const tickMs = 20;
+const callsPollMs = 5;
+
+const random: RandomSource = { number: Math.random, token: () => randomBytes(16).toString('hex') };
+
+export class Member {
+  readonly name: string;
+  readonly #options: MemberOptions;
+  readonly #ports: MemberPorts;
+  readonly #core: OwnershipCore;
+  readonly #runners = new Map<number, ShardRunner>();
+  readonly #journals = new Map<number, ShardJournal>();
+  #session: BrokerSession | undefined;
+  #ticker: NodeJS.Timeout | undefined;
+  #finished: (() => void) | undefined;
+  #over = false;
+
+  constructor(name: string, options: MemberOptions, ports: MemberPorts) {
+    this.name = name;
+    this.#options = options;
+    this.#ports = ports;
+    this.#core = new OwnershipCore({ ...options, member: name });
+  }
+
+  get isMember(): boolean {
+    return this.#core.isMember;
+  }
+
+  get members(): readonly string[] {
+    return this.#core.members;
+  }
+
+  get runners(): ReadonlyMap<number, ShardRunner> {
+    return this.#runners;
+  }
+
+  /** `session`: the broker connection that is up now, if any; later ones come through `brokerConnected`. */
+  start(session: BrokerSession | undefined): void {
+    if (session !== undefined) this.brokerConnected(session);
+    this.#ticker = setInterval(() => this.#tick(), tickMs);
+    this.#post({ type: 'ticked' });
+  }
+
+  brokerConnected(session: BrokerSession): void {
+    this.#session = session;
+    this.#post({ type: 'broker_changed', connected: true });
+    for (const runner of this.#runners.values()) runner.connected();
+  }
+
+  brokerLost(): void {
+    this.#session = undefined;
+    this.#post({ type: 'broker_changed', connected: false });
+  }
+
+  catalogRead(catalog: MeterCatalog): void {
+    for (const runner of this.#runners.values()) runner.post({ type: 'catalog_read', catalog });
+  }
+
+  /** Drains and gives every shard back; resolves when all leases are released. */
+  leave(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#finished = resolve;
+      this.#post({ type: 'left' });
+    });
+  }
+
+  /** Ends at once, for a member that has halted: nothing is written any more, leases run out by themselves. */
+  abandon(): void {
+    this.#over = true;
+    clearInterval(this.#ticker);
+    for (const runner of this.#runners.values()) {
+      this.#ports.dispatcher.remove(runner);
+      runner.post({ type: 'hand_over' });
+      addTotals(this.#ports.past, runner);
+    }
+    this.#runners.clear();
+  }
+
+  #tick(): void {
+    this.#post({ type: 'ticked' });
+    for (const runner of this.#runners.values()) runner.post({ type: 'ticked' });
+  }
+
+  #post(event: OwnershipEvent): void {
+    if (this.#over) return;
+    for (const effect of this.#core.step(event, performance.now())) this.#run(effect);
+  }
+
+  #run(effect: OwnershipEffect): void {
+    switch (effect.type) {
+      case 'heartbeat':
+        void this.#heartbeat(effect.ttlMs);
+        break;
+      case 'withdraw':
+        this.#ports.membership.withdraw(this.name).catch(() => {
+          // The heartbeat runs out by itself.
+        });
+        break;
+      case 'claim':
+        void this.#claim(effect.shard, effect.ttlMs);
+        break;
+      case 'renew':
+        void this.#renew(effect.shard, effect.epoch, effect.ttlMs);
+        break;
+      case 'release':
+        void this.#release(effect.shard, effect.epoch);
+        break;
+      case 'start_shard':
+        this.#startShard(effect.shard, effect.epoch, effect.deadlineMs);
+        break;
+      case 'lease_renewed':
+      case 'hand_over':
+      case 'drain':
+        this.#runners.get(effect.shard)?.post(effect);
+        break;
+      case 'halt':
+        this.#ports.halted(`Shard ${effect.shard}: ${effect.reason}.`);
+        break;
+      case 'finished':
+        clearInterval(this.#ticker);
+        this.#finished?.();
+        break;
+    }
+  }
+
+  async #heartbeat(ttlMs: number): Promise<void> {
+    try {
+      const { members, incarnation } = await this.#ports.membership.heartbeat(this.name, ttlMs);
+      if (incarnation === this.#options.incarnation) this.#post({ type: 'heartbeat_answered', members });
+      else if (!this.#over) this.#ports.halted(`The topology's incarnation was ${this.#options.incarnation} and is ${incarnation ?? 'gone'}.`);
+    } catch (error) {
+      this.#ports.log.debug({ error }, 'A heartbeat was not answered.');
+      this.#post({ type: 'heartbeat_answered', members: undefined });
+    }
+  }
+
+  async #claim(shard: number, ttlMs: number): Promise<void> {
+    const askedAtMs = performance.now();
+    try {
+      const answer = await this.#journalOf(shard).claim(this.name, ttlMs);
+      this.#post({ type: 'claim_answered', shard, answer, askedAtMs });
+    } catch (error) {
+      this.#ports.log.debug({ error, shard }, 'A claim was not answered.');
+      this.#post({ type: 'claim_answered', shard, answer: undefined, askedAtMs });
+    }
+  }
+
+  async #renew(shard: number, epoch: number, ttlMs: number): Promise<void> {
+    const askedAtMs = performance.now();
+    try {
+      const answer = await this.#journalOf(shard).renew(epoch, ttlMs);
+      this.#post({ type: 'renew_answered', shard, epoch, answer, askedAtMs });
+    } catch (error) {
+      this.#ports.log.debug({ error, shard }, 'A lease was not renewed.');
+      this.#post({ type: 'renew_answered', shard, epoch, answer: undefined, askedAtMs });
+    }
+  }
+
+  async #release(shard: number, epoch: number): Promise<void> {
+    try {
+      await this.#journalOf(shard).release(epoch);
+    } catch (error) {
+      this.#ports.log.debug({ error, shard }, 'A lease was not released; it runs out by itself.');
+    }
+    this.#post({ type: 'release_answered', shard });
+  }
+
+  #journalOf(shard: number): ShardJournal {
+    let journal = this.#journals.get(shard);
+    if (journal === undefined) {
+      journal = this.#ports.journalOf(shard);
+      this.#journals.set(shard, journal);
+    }
+    return journal;
+  }
+
+  #startShard(shard: number, epoch: number, deadlineMs: number): void {
+    const { namespace, incarnation, callTimeoutMs } = this.#options;
+    const { dispatcher, deadLetters, catalog, needCatalog } = this.#ports;
+    const limits: ShardLimits = { ...this.#options.shard, shard, incarnation, callTimeoutMs, drive: defaultDriveLimits };
+    const log = this.#ports.log.child({ shard, epoch });
+    const core = new ShardCore(limits, deadlineMs, catalog(), random);
+    const runner = new ShardRunner(core, {
+      queue: shardQueue(namespace, shard),
+      epoch,
+      journal: this.#journalOf(shard),
+      session: () => this.#session,
+      deadLetters,
+      log,
+      needCatalog,
+      wakeDispatcher: () => dispatcher.wake(),
+      ended: (reason) => void this.#ended(shard, runner, reason, log),
+    });
+    this.#runners.set(shard, runner);
+    dispatcher.add(runner);
+    log.info('Took over a shard.');
+    runner.start();
+  }
+
+  async #ended(shard: number, runner: ShardRunner, reason: EndReason, log: Logger): Promise<void> {
+    this.#ports.dispatcher.remove(runner);
+    if (reason === 'released') log.info('Gave a shard back.');
+    else log.warn({ reason }, 'Lost a shard: what it had not sealed is discarded and delivered again to its next owner.');
+    // Not claimed again by this process while calls of the old tenure run: they would share lanes with the new ones.
+    while (this.#ports.dispatcher.inFlightOf(runner) > 0) await new Promise((resolve) => setTimeout(resolve, callsPollMs));
+    if (this.#runners.get(shard) === runner) {
+      this.#runners.delete(shard);
+      addTotals(this.#ports.past, runner);
+    }
+    this.#post({ type: 'shard_ended', shard, reason, next: runner.core.flight.next });
+  }
+}

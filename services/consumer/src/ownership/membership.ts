@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import { runScript, type Script, type ScriptClient } from '../../../../shared/journal/script.ts';
+import { clusterKeyPrefix } from '../../../../shared/topology/names.ts';
+
+/**
+ * Who is in the cluster: one sorted set of members by the time when their heartbeat runs out, on Redis' clock. The same
+ * script reads the incarnation, so that every heartbeat notices when Redis has lost its data (invariant 8).
+ */
+export interface Heartbeat {
+  readonly members: readonly string[];
+  /** Undefined when Redis has no topology. */
+  readonly incarnation: string | undefined;
+}
+
+export interface Membership {
+  heartbeat(member: string, ttlMs: number): Promise<Heartbeat>;
+  withdraw(member: string): Promise<void>;
+}
+
+const heartbeatBody = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[2]), ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
+return {redis.call('HGET', KEYS[2], 'incarnation') or '', redis.call('ZRANGE', KEYS[1], 0, -1)}
+`;
+
+const heartbeatScript: Script = {
+  name: 'heartbeat',
+  body: heartbeatBody,
+  sha1: createHash('sha1').update(heartbeatBody).digest('hex'),
+};
+
+export function createMembership(redis: ScriptClient, namespace: string): Membership {
+  const prefix = clusterKeyPrefix(namespace);
+  const members = `${prefix}members`;
+  return {
+    async heartbeat(member, ttlMs) {
+      const reply = await runScript(redis, heartbeatScript, [members, `${prefix}topology`], [member, ttlMs]);
+      const incarnation = reply.text(0);
+      return { members: reply.list(1).texts(), incarnation: incarnation === '' ? undefined : incarnation };
+    },
+    async withdraw(member) {
+      await redis.callBuffer('ZREM', [members, member]);
+    },
+  };
+}

@@ -1,0 +1,41 @@
+import type { ShardRunner } from '../shard/runner.ts';
+
+/** What shards have done since they were taken over: only grows, and is added up over tenures. */
+export interface ShardTotals {
+  events: number;
+  duplicates: number;
+  accepted: number;
+  dead: number;
+  inDoubt: number;
+  deferred: number;
+  unreadable: number;
+  unansweredWrites: number;
+  idsForgottenEarly: number;
+}
+
+export function noTotals(): ShardTotals {
+  return {
+    events: 0,
+    duplicates: 0,
+    accepted: 0,
+    dead: 0,
+    inDoubt: 0,
+    deferred: 0,
+    unreadable: 0,
+    unansweredWrites: 0,
+    idsForgottenEarly: 0,
+  };
+}
+
+export function addTotals(into: ShardTotals, runner: ShardRunner): void {
+  const { memory, flight } = runner.core;
+  into.events += memory.countedEvents;
+  into.duplicates += memory.duplicateEvents;
+  into.accepted += flight.ended.accepted;
+  into.dead += flight.ended.dead;
+  into.inDoubt += flight.ended.in_doubt;
+  into.deferred += flight.ended.deferred;
+  into.unreadable += runner.unreadable;
+  into.unansweredWrites += runner.unansweredWrites;
+  into.idsForgottenEarly += memory.idsForgottenEarly;
+}

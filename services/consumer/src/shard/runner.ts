@@ -1,0 +1,268 @@
+import type { ConsumeMessage } from 'amqplib';
+import type { BrokerSession } from '../../../../shared/amqp/connection.ts';
+import { decodeMessage, UnreadableMessage } from '../../../../shared/event/message.ts';
+import type { ShardJournal } from '../../../../shared/journal/journal.ts';
+import type { Logger } from '../../../../shared/log/log.ts';
+import { delayMs } from '../../../../shared/retry/delay.ts';
+import type { Call, CallSource } from '../dispatch/dispatcher.ts';
+import { ShardChannel } from './channel.ts';
+import type { ShardCore } from './core.ts';
+import type { DeadLetters } from './dead-letters.ts';
+import type { EndReason, JournalAnswer, JournalWrite, ShardEffect, ShardEvent } from './protocol.ts';
+
+/**
+ * The shell of one shard under one lease: runs the effects of its core and posts their outcomes back. It decides
+ * nothing. Every event passes `post`, one at a time: the core's mailbox.
+ */
+export interface ShardPorts {
+  readonly queue: string;
+  readonly epoch: number;
+  readonly journal: ShardJournal;
+  /** The broker connection that is up, if any. */
+  readonly session: () => BrokerSession | undefined;
+  readonly deadLetters: DeadLetters;
+  readonly log: Logger;
+  readonly needCatalog: () => void;
+  /** The core has calls that could start. */
+  readonly wakeDispatcher: () => void;
+  /** The core has ended, its channel is closed and everything on it has arrived. */
+  readonly ended: (reason: EndReason) => void;
+}
+
+const retryPolicy = { baseMs: 50, maxMs: 2_000 };
+
+const stableAfterMs = 5_000;
+
+interface OpenChannel {
+  readonly generation: number;
+  readonly prefetch: number;
+  channel: ShardChannel | undefined;
+}
+
+export class ShardRunner implements CallSource {
+  readonly core: ShardCore;
+  readonly #ports: ShardPorts;
+  #open: OpenChannel | undefined;
+  #closing: Promise<void> = Promise.resolve();
+  #openedAtMs = Number.NEGATIVE_INFINITY;
+  /** How many channels in a row were lost soon after they were opened. */
+  #shortLives = 0;
+  #unansweredWrites = 0;
+  #unreadable = 0;
+
+  constructor(core: ShardCore, ports: ShardPorts) {
+    this.core = core;
+    this.#ports = ports;
+  }
+
+  /** Writes to the journal that got no answer and were repeated. */
+  get unansweredWrites(): number {
+    return this.#unansweredWrites;
+  }
+
+  get unreadable(): number {
+    return this.#unreadable;
+  }
+
+  get armed(): number {
+    return this.core.armed;
+  }
+
+  takeCall(nowMs: number): Call | undefined {
+    const call = this.core.takeCall(nowMs);
+    if (call === undefined) return undefined;
+    return {
+      ...call,
+      ended: (outcome, endedAtMs, breakerClosed) => {
+        call.ended(outcome, endedAtMs, breakerClosed);
+        this.post({ type: 'ticked' });
+      },
+    };
+  }
+
+  start(): void {
+    this.#run(this.core.start());
+  }
+
+  post(event: ShardEvent): void {
+    this.#run(this.core.step(event, performance.now()));
+    if (this.core.armed > 0) this.#ports.wakeDispatcher();
+  }
+
+  /** A new broker connection: a channel that is wanted can be opened now. */
+  connected(): void {
+    if (this.#open !== undefined && this.#open.channel === undefined) void this.#openChannel(this.#open, 0);
+  }
+
+  #run(effects: readonly ShardEffect[]): void {
+    for (const effect of effects) this.#runOne(effect);
+  }
+
+  #runOne(effect: ShardEffect): void {
+    switch (effect.type) {
+      case 'load':
+        void this.#load(0);
+        break;
+      case 'open_channel':
+        this.#open = { generation: effect.generation, prefetch: effect.prefetch, channel: undefined };
+        this.#openSoon(this.#open);
+        break;
+      case 'set_prefetch':
+        this.#onChannel(effect.generation, (channel) => channel.consume(effect.prefetch));
+        break;
+      case 'cancel_consumer':
+        this.#onChannel(effect.generation, (channel) => channel.cancel());
+        break;
+      case 'close_channel':
+        this.#close(effect.generation);
+        break;
+      case 'ack':
+        if (this.#open?.generation === effect.generation) this.#open.channel?.ackThrough(effect.tag);
+        break;
+      case 'write':
+        void this.#write(effect.write);
+        break;
+      case 'need_catalog':
+        this.#ports.needCatalog();
+        break;
+      case 'ended':
+        void this.#closing.then(() => this.#ports.ended(effect.reason));
+        break;
+    }
+  }
+
+  async #load(failures: number): Promise<void> {
+    const askedAtMs = performance.now();
+    try {
+      const state = await this.#ports.journal.load(this.#ports.epoch);
+      this.post({ type: 'loaded', state, askedAtMs });
+    } catch (error) {
+      if (this.core.life !== 'loading') return;
+      this.#ports.log.warn({ error }, 'The journal of a shard could not be read; its usage waits in the broker. Trying again.');
+      setTimeout(() => void this.#load(failures + 1), delayMs(retryPolicy, failures + 1, Math.random()));
+    }
+  }
+
+  /** At once, unless the last channel was lost as soon as it was opened: then the broker is left in peace for a while. */
+  #openSoon(open: OpenChannel): void {
+    const sinceOpenedMs = performance.now() - this.#openedAtMs;
+    this.#shortLives = sinceOpenedMs < stableAfterMs ? this.#shortLives + 1 : 0;
+    if (this.#shortLives === 0) void this.#openChannel(open, 0);
+    else setTimeout(() => void this.#openChannel(open, 0), delayMs(retryPolicy, this.#shortLives, Math.random()));
+  }
+
+  async #openChannel(open: OpenChannel, failures: number): Promise<void> {
+    const session = this.#ports.session();
+    // Without a connection there is nothing to do: `connected` comes with the next one.
+    if (session === undefined || this.#open !== open || open.channel !== undefined) return;
+    try {
+      const channel = await ShardChannel.open(session, this.#ports.queue, {
+        delivered: (message) => this.#delivered(open.generation, message),
+        lost: () => this.#lost(open),
+      });
+      if (this.#open !== open || open.channel !== undefined) {
+        await channel.close();
+        return;
+      }
+      open.channel = channel;
+      this.#openedAtMs = performance.now();
+      // Before the first delivery, which may come together with the answer to consume.
+      this.post({ type: 'channel_opened', generation: open.generation });
+      await channel.consume(open.prefetch);
+    } catch (error) {
+      if (this.#open !== open) return;
+      this.#ports.log.warn({ error, queue: this.#ports.queue }, 'The shard queue could not be consumed; trying again.');
+      if (open.channel !== undefined) {
+        this.#lost(open);
+        return;
+      }
+      setTimeout(() => void this.#openChannel(open, failures + 1), delayMs(retryPolicy, failures + 1, Math.random()));
+    }
+  }
+
+  #lost(open: OpenChannel): void {
+    if (this.#open !== open) return;
+    this.#open = undefined;
+    this.post({ type: 'channel_lost', generation: open.generation });
+  }
+
+  #close(generation: number): void {
+    const open = this.#open;
+    if (open?.generation !== generation) return;
+    this.#open = undefined;
+    const channel = open.channel;
+    if (channel === undefined) return;
+    this.#closing = channel.close().catch(() => {
+      // The channel or its connection was gone already; the broker has its messages back either way.
+    });
+  }
+
+  #onChannel(generation: number, action: (channel: ShardChannel) => Promise<void>): void {
+    const open = this.#open;
+    if (open?.generation !== generation || open.channel === undefined) return;
+    action(open.channel).catch((error: unknown) => {
+      this.#ports.log.warn({ error, queue: this.#ports.queue }, 'A channel broke while its consumer was changed; it is opened again.');
+      this.#lost(open);
+    });
+  }
+
+  #delivered(generation: number, message: ConsumeMessage): void {
+    const tag = message.fields.deliveryTag;
+    let decoded: ReturnType<typeof decodeMessage>;
+    try {
+      decoded = decodeMessage(message.content, message.properties.headers);
+    } catch (error) {
+      if (!(error instanceof UnreadableMessage)) throw error;
+      this.#unreadable++;
+      this.post({ type: 'unreadable', generation, tag });
+      void this.#bury(generation, message, error, 0);
+      return;
+    }
+    // Not through `post`: nothing follows from a delivery before the next tick.
+    this.#run(this.core.step({ type: 'delivered', generation, tag, ...decoded }, performance.now()));
+  }
+
+  async #bury(generation: number, message: ConsumeMessage, error: UnreadableMessage, failures: number): Promise<void> {
+    if (this.#open?.generation !== generation) return;
+    const tag = message.fields.deliveryTag;
+    try {
+      await this.#ports.deadLetters.publish(message, error.reason, error.message);
+    } catch (cause) {
+      this.#ports.log.warn({ error: cause, reason: error.reason }, 'An unreadable message could not be dead-lettered yet; it stays in its queue. Trying again.');
+      setTimeout(() => void this.#bury(generation, message, error, failures + 1), delayMs(retryPolicy, failures + 1, Math.random()));
+      return;
+    }
+    this.#ports.log.error(
+      { reason: error.reason, detail: error.message, queue: this.#ports.queue },
+      'A message cannot be read, so its usage is not billed: it was moved to the dead-letter queue. Correct its publisher.',
+    );
+    this.post({ type: 'dead_letter_confirmed', generation, tag });
+  }
+
+  async #write(write: JournalWrite): Promise<void> {
+    let answer: JournalAnswer | undefined;
+    try {
+      answer = await this.#send(write);
+    } catch (error) {
+      this.#unansweredWrites++;
+      this.#ports.log.debug({ error, kind: write.kind }, 'A journal write was not answered; it is repeated as it was.');
+    }
+    this.post({ type: 'written', answer });
+  }
+
+  #send(write: JournalWrite): Promise<JournalAnswer> {
+    const { journal, epoch } = this.#ports;
+    switch (write.kind) {
+      case 'commit':
+        return journal.commit(epoch, write.commit);
+      case 'mark':
+        return journal.mark(epoch, write.set, write.token, write.entries);
+      case 'progress':
+        return journal.progress(epoch, write.set, write.token, write.settled, write.parked);
+      case 'complete':
+        return journal.complete(epoch, write.set, write.token);
+      case 'settle_deferred':
+        return journal.settleDeferred(epoch, write.identifier, write.outcome);
+    }
+  }
+}
