@@ -1,17 +1,63 @@
 import { type Environment, type ReadFile, readSettings } from '../../../shared/config/config.ts';
 import { addServerRules, type HttpConfig, httpConfigOf, serverShape } from '../../../shared/config/http-config.ts';
+import { settings } from '../../../shared/config/settings.ts';
 import type { LogLevel } from '../../../shared/log/log.ts';
+import { faultShape, parseFaults } from './rules/faults.ts';
+import { latencyShape, parseLatency } from './rules/latency.ts';
+import { meterShape, parseMeters } from './rules/meter-definition.ts';
+import type { SimulatorOptions } from './rules/simulator.ts';
 
 export interface SimulatorConfig {
   readonly http: HttpConfig;
   readonly logLevel: LogLevel;
   readonly drainMs: number;
+  readonly simulator: SimulatorOptions;
 }
+
+const shape = {
+  ...serverShape,
+  seed: settings.simSeed,
+  ratePerS: settings.simRatePerS,
+  basicRatePerS: settings.simBasicRatePerS,
+  latency: settings.simLatency,
+  faults: settings.simFaults,
+  meters: settings.simMeters,
+  identifiersMax: settings.simIdentifiersMax,
+  idempotencyKeysMax: settings.simIdempotencyKeysMax,
+} as const;
 
 /** Throws a `ConfigError` that names every fault. */
 export function parseConfig(env: Environment, readFile?: ReadFile): SimulatorConfig {
-  const reading = readSettings('stripe-simulator', env, serverShape, readFile);
+  const reading = readSettings('stripe-simulator', env, shape, readFile);
   addServerRules(reading, { v1: true });
-  const values = reading.values();
-  return { http: httpConfigOf(values), logLevel: values.logLevel, drainMs: values.drainMs };
+  reading.rule(['latency'], ({ latency }) => grammar('TALLYMAN_SIM_LATENCY', latency, parseLatency, latencyShape));
+  reading.rule(['faults'], ({ faults }) => grammar('TALLYMAN_SIM_FAULTS', faults, parseFaults, faultShape));
+  reading.rule(['meters'], ({ meters }) => grammar('TALLYMAN_SIM_METERS', meters, parseMeters, meterShape));
+  const { seed, ratePerS, basicRatePerS, latency, faults, meters, identifiersMax, idempotencyKeysMax, ...server } =
+    reading.values();
+  return {
+    http: httpConfigOf(server),
+    logLevel: server.logLevel,
+    drainMs: server.drainMs,
+    simulator: {
+      seed,
+      limits: { ratePerS, basicRatePerS, latency: parseLatency(latency) ?? { kind: 'fixed', ms: 0 } },
+      faults: parseFaults(faults ?? '') ?? [],
+      meters: parseMeters(meters ?? '') ?? [],
+      identifiersMax,
+      idempotencyKeysMax,
+    },
+  };
+}
+
+/** A fault if a text is set that its grammar does not take. */
+function grammar(
+  name: string,
+  text: string | undefined,
+  parse: (text: string) => unknown,
+  allowed: string,
+): string | undefined {
+  return text === undefined || parse(text) !== undefined
+    ? undefined
+    : `${name} is ${JSON.stringify(text)}; it may be ${allowed}.`;
 }

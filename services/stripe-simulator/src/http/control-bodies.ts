@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { faultKinds, faultsMax, slowDefaultMs } from '../rules/faults.ts';
+import { latencyShape, parseLatency } from '../rules/latency.ts';
+
+/** What may be posted to `/_sim/…`. */
+const fault = z.strictObject({
+  kind: z.enum(faultKinds),
+  rate: z.number().min(0).max(1).default(1),
+  customer: z.string().min(1).optional(),
+  delayMs: z.number().int().min(0).max(600_000).default(slowDefaultMs),
+  durationMs: z.number().int().min(1).optional(),
+});
+/** One or several. */
+export const faultsBody = z.preprocess(
+  (body): unknown => (Array.isArray(body) ? body : [body]),
+  z.array(fault).max(faultsMax),
+);
+export type PostedFault = z.infer<typeof fault>;
+
+const names = z.array(z.string().min(1)).max(1_000_000).optional();
+export const worldBody = z.strictObject({
+  unknownCustomers: names,
+  archivedMeters: names,
+  revokedKeys: names,
+  revokedAccounts: names,
+});
+
+const rate = z.number().int().min(0).max(1_000_000).optional();
+export const limitsBody = z.strictObject({
+  ratePerS: rate,
+  basicRatePerS: rate,
+  latency: z
+    .string()
+    .transform((text, context) => {
+      const latency = parseLatency(text);
+      if (latency === undefined) context.addIssue({ code: 'custom', message: `must be ${latencyShape}` });
+      return latency ?? z.NEVER;
+    })
+    .optional(),
+});

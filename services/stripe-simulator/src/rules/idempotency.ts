@@ -1,0 +1,59 @@
+import { hash } from 'node:crypto';
+import { type Answer, idempotencyInUse, idempotencyMismatch } from './answers.ts';
+import type { Call } from './call.ts';
+import { Memory } from './memory.ts';
+
+interface Saved {
+  readonly fingerprint: string;
+  readonly answer: Answer;
+  readonly savedMs: number;
+}
+
+export const idempotencyKeyMax = 255;
+const dayMs = 86_400_000;
+
+/**
+ * Answers by idempotency key, replayed for 24 hours: whatever an endpoint answered once it had begun, 400s and 500s
+ * included. What is answered before that (401, 429, 409, malformed) leaves no trace here.
+ */
+export class IdempotencyKeys {
+  readonly #saved: Memory<Saved>;
+  readonly #inUse = new Set<string>();
+
+  constructor(entriesMax: number) {
+    this.#saved = new Memory({ lifetimeMs: dayMs, entriesMax, storedMs: ({ savedMs }) => savedMs });
+  }
+
+  get size(): number {
+    return this.#saved.size;
+  }
+
+  /** What the key has to say to this call; undefined: the key is new and the endpoint may begin. */
+  answerFor(key: string, call: Call, nowMs: number): Answer | undefined {
+    if (this.#inUse.has(key)) return idempotencyInUse();
+    const saved = this.#saved.get(key, nowMs);
+    if (saved === undefined) return undefined;
+    return saved.fingerprint === fingerprintOf(call) ? saved.answer : idempotencyMismatch();
+  }
+
+  begin(key: string): void {
+    this.#inUse.add(key);
+  }
+
+  end(key: string, call: Call, answer: Answer, requestId: string, nowMs: number): void {
+    this.#inUse.delete(key);
+    const headers = { ...answer.headers, 'idempotent-replayed': 'true', 'original-request': requestId };
+    this.#saved.set(key, { fingerprint: fingerprintOf(call), answer: { ...answer, headers }, savedMs: nowMs }, nowMs);
+  }
+}
+
+/** A key belongs to an account. Only POSTs have one. */
+export function keyOf({ method, account = '', idempotencyKey }: Call): string | undefined {
+  return method === 'POST' && idempotencyKey !== undefined && idempotencyKey !== ''
+    ? `${account}\0${idempotencyKey}`
+    : undefined;
+}
+
+function fingerprintOf({ path, body }: Call): string {
+  return hash('sha1', `${path}\n${body}`, 'base64');
+}
