@@ -5,6 +5,7 @@ import {
   ImageName,
   Wait,
   type ContainerRuntimeClient,
+  type PortWithBinding,
 } from 'testcontainers';
 import { probeBroker } from './amqp-probe.ts';
 import type { BackingService } from './backing-service.ts';
