@@ -30,6 +30,10 @@ describe('the offset of another clock', () => {
 
   it('is learnt anew when one of the clocks was set', () => {
     const known = offsetAfter(undefined, { sentAtMs: 0, receivedAtMs: 2, remoteMs: 1_001 });
-    expect(offsetAfter(known, { sentAtMs: 50, receivedAtMs: 60, remoteMs: 500 })).toEqual({ lowMs: 440, highMs: 450, atMs: 60 });
+    expect(offsetAfter(known, { sentAtMs: 50, receivedAtMs: 60, remoteMs: 500 })).toEqual({
+      lowMs: 440,
+      highMs: 450,
+      atMs: 60,
+    });
   });
 });

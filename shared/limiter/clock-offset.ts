@@ -20,7 +20,10 @@ export interface ClockExchange {
 /** Two clocks that are disciplined at up to 500 ppm each, in opposite directions. */
 const driftPerMs = 0.001;
 
-export function offsetAfter(known: ClockOffset | undefined, { sentAtMs, receivedAtMs, remoteMs }: ClockExchange): ClockOffset {
+export function offsetAfter(
+  known: ClockOffset | undefined,
+  { sentAtMs, receivedAtMs, remoteMs }: ClockExchange,
+): ClockOffset {
   const fresh = { lowMs: remoteMs - receivedAtMs, highMs: remoteMs - sentAtMs, atMs: receivedAtMs };
   if (known === undefined) return fresh;
   const driftMs = (receivedAtMs - known.atMs) * driftPerMs;

@@ -42,7 +42,11 @@ function callsOf({ ratePerS, consumers, delaysMs, lateness }: Cluster): number[]
         nextUs = remembered;
         const answeredAtMs = servedAtMs + nextDelay();
         at(answeredAtMs, () => {
-          const exchange = { sentAtMs: toLocal(askedAtMs), receivedAtMs: toLocal(answeredAtMs), remoteMs: nowUs / 1_000 };
+          const exchange = {
+            sentAtMs: toLocal(askedAtMs),
+            receivedAtMs: toLocal(answeredAtMs),
+            remoteMs: nowUs / 1_000,
+          };
           const { lease, offset } = localLease(answer, exchange, known.get(consumer), spacing);
           known.set(consumer, offset);
           if ('waitMs' in lease) return at(answeredAtMs + lease.waitMs, () => ask(answeredAtMs + lease.waitMs));
@@ -84,14 +88,24 @@ function mostInOneSecond(started: readonly number[]): number {
 const clusters = fc.record({
   ratePerS: fc.oneof(fc.integer({ min: 1, max: 2_000 }), fc.constantFrom(1, 25, 100, 1_000, 2_000)),
   consumers: fc.array(
-    fc.record({ clockMs: fc.double({ min: 0, max: 1e9, noNaN: true }), driftPpm: fc.integer({ min: -400, max: 400 }), busy: fc.boolean() }),
+    fc.record({
+      clockMs: fc.double({ min: 0, max: 1e9, noNaN: true }),
+      driftPpm: fc.integer({ min: -400, max: 400 }),
+      busy: fc.boolean(),
+    }),
     { minLength: 1, maxLength: 5 },
   ),
-  delaysMs: fc.array(fc.oneof(fc.double({ min: 0, max: 3, noNaN: true }), fc.double({ min: 0, max: 60, noNaN: true })), {
+  delaysMs: fc.array(
+    fc.oneof(fc.double({ min: 0, max: 3, noNaN: true }), fc.double({ min: 0, max: 60, noNaN: true })),
+    {
+      minLength: 1,
+      maxLength: 40,
+    },
+  ),
+  lateness: fc.array(fc.oneof(fc.constantFrom(0, 1), fc.double({ min: 0, max: 1, noNaN: true })), {
     minLength: 1,
     maxLength: 40,
   }),
-  lateness: fc.array(fc.oneof(fc.constantFrom(0, 1), fc.double({ min: 0, max: 1, noNaN: true })), { minLength: 1, maxLength: 40 }),
 });
 
 describe('a cluster that starts calls in its slots', () => {
@@ -113,6 +127,13 @@ describe('a cluster that starts calls in its slots', () => {
       lateness: [0, 0.3, 0.1],
     });
     expect(started.length).toBeGreaterThanOrEqual(Math.floor((0.95 * ratePerS * (lengthMs - 50)) / 1_000));
+  });
+
+  it('starts no call before its slot, and none later than 30 ms after it', () => {
+    // Redis' clock is 49,990 to 50,000 ms ahead of ours: its 50,020 is 20 to 30 here.
+    const answer = { nowUs: 50_000_000, firstUs: 50_020_000, count: 2 };
+    const { lease } = localLease(answer, { sentAtMs: 0, receivedAtMs: 10, remoteMs: 50_000 }, undefined, 5_000);
+    expect(lease).toEqual({ slotsAtMs: [30, 35], toleranceMs: 20 });
   });
 
   it('starts nothing in slots that it cannot place on its own clock', () => {

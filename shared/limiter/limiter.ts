@@ -30,7 +30,12 @@ const uncertainWaitMs = 250;
  * Translates an answer into local time. The slot's true time lies in an interval as wide as the uncertainty: a call may
  * start from its end, so never early, until `latenessMaxMs` after its beginning, so never later than that in truth.
  */
-export function localLease(answer: SlotAnswer, exchange: ClockExchange, known: ClockOffset | undefined, spacingUs: number): LocalLease {
+export function localLease(
+  answer: SlotAnswer,
+  exchange: ClockExchange,
+  known: ClockOffset | undefined,
+  spacingUs: number,
+): LocalLease {
   const offset = offsetAfter(known, exchange);
   const uncertaintyMs = offset.highMs - offset.lowMs;
   if ('waitUs' in answer) return { lease: { waitMs: answer.waitUs / 1_000 }, offset, uncertaintyMs };

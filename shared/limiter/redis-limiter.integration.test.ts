@@ -1,29 +1,20 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { Secret } from '../config/secret.ts';
 import { createLog } from '../log/log.ts';
 import { connectRedis, type Redis, untilReady } from '../redis/client.ts';
-import type { BackingService } from '../testing/backing-service.ts';
-import { startRedis } from '../testing/redis.ts';
+import { sharedServices } from '../testing/shared-services.ts';
 import { until } from '../testing/until.ts';
+import { clusterKeyPrefix } from '../topology/names.ts';
 import { askForSlots, createRedisLimiter } from './redis-limiter.ts';
 import { slotContract } from './slots.contract.ts';
 
 const log = createLog({ service: 'test', level: 'silent' });
-let service: BackingService;
-const clients: Redis[] = [];
-
-beforeAll(async () => {
-  service = await startRedis();
-}, 60_000);
-
-afterAll(async () => {
-  for (const client of clients) client.disconnect();
-  await service.stop();
-});
+const { namespace, redisUrl } = sharedServices();
+const keyPrefix = clusterKeyPrefix(namespace);
 
 async function connect(): Promise<Redis> {
-  const redis = connectRedis(new Secret(service.url), { name: 'limiter-test', log });
-  clients.push(redis);
+  const redis = connectRedis(new Secret(redisUrl), { name: 'limiter-test', log });
+  onTestFinished(() => redis.disconnect());
   await untilReady(redis);
   return redis;
 }
@@ -32,7 +23,7 @@ let opened = 0;
 
 slotContract('Redis', async () => {
   const redis = await connect();
-  const key = `contract:${++opened}`;
+  const key = `${keyPrefix}contract:${++opened}`;
   const timeUs = async (): Promise<number> => {
     const [seconds, microseconds] = await redis.time();
     return Number(seconds) * 1_000_000 + Number(microseconds);
@@ -50,14 +41,19 @@ slotContract('Redis', async () => {
 });
 
 describe('a limit in Redis', () => {
-  const limit = { keyPrefix: 'tallyman:{tallyman}:', provider: 'stripe', endpoint: 'v1-meter-events', log };
+  const limit = { keyPrefix, provider: 'stripe', endpoint: 'v1-meter-events', log };
 
   it('gives four clients together 97 % of the rate, and no second more than the rate', async () => {
     const ratePerS = 1_000;
     const lengthMs = 3_000;
     const started: number[] = [];
     const consumer = async (): Promise<void> => {
-      const limiter = createRedisLimiter({ ...limit, redis: await connect(), credential: () => 'sk_test_rate', ratePerS });
+      const limiter = createRedisLimiter({
+        ...limit,
+        redis: await connect(),
+        credential: () => 'sk_test_rate',
+        ratePerS,
+      });
       const endAtMs = performance.now() + lengthMs;
       while (performance.now() < endAtMs) {
         const lease = await limiter.lease(25);
@@ -83,7 +79,7 @@ describe('a limit in Redis', () => {
     };
     await takeAll('sk_test_first');
     await takeAll('sk_test_second');
-    const keys = await redis.keys('tallyman:{tallyman}:limit:*');
+    const keys = await redis.keys(`${keyPrefix}limit:*`);
     expect(keys.length).toBeGreaterThanOrEqual(2);
     expect(keys.join()).not.toContain('sk_test');
   });

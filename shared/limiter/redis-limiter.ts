@@ -62,7 +62,8 @@ export function createRedisLimiter(options: RedisLimiterOptions): SlotLimiter {
 /** One request for slots, on Redis' own clock. */
 export async function askForSlots(redis: Redis, key: string, wanted: number, spacingUs: number): Promise<SlotAnswer> {
   const reply = await evaluate(redis, key, [wanted, spacingUs, horizonUs]);
-  if (!isTriple(reply)) throw new Error(`Redis answered ${JSON.stringify(reply)} to a request for slots; nothing was sent with it.`);
+  if (!isTriple(reply))
+    throw new Error(`Redis answered ${JSON.stringify(reply)} to a request for slots; nothing was sent with it.`);
   const [nowUs, count, us] = reply;
   return count === 0 ? { nowUs, waitUs: us } : { nowUs, firstUs: us, count };
 }

@@ -1,0 +1,140 @@
+/**
+ * Stripe as a provider: v1 meter events through the official package (stripe.com/docs/api/billing/meter-event).
+ *
+ * One `send` is one HTTP call. An entry's identifier never changes, and each call has an Idempotency-Key of its own:
+ * with a repeated key Stripe would replay a stored 500 for ever, while the identifier finds the event itself.
+ */
+import Stripe from 'stripe';
+import type { Secret } from '../../../../shared/config/secret.ts';
+import type { Entry } from '../../../../shared/journal/journal.ts';
+import { classify } from './classify.ts';
+import { createHttpClient } from './http-client.ts';
+import type { Formula, Meter, Outcome, Provider } from './provider.ts';
+
+export interface StripeOptions {
+  /** Read before every call, so that a rotated key is taken without a restart. */
+  readonly apiKey: Secret;
+  /** Origin such as `https://api.stripe.com`. */
+  readonly apiBase: string;
+  /** One call's limit from connecting to the last byte of the answer. */
+  readonly timeoutMs: number;
+  /** Calls in flight at once; as many connections are kept. */
+  readonly concurrency: number;
+}
+
+export interface StripeProvider extends Provider {
+  /** Ends the connections, with them the calls in flight. */
+  close(): void;
+}
+
+type MeterEvent = Stripe.Billing.MeterEventCreateParams;
+
+const defaultKeys = { customerKey: 'stripe_customer_id', valueKey: 'value' } as const;
+const meterPageSize = 100;
+
+export function createStripeProvider({ apiKey, apiBase, timeoutMs, concurrency }: StripeOptions): StripeProvider {
+  // One more for reading the meters.
+  const httpClient = createHttpClient(concurrency + 1);
+  const stripe = new Stripe('', {
+    ...addressOf(apiBase),
+    authenticator: (request) => {
+      request.headers['Authorization'] = `Bearer ${apiKey.reveal()}`;
+      return Promise.resolve();
+    },
+    httpClient,
+    maxNetworkRetries: 0,
+    telemetry: false,
+    timeout: timeoutMs,
+  });
+
+  return {
+    async send(entry, meter): Promise<Outcome> {
+      try {
+        const event = meterEventOf(entry, meter);
+        if ('conflict' in event) return { kind: 'refused', reason: event.conflict };
+        const { account } = entry;
+        const options = account === undefined ? {} : { stripeAccount: account };
+        return classify(await stripe.billing.meterEvents.create(event, options));
+      } catch (error) {
+        return classify(error);
+      }
+    },
+
+    async meters() {
+      const meters = new Map<string, Meter>();
+      const active = new Set<string>();
+      for await (const meter of listedMeters(stripe)) {
+        // A name can be used again once its meter is archived: the active one counts.
+        if (active.has(meter.event_name)) continue;
+        if (meter.status === 'active') active.add(meter.event_name);
+        meters.set(meter.event_name, meterOf(meter));
+      }
+      return [...meters.values()];
+    },
+
+    close: () => httpClient.close(),
+  };
+}
+
+/** The package's own paging would take a proxy's answer without an `error` for a list. */
+async function* listedMeters(stripe: Stripe): AsyncGenerator<Stripe.Billing.Meter> {
+  let after: string | undefined;
+  do {
+    const page = await stripe.billing.meters.list({
+      limit: meterPageSize,
+      ...(after === undefined ? {} : { starting_after: after }),
+    });
+    const { statusCode } = page.lastResponse;
+    if (statusCode !== 200 || page.object !== 'list')
+      throw new Error(`HTTP ${statusCode} without Stripe's list of meters.`);
+    yield* page.data;
+    after = page.has_more ? page.data.at(-1)?.id : undefined;
+  } while (after !== undefined);
+}
+
+/** Dimensions beside the two keys that the meter reads; one with a key's name would change who pays, or how much. */
+function meterEventOf(entry: Entry, meter: Meter | undefined): MeterEvent | { readonly conflict: string } {
+  const { customerKey, valueKey } = meter ?? defaultKeys;
+  const { customer, dimensions = {}, identifier, timestamp, value } = entry;
+  for (const key of [customerKey, valueKey]) {
+    if (Object.hasOwn(dimensions, key)) {
+      return {
+        conflict: `dimension_is_a_payload_key: the dimension ${JSON.stringify(key)} has the name of a key that the meter reads`,
+      };
+    }
+  }
+  return {
+    event_name: entry.meter,
+    identifier,
+    timestamp,
+    payload: { ...dimensions, [customerKey]: customer, [valueKey]: value },
+  };
+}
+
+function meterOf(meter: Stripe.Billing.Meter): Meter {
+  const window = meter.event_time_window;
+  return {
+    eventName: meter.event_name,
+    formula: formulaOf(meter.default_aggregation.formula),
+    customerKey: meter.customer_mapping.event_payload_key,
+    valueKey: meter.value_settings.event_payload_key,
+    // A window of a kind that is not known yet overwrites as well.
+    ...(window === null || window === undefined ? {} : { eventTimeWindow: window === 'day' ? 'day' : 'hour' }),
+  };
+}
+
+/** A formula that is not known yet is taken as `count`: what is never merged is never merged wrongly. */
+function formulaOf(formula: string): Formula {
+  return formula === 'sum' || formula === 'last' ? formula : 'count';
+}
+
+function addressOf(apiBase: string): { host: string; port: number; protocol: 'http' | 'https' } {
+  const { protocol, hostname, port } = new URL(apiBase);
+  const isPlain = protocol === 'http:';
+  // `new URL` keeps the brackets of an IPv6 address, sockets do not take them.
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port) || (isPlain ? 80 : 443),
+    protocol: isPlain ? 'http' : 'https',
+  };
+}
