@@ -26,6 +26,8 @@ type State =
 /** One life of the connection. Its channels die with it. */
 export interface BrokerSession {
   readonly generation: number;
+  /** What the broker says that it is. */
+  readonly server: { readonly product: string; readonly version: string };
   createChannel(): Promise<Channel>;
   createConfirmChannel(): Promise<ConfirmChannel>;
   /** Gives this connection up and connects again after the usual delay: for a session that has become useless. */
@@ -185,6 +187,11 @@ class Session implements BrokerSession {
       this.lastError = error;
     });
     model.on('handler-error', rethrow);
+  }
+
+  get server(): { readonly product: string; readonly version: string } {
+    const { product = 'unknown', version = 'unknown' } = this.#model.connection.serverProperties;
+    return { product, version };
   }
 
   async createChannel(): Promise<Channel> {
