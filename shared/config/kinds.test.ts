@@ -46,6 +46,7 @@ describe('urls of servers', () => {
     expect(url.parse('amqp://127.0.0.1')).toBe('amqp://127.0.0.1');
     expect(url.parse('http://broker')).toBeUndefined();
     expect(url.parse('broker:5672')).toBeUndefined();
+    expect(url.parse('amqp://user:100%@broker')).toBeUndefined();
   });
 
   it('refuses options in a Redis URL, which would go over the ones that keep usage exact', () => {

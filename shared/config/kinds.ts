@@ -72,12 +72,23 @@ export const socketPath: Kind<string> = {
 export function serverUrl(...protocols: readonly string[]): Kind<string> {
   const schemes = protocols.map((protocol) => `${protocol}//`).join(' or ');
   return {
-    allowed: `a URL that begins with ${schemes} and names a host`,
+    allowed: `a URL that begins with ${schemes}, names a host and has its credentials percent-encoded`,
     parse(value) {
       const url = URL.parse(value);
-      return url !== null && protocols.includes(url.protocol) && url.hostname !== '' ? value : undefined;
+      if (url === null || !protocols.includes(url.protocol) || url.hostname === '') return undefined;
+      return isDecodable(url.username + url.password) ? value : undefined;
     },
   };
+}
+
+/** A client decodes credentials when it connects; then it would be too late to say that they cannot be. */
+function isDecodable(credentials: string): boolean {
+  try {
+    decodeURIComponent(credentials);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** As `serverUrl`, without a query: a Redis client would take `?option=…` as its own options, over those that keep usage exact. */

@@ -18,6 +18,8 @@ export const processHost: Host = {
   onFatal(listener) {
     process.on('uncaughtException', listener);
     process.on('unhandledRejection', listener);
+    // Whoever read the log is gone. That is no reason to stop counting usage.
+    process.stdout.on('error', () => {});
   },
   write: (line) => {
     process.stdout.write(line);

@@ -34,9 +34,20 @@ export function createLog({ service, level }: LogOptions, destination: LogDestin
       base: { service, pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      serializers: { error: pino.stdSerializers.err },
+      serializers: { error: describeError, err: describeError },
       redact: { paths: secretFields.flatMap((field) => [field, `*.${field}`]), censor: '[redacted]' },
     },
     redactingDestination,
   );
+}
+
+/**
+ * Type, code, message and stack, with those of its causes. Nothing else that libraries hang on their errors: ioredis, for
+ * one, the arguments of the command that failed, which may be a password or a whole flush set.
+ */
+function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return String(error);
+  const { type, message, stack } = pino.stdSerializers.err(error);
+  const errors = error instanceof AggregateError ? error.errors.map(describeError) : undefined;
+  return { type, code: 'code' in error ? error.code : undefined, message, stack, errors };
 }

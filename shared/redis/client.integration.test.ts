@@ -69,6 +69,9 @@ it('rejects at once while there is no connection, and says once that it broke an
     'The connection to Redis broke',
     'Redis is back',
   ]);
+  redis.disconnect();
+  await until(() => redis.status === 'end');
+  expect(lines).toHaveLength(3);
 });
 
 it('gives up a command, and then the connection, of a Redis that is frozen', async () => {

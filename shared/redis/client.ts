@@ -89,18 +89,20 @@ function addressOf(url: string): Address {
   };
 }
 
-/** Once per change, however many attempts fail in between; without an `error` listener, a failed attempt would be printed. */
+/** Once per change, however many attempts fail for the same reason; without an `error` listener, each would be printed. */
 function logChanges(redis: Redis, log: Logger): void {
   let isReady = false;
   let isFailureLogged = false;
-  let lastError: unknown;
-  redis.on('error', (error) => {
+  let lastError: Error | undefined;
+  redis.on('error', (error: Error) => {
+    const isKnown = isFailureLogged && error.message === lastError?.message;
     lastError = error;
-    if (isReady || isFailureLogged) return;
+    if (isReady || isKnown) return;
     isFailureLogged = true;
     log.warn({ error }, 'Redis cannot be reached: nothing is sealed or sent, usage waits in the broker. Trying again.');
   });
-  redis.on('close', () => {
+  // Not `close`, which comes also when the connection is ended on purpose.
+  redis.on('reconnecting', () => {
     if (!isReady) return;
     isReady = false;
     isFailureLogged = true;
