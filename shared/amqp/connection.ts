@@ -113,10 +113,15 @@ export class BrokerConnection {
       return;
     }
     // Nothing is awaited between the connection's birth and this: an error event without listener would end the process.
-    const session = new Session(model, ++this.#generation, this.#options.log, (error) => this.#onEnd(session, address, error));
+    const session = new Session(model, ++this.#generation, this.#options.log, (error) =>
+      this.#onEnd(session, address, error),
+    );
     model.on('close', (error?: Error) => this.#onEnd(session, address, error ?? session.lastError));
     model.on('blocked', (reason) => {
-      this.#options.log.warn({ address, reason }, 'The broker has stopped reading what is published until its alarm is over.');
+      this.#options.log.warn(
+        { address, reason },
+        'The broker has stopped reading what is published until its alarm is over.',
+      );
       for (const listener of this.#blockedListeners) listener(true);
     });
     model.on('unblocked', () => {
@@ -164,7 +169,10 @@ export class BrokerConnection {
     const ended = await Promise.race([session.close(), late]);
     clearTimeout(timer);
     if (ended === 'late') {
-      this.#options.log.warn({ timeoutMs }, 'The broker did not answer the close of the connection; it may deliver again what was acked last.');
+      this.#options.log.warn(
+        { timeoutMs },
+        'The broker did not answer the close of the connection; it may deliver again what was acked last.',
+      );
     }
   }
 }
@@ -190,7 +198,7 @@ class Session implements BrokerSession {
   }
 
   get server(): { readonly product: string; readonly version: string } {
-    const { product = 'unknown', version = 'unknown' } = this.#model.connection.serverProperties;
+    const { product, version } = this.#model.connection.serverProperties;
     return { product, version };
   }
 

@@ -3,6 +3,7 @@
  * so a code keeps its meaning for ever. The sentences are for people and may change.
  */
 export const eventFaultCodes = {
+  not_json: 'A line of NDJSON is one JSON object.',
   not_an_object: 'An event is a JSON object.',
   unknown_field: 'Only the fields of a usage event are taken, so that a misspelt one is not silently ignored.',
   id_invalid: '`id` is a string of 1 to 100 characters.',
@@ -16,7 +17,8 @@ export const eventFaultCodes = {
   timestamp_invalid: '`timestamp` is unix seconds or an RFC 3339 string.',
   timestamp_too_old: '`timestamp` is at most 35 days back: older usage is not taken by the provider.',
   timestamp_in_future: '`timestamp` is at most 5 minutes ahead.',
-  dimensions_invalid: '`dimensions` is an object of at most 32 strings; keys have 1 to 100 characters, values 1 to 500.',
+  dimensions_invalid:
+    '`dimensions` is an object of at most 32 strings; keys have 1 to 100 characters, values 1 to 500.',
   account_invalid: '`account` is 1 to 255 characters of printable ASCII without spaces.',
 } as const;
 
@@ -42,7 +44,8 @@ export function shown(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (typeof value === 'object') return 'an object';
-  if (typeof value !== 'string') return `the ${typeof value} ${String(value)}`;
+  if (typeof value === 'number' || typeof value === 'boolean') return `the ${typeof value} ${value}`;
+  if (typeof value !== 'string') return `a ${typeof value}`;
   const short = value.length > shownCharsMax ? `${value.slice(0, shownCharsMax)}…` : value;
   // Not JSON.stringify alone: it leaves the controls above U+007E as they are.
   const printable = JSON.stringify(short).replace(/[\u007f-\u009f]/g, escaped);

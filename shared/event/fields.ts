@@ -44,7 +44,8 @@ export function readMeter(meter: unknown): string | EventFault {
 
 /** The connected account becomes an HTTP header at the provider, so it may hold only what a header may. */
 function readAccount(account: unknown): string | EventFault {
-  if (typeof account === 'string' && account.length >= 1 && account.length <= accountCharsMax && isToken(account)) return account;
+  if (typeof account === 'string' && account.length >= 1 && account.length <= accountCharsMax && isToken(account))
+    return account;
   const mayBe = `a string of 1 to ${accountCharsMax} characters of printable ASCII without spaces, such as "acct_123"`;
   return new EventFault('account_invalid', 'account', shown(account), mayBe);
 }

@@ -100,7 +100,9 @@ describe('decodeMessage', () => {
 });
 
 const text = (maxLength: number) =>
-  fc.string({ minLength: 1, maxLength, unit: 'grapheme' }).filter((value) => value.length <= maxLength && !/\p{Cc}/u.test(value));
+  fc
+    .string({ minLength: 1, maxLength, unit: 'grapheme' })
+    .filter((value) => value.length <= maxLength && !/\p{Cc}/u.test(value));
 
 const applicationEvent = fc.record(
   {

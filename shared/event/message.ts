@@ -61,13 +61,16 @@ export function encodeHeaders(origin: MessageOrigin): Record<string, string | nu
 export function decodeMessage(body: Uint8Array, headers: unknown): { origin: MessageOrigin; message: UsageMessage } {
   const origin = decodeOrigin(headers);
   const { version, receivedAt, source, region, events, ...rest } = parseBody(body);
-  if (version !== messageVersion) unreadable('version_unknown', `version is ${shown(version)}, known is ${messageVersion}`);
-  if (!isUnixSeconds(receivedAt)) unreadable('envelope_invalid', `receivedAt is ${shown(receivedAt)}, not unix seconds`);
+  if (version !== messageVersion)
+    unreadable('version_unknown', `version is ${shown(version)}, known is ${messageVersion}`);
+  if (!isUnixSeconds(receivedAt))
+    unreadable('envelope_invalid', `receivedAt is ${shown(receivedAt)}, not unix seconds`);
   if (typeof source !== 'string') unreadable('envelope_invalid', `source is ${shown(source)}, not a string`);
   if (typeof region !== 'string') unreadable('envelope_invalid', `region is ${shown(region)}, not a string`);
   if (!Array.isArray(events)) unreadable('envelope_invalid', `events is ${shown(events)}, not an array`);
   if (events.length === 0) unreadable('events_empty', 'events is an empty array');
-  for (const field in rest) unreadable('envelope_invalid', `the field ${shown(field)} is not of version ${messageVersion}`);
+  for (const field in rest)
+    unreadable('envelope_invalid', `the field ${shown(field)} is not of version ${messageVersion}`);
 
   const decoded: UsageEvent[] = [];
   const lanesOfSlot = new Set<string>();
@@ -77,7 +80,8 @@ export function decodeMessage(body: Uint8Array, headers: unknown): { origin: Mes
     const lane = laneName(event);
     if (!lanesOfSlot.has(lane)) {
       const slot = slotOf(lane);
-      if (slot !== origin.slot) unreadable('slot_mismatch', `events[${decoded.length}] is of slot ${slot}, not ${origin.slot}`);
+      if (slot !== origin.slot)
+        unreadable('slot_mismatch', `events[${decoded.length}] is of slot ${slot}, not ${origin.slot}`);
       lanesOfSlot.add(lane);
     }
     decoded.push(event);

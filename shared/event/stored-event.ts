@@ -42,7 +42,8 @@ export function decodeEvent(input: unknown): UsageEvent | EventFault {
   const exactValue = readValue(value);
   if (exactValue instanceof EventFault) return exactValue;
   const timestamp = input['timestamp'];
-  if (!isUnixSeconds(timestamp)) return new EventFault('timestamp_invalid', 'timestamp', shown(timestamp), 'unix seconds');
+  if (!isUnixSeconds(timestamp))
+    return new EventFault('timestamp_invalid', 'timestamp', shown(timestamp), 'unix seconds');
 
   const event: EventDraft = { id, customer, meter, value: exactValue, timestamp };
   if (input['idGenerated'] !== undefined) {
@@ -57,7 +58,12 @@ export function decodeEvent(input: unknown): UsageEvent | EventFault {
 function findUnknownField(input: UnknownRecord): EventFault | undefined {
   for (const field in input) {
     if (!eventFields.has(field)) {
-      return new EventFault('unknown_field', shown(field), shown(input[field]), `one of ${[...eventFields].join(', ')}`);
+      return new EventFault(
+        'unknown_field',
+        shown(field),
+        shown(input[field]),
+        `one of ${[...eventFields].join(', ')}`,
+      );
     }
   }
   return undefined;

@@ -15,7 +15,12 @@ export function readTimestamp(timestamp: unknown, nowMs: number): number | Event
     return new EventFault('timestamp_invalid', 'timestamp', shown(timestamp), mayBe);
   }
   if (Math.abs(seconds) >= unixSecondsEnd) {
-    return new EventFault('timestamp_invalid', 'timestamp', `${shown(timestamp)}, which looks like milliseconds`, mayBe);
+    return new EventFault(
+      'timestamp_invalid',
+      'timestamp',
+      `${shown(timestamp)}, which looks like milliseconds`,
+      mayBe,
+    );
   }
   const nowS = nowMs / 1000;
   if (seconds < nowS - pastMaxS) {

@@ -73,7 +73,10 @@ describe('validateEvent', () => {
     ['dimensions_invalid', { ...plain, dimensions: { region: 'e\nu' } }],
     ['dimensions_invalid', { ...plain, dimensions: { 're\tgion': 'eu' } }],
     ['dimensions_invalid', { ...plain, dimensions: { region: '\ud800' } }],
-    ['dimensions_invalid', { ...plain, dimensions: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`k${i}`, 'v'])) }],
+    [
+      'dimensions_invalid',
+      { ...plain, dimensions: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`k${i}`, 'v'])) },
+    ],
     ['account_invalid', { ...plain, account: '' }],
     ['account_invalid', { ...plain, account: 'acct 1' }],
     ['account_invalid', { ...plain, account: 'acct_ä' }],
@@ -91,7 +94,13 @@ describe('validateEvent', () => {
     const dimensions = Object.fromEntries(
       Array.from({ length: 32 }, (_, index) => [String(index).padEnd(100, 'k'), 'v'.repeat(500)]),
     );
-    const event = { id: 'i'.repeat(100), customer: 'c'.repeat(255), meter: 'm'.repeat(100), account: 'a'.repeat(255), dimensions };
+    const event = {
+      id: 'i'.repeat(100),
+      customer: 'c'.repeat(255),
+      meter: 'm'.repeat(100),
+      account: 'a'.repeat(255),
+      dimensions,
+    };
     expect(accepted(event)).toMatchObject(event);
   });
 
@@ -114,7 +123,9 @@ describe('validateEvent', () => {
     expect(refused({ ...plain, customer: 42 }).message).toBe(
       'customer: got the number 42; it may be a string of 1 to 255 characters without control characters and lone surrogates.',
     );
-    expect(refused({ ...plain, dimensions: { region: 1 } }).message).toMatch(/^dimensions\["region"\]: got the number 1; /);
+    expect(refused({ ...plain, dimensions: { region: 1 } }).message).toMatch(
+      /^dimensions\["region"\]: got the number 1; /,
+    );
   });
 
   it('shows what it got in short and printable', () => {
@@ -149,14 +160,45 @@ describe('value', () => {
   });
 
   it.each([
-    1e15, 1e20, 1e21, 1e300, 1234567890123456, 0.1234567890123456, '1000000000000000', '1.000000000000000', '-123456789.1234567',
+    1e15,
+    1e20,
+    1e21,
+    1e300,
+    1234567890123456,
+    0.1234567890123456,
+    '1000000000000000',
+    '1.000000000000000',
+    '-123456789.1234567',
   ])('%j has more than 15 significant digits', (value) => {
     expect(refused({ ...plain, value }).code).toBe('value_too_many_digits');
   });
 
   it.each([
-    JSON.parse('1e400'), NaN, -Infinity, 1e-300, `0.${'0'.repeat(62)}1`, '', ' 1', '1 ', '+1', '01', '-01', '.5', '1.', '1e3', '0x10',
-    'NaN', 'Infinity', '1,5', '１', null, true, {}, [1], '--1', '1\n',
+    JSON.parse('1e400'),
+    NaN,
+    -Infinity,
+    1e-300,
+    `0.${'0'.repeat(62)}1`,
+    '',
+    ' 1',
+    '1 ',
+    '+1',
+    '01',
+    '-01',
+    '.5',
+    '1.',
+    '1e3',
+    '0x10',
+    'NaN',
+    'Infinity',
+    '1,5',
+    '１',
+    null,
+    true,
+    {},
+    [1],
+    '--1',
+    '1\n',
   ])('%j is no value', (value) => {
     expect(refused({ ...plain, value }).code).toBe('value_invalid');
   });

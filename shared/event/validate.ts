@@ -38,7 +38,8 @@ export function validateEvent(input: unknown, validation: Validation): UsageEven
   if (customer instanceof EventFault) return customer;
   const meter = readMeter(input['meter']);
   if (meter instanceof EventFault) return meter;
-  if (validation.meters !== undefined && !validation.meters.has(meter)) return meterNotAllowed(meter, validation.meters);
+  if (validation.meters !== undefined && !validation.meters.has(meter))
+    return meterNotAllowed(meter, validation.meters);
   const value = input['value'] === undefined ? '1' : readValue(input['value']);
   if (value instanceof EventFault) return value;
   const timestamp =

@@ -28,7 +28,12 @@ function bounded(text: string, given: unknown): string | EventFault {
     const digits = significantDigits(text);
     if (digits === 0) return '0';
     if (digits > maxSignificantDigits) {
-      return new EventFault('value_too_many_digits', 'value', `${shown(given)} with ${digits} significant digits`, mayBe);
+      return new EventFault(
+        'value_too_many_digits',
+        'value',
+        `${shown(given)} with ${digits} significant digits`,
+        mayBe,
+      );
     }
     if (text.length > valueCharsMax) {
       return new EventFault('value_invalid', 'value', `${shown(given)} of ${text.length} characters`, mayBe);

@@ -1,0 +1,201 @@
+import type { ConfirmChannel } from 'amqplib';
+import type { BrokerConnection, BrokerSession } from '../../../../shared/amqp/connection.ts';
+import { encodeHeaders } from '../../../../shared/event/message.ts';
+import type { Logger } from '../../../../shared/log/log.ts';
+import type { PublisherMetrics } from '../metrics.ts';
+import type { OutboxCore, OutboxEvent, Outgoing, TurnedAwayReason } from './core.ts';
+import type { PackedEvent } from './packing.ts';
+
+/** How a request ended: `durable` is the only one that may be answered with 202. */
+export type Outcome = 'durable' | 'expired' | TurnedAwayReason;
+
+export interface OutboxOptions {
+  readonly core: OutboxCore;
+  readonly connection: BrokerConnection;
+  readonly exchange: string;
+  readonly log: Logger;
+  readonly metrics: PublisherMetrics;
+}
+
+/**
+ * The shell round the outbox core: it owns the timer and the channel, feeds what happens to the core one thing after the
+ * other, and carries out what it says.
+ *
+ *   away ──connection──▶ opening ──channel and exchange are there──▶ open ──channel or connection ends──▶ away
+ *
+ * A channel that ends takes its connection with it: the next one begins with everything unconfirmed, after the usual delay.
+ */
+type Link =
+  | { readonly kind: 'away' }
+  | { readonly kind: 'opening'; readonly session: BrokerSession }
+  | { readonly kind: 'open'; readonly session: BrokerSession; readonly channel: ConfirmChannel; writable: boolean };
+
+export class Outbox {
+  readonly #options: OutboxOptions;
+  readonly #core: OutboxCore;
+  readonly #answers = new Map<number, (outcome: Outcome) => void>();
+  #link: Link = { kind: 'away' };
+  #lastRequest = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAtMs = Infinity;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+    this.#core = options.core;
+    options.connection.onConnected((session) => void this.#open(session));
+    options.connection.onLost((generation) => this.#lost(generation));
+    options.connection.onBlocked((blocked) => this.#step({ kind: 'blocked', blocked }));
+  }
+
+  /** Why a request would be turned away now: asked before its body is read. */
+  get turnsAway(): TurnedAwayReason | undefined {
+    return this.#core.turnsAway;
+  }
+
+  /** `answer` is called exactly once, now or later, and must not throw. */
+  submit(events: readonly PackedEvent[], receivedAtMs: number, answer: (outcome: Outcome) => void): void {
+    const request = ++this.#lastRequest;
+    this.#answers.set(request, answer);
+    this.#step({ kind: 'submitted', request, events, receivedAtMs });
+  }
+
+  /** Publishes nothing more. What is unconfirmed then was not answered with 202. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    if (this.#link.kind !== 'away') this.#lost(this.#link.session.generation);
+    clearTimeout(this.#timer);
+    if (this.#core.unconfirmedMessages > 0) {
+      this.#options.log.warn(
+        { messages: this.#core.unconfirmedMessages },
+        'Stopped with messages that the broker has not confirmed; their requests were not answered with 202 and are sent again by the client.',
+      );
+    }
+  }
+
+  async #open(session: BrokerSession): Promise<void> {
+    this.#link = { kind: 'opening', session };
+    const { exchange, log } = this.#options;
+    try {
+      const channel = await session.createConfirmChannel();
+      // Before amqplib's own listener, which fails every unconfirmed message: they are not refused, they are unknown.
+      channel.prependListener('close', () => this.#channelClosed(session));
+      channel.on('drain', () => this.#drained(session));
+      channel.on('return', (message) => this.#returned(session.generation, message.properties.headers));
+      await channel.checkExchange(exchange);
+      if (this.#link.kind !== 'opening' || this.#link.session !== session) return;
+      this.#link = { kind: 'open', session, channel, writable: true };
+      this.#step({ kind: 'connected', generation: session.generation });
+    } catch (error) {
+      if (isNotFound(error)) {
+        log.error(
+          { exchange },
+          'The exchange for usage does not exist, so events are answered with 503 until it does. Run `npm run topology`.',
+        );
+      } else {
+        log.warn(
+          { error, generation: session.generation },
+          'No channel could be opened to publish on; connecting again.',
+        );
+      }
+      session.abandon('there is no channel to publish on');
+    }
+  }
+
+  #channelClosed(session: BrokerSession): void {
+    if (this.#link.kind === 'away' || this.#link.session !== session) return;
+    this.#lost(session.generation);
+    session.abandon('the channel for publishing was closed');
+  }
+
+  #lost(generation: number): void {
+    if (this.#link.kind === 'away' || this.#link.session.generation !== generation) return;
+    this.#link = { kind: 'away' };
+    this.#step({ kind: 'lost', generation });
+  }
+
+  #drained(session: BrokerSession): void {
+    if (this.#link.kind !== 'open' || this.#link.session !== session) return;
+    this.#link.writable = true;
+    this.#pump();
+  }
+
+  #returned(generation: number, headers: Record<string, unknown> | undefined): void {
+    this.#options.metrics.returned.inc();
+    this.#step({
+      kind: 'returned',
+      generation,
+      slot: Number(headers?.['x-slot']),
+      sequence: Number(headers?.['x-sequence']),
+    });
+  }
+
+  #step(event: OutboxEvent): void {
+    for (const effect of this.#core.step(event, performance.now())) {
+      const answer = this.#answers.get(effect.request);
+      if (answer === undefined) throw new Error(`Request ${effect.request} was answered twice.`);
+      this.#answers.delete(effect.request);
+      answer(effect.kind === 'turned_away' ? effect.reason : effect.kind);
+    }
+    this.#pump();
+    this.#setTimer();
+  }
+
+  #pump(): void {
+    const link = this.#link;
+    if (link.kind !== 'open') return;
+    while (link.writable) {
+      const outgoing = this.#core.take(performance.now());
+      if (outgoing === undefined) return;
+      link.writable = this.#publish(link.session, link.channel, outgoing);
+    }
+  }
+
+  /** False when the channel wants no more before its `drain` event; this one it has taken all the same. */
+  #publish(session: BrokerSession, channel: ConfirmChannel, { origin, body, events, again }: Outgoing): boolean {
+    const { metrics, exchange } = this.#options;
+    if (again) {
+      metrics.republished.inc();
+    } else {
+      metrics.published.inc();
+      metrics.messageEvents.observe(events);
+    }
+    const { slot, sequence } = origin;
+    const { generation } = session;
+    const options = {
+      persistent: true,
+      mandatory: true,
+      contentType: 'application/json',
+      headers: encodeHeaders(origin),
+    };
+    try {
+      return channel.publish(exchange, String(slot), body, options, (error: unknown) => {
+        if (error === null) metrics.confirmed.inc();
+        else metrics.refused.inc();
+        this.#step({ kind: error === null ? 'confirmed' : 'refused', generation, slot, sequence });
+      });
+    } catch (error) {
+      // amqplib closes a connection in steps, and throws in between; the message stays unconfirmed and is taken again.
+      this.#options.log.warn({ error, generation }, 'The channel for publishing takes nothing more; connecting again.');
+      session.abandon('the channel for publishing takes nothing more');
+      return false;
+    }
+  }
+
+  #setTimer(): void {
+    const atMs = this.#core.wakeAtMs;
+    if (atMs >= this.#timerAtMs) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = atMs;
+    this.#timer = setTimeout(
+      () => {
+        this.#timerAtMs = Infinity;
+        this.#step({ kind: 'ticked' });
+      },
+      Math.max(0, Math.ceil(atMs - performance.now())),
+    );
+  }
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 404;
+}
