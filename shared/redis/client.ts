@@ -89,32 +89,35 @@ function addressOf(url: string): Address {
   };
 }
 
-/** Once per change, however many attempts fail for the same reason; without an `error` listener, each would be printed. */
+/**
+ * Once per change, however many attempts fail for the same reason; without an `error` listener, each would be printed.
+ * Reasons are the words of Redis (wrong password, still loading), or the network, whatever it says.
+ */
 function logChanges(redis: Redis, log: Logger): void {
   let isReady = false;
-  let isFailureLogged = false;
+  let failure: string | undefined;
   let lastError: Error | undefined;
   redis.on('error', (error: Error) => {
-    const isKnown = isFailureLogged && error.message === lastError?.message;
     lastError = error;
-    if (isReady || isKnown) return;
-    isFailureLogged = true;
+    const reason = 'code' in error ? 'network' : error.message;
+    if (isReady || reason === failure) return;
+    failure = reason;
     log.warn({ error }, 'Redis cannot be reached: nothing is sealed or sent, usage waits in the broker. Trying again.');
   });
   // Not `close`, which comes also when the connection is ended on purpose.
   redis.on('reconnecting', () => {
     if (!isReady) return;
     isReady = false;
-    isFailureLogged = true;
+    failure = 'network';
     log.warn(
       { error: lastError },
       'The connection to Redis broke: nothing is sealed or sent, usage waits in the broker. Reconnecting.',
     );
   });
   redis.on('ready', () => {
-    log.info(isFailureLogged ? 'Redis is back.' : 'Redis is connected.');
+    log.info(failure === undefined ? 'Redis is connected.' : 'Redis is back.');
     isReady = true;
-    isFailureLogged = false;
+    failure = undefined;
     lastError = undefined;
   });
 }
