@@ -50,7 +50,10 @@ describe('addDecimals', () => {
       fc.property(decimals, decimals, (left, right) => {
         const sum = addDecimals(decimal(left), decimal(right));
         expect(formatDecimal(sum)).toBe(formatDecimal(addDecimals(decimal(right), decimal(left))));
-        const back = addDecimals(sum, decimal(right === '0' ? '0' : right.startsWith('-') ? right.slice(1) : `-${right}`));
+        const back = addDecimals(
+          sum,
+          decimal(right === '0' ? '0' : right.startsWith('-') ? right.slice(1) : `-${right}`),
+        );
         expect(formatDecimal(back)).toBe(left);
       }),
     );
