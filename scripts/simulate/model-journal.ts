@@ -7,6 +7,7 @@ import type {
   SetAnswer,
   SetCommit,
   SettledAs,
+  ShardJournal,
   ShardState,
   SlotIds,
 } from '../../shared/journal/journal.ts';
@@ -227,9 +228,7 @@ export class ModelShardJournal {
 
   #holds(redisMs: number, held: Held): boolean {
     const lease = this.#lease;
-    return (
-      lease !== undefined && lease.untilMs > redisMs && lease.epoch === held.epoch && lease.owner === held.owner
-    );
+    return lease !== undefined && lease.untilMs > redisMs && lease.epoch === held.epoch && lease.owner === held.owner;
   }
 
   #mayWrite(redisMs: number, held: Held): boolean {
@@ -249,5 +248,25 @@ function copyOf(committed: CommittedSet): CommittedSet {
     ...committed,
     attemptedAtMs: new Map(committed.attemptedAtMs),
     settled: new Map(committed.settled),
+  };
+}
+
+/** The model as one consumer sees it, through the same port as the real journal. */
+export function modelHandle(model: ModelShardJournal, now: () => number): ShardJournal {
+  let owner = '';
+  const held = (epoch: number) => ({ epoch, owner });
+  return {
+    claim: async (claimant, ttlMs) => {
+      owner = claimant;
+      return model.claim(now(), claimant, ttlMs);
+    },
+    renew: async (epoch, ttlMs) => model.renew(now(), held(epoch), ttlMs),
+    release: async (epoch) => model.release(now(), held(epoch)),
+    load: async (epoch) => model.load(now(), held(epoch)),
+    commit: async (epoch, commit) => model.commit(now(), held(epoch), commit),
+    mark: async (epoch, ...rest) => model.mark(now(), held(epoch), ...rest),
+    progress: async (epoch, ...rest) => model.progress(now(), held(epoch), ...rest),
+    complete: async (epoch, ...rest) => model.complete(now(), held(epoch), ...rest),
+    settleDeferred: async (epoch, ...rest) => model.settleDeferred(now(), held(epoch), ...rest),
   };
 }

@@ -6,6 +6,9 @@
  * holds it now: the writer discards everything it has in memory. `mismatch` means that the journal holds another
  * set or token than the writer committed: Redis lost writes, and a person has to look (invariant 8).
  *
+ * A handle claims and writes: the lease is bound to the epoch and to the owner that it was claimed for with this handle.
+ * An owner's name is that of one life of a consumer.
+ *
  * All times are Redis' own clock, in unix milliseconds. A rejected promise means "no answer": the write may or
  * may not have happened, and is repeated as it was.
  */
@@ -68,7 +71,7 @@ export interface SetCommit {
 }
 
 export type CommitAnswer =
-  /** Committed now, or this very commit was already there. */
+  /** Committed now, or this very commit was already there. The time is that of this answer. */
   | { readonly answer: 'ok'; readonly redisMs: number }
   /** `stale`: wrong epoch. `number`: not the journal's next set. `pending`: another set is in flight. */
   | { readonly answer: 'stale' | 'number' | 'pending' };
@@ -108,7 +111,10 @@ export interface ShardState {
 }
 
 export interface ShardJournal {
-  /** Takes the lease if it is free and bumps the epoch. */
+  /**
+   * Takes the lease if it is free, or held by this same owner (whose earlier claim may not have been answered), and bumps the
+   * epoch: what was claimed before is stale then.
+   */
   claim(owner: string, ttlMs: number): Promise<ClaimAnswer>;
   /** Extends the lease; `stale` when it is no longer held under this epoch, even if nobody else took it. */
   renew(epoch: number, ttlMs: number): Promise<{ readonly answer: 'ok' | 'stale'; readonly redisMs: number }>;
@@ -116,7 +122,10 @@ export interface ShardJournal {
   release(epoch: number): Promise<void>;
   load(epoch: number): Promise<ShardState | 'stale'>;
   commit(epoch: number, commit: SetCommit): Promise<CommitAnswer>;
-  /** Journals that these entries are about to be attempted for the first time; the earliest time of an entry wins. */
+  /**
+   * Journals that these entries are about to be attempted for the first time; the earliest time of an entry wins.
+   * Like `progress`, it is a `mismatch` once the set is settled.
+   */
   mark(epoch: number, set: number, token: string, entries: readonly number[]): Promise<SetAnswer>;
   /** Records how entries of the pending set ended; dead, in doubt and deferred ones are parked in the same write. */
   progress(
@@ -128,7 +137,10 @@ export interface ShardJournal {
   ): Promise<SetAnswer>;
   /** The pending set is settled: every entry has ended. Repeating it answers the first settlement's time. */
   complete(epoch: number, set: number, token: string): Promise<SetAnswer>;
-  /** Ends a deferred entry: accepted (removed), or parked as dead or in doubt; a `deferred` one is rewritten. */
+  /**
+   * Ends a deferred entry: accepted (removed), or parked as dead or in doubt; a `deferred` one is rewritten. One that is not
+   * deferred any more is left as it is.
+   */
   settleDeferred(
     epoch: number,
     identifier: string,

@@ -1,6 +1,22 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { SettledAs, ShardJournal } from '../journal/journal.ts';
-import { claimed, commitOf, committed, entryOf, idsOf, type JournalGround, loaded, otherToken, parkedOf, settledSet, sorted, stateOf, takenOver, timeOf, token } from './journal-samples.ts';
+import {
+  claimed,
+  commitOf,
+  committed,
+  entryOf,
+  idsOf,
+  type JournalGround,
+  loaded,
+  otherToken,
+  parkedOf,
+  settledSet,
+  sorted,
+  stateOf,
+  takenOver,
+  timeOf,
+  token,
+} from './journal-samples.ts';
 
 /** Invariants 6 and 8: what happens to a committed set, under its token only. */
 export function settlingContract(makeGround: () => Promise<JournalGround>): void {

@@ -1,0 +1,182 @@
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Entry, ParkedEntry, SettledAs, ShardJournal } from '../../shared/journal/journal.ts';
+import { createRedisJournal } from '../../shared/journal/redis-journal.ts';
+import type { BackingService } from '../../shared/testing/backing-service.ts';
+import { startRedis } from '../../shared/testing/redis.ts';
+import { modelHandle, ModelShardJournal } from './model-journal.ts';
+
+/**
+ * The contract suite says what a journal must answer where somebody thought of it. Here both journals get the same random
+ * calls of two consumers, old epochs, wrong numbers and repetitions among them, and must not differ in anything but time.
+ */
+let service: BackingService;
+let redis: Redis;
+beforeAll(async () => {
+  // Not synced at every write: thousands of them, and nobody kills this Redis.
+  service = await startRedis({ appendfsync: 'no' });
+  redis = new Redis(service.url);
+});
+afterAll(async () => {
+  redis.disconnect();
+  await service.stop();
+});
+
+const ttlMs = 600_000;
+const states: SettledAs[] = ['accepted', 'dead', 'in_doubt', 'deferred'];
+
+const consumer = fc.constantFrom(0, 1);
+/** Added to the right epoch or set number: mostly nothing. */
+const slip = fc.oneof({ weight: 6, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.constantFrom(-1, 1) });
+const token = fc.oneof({ weight: 6, arbitrary: fc.constant('t') }, { weight: 1, arbitrary: fc.constantFrom('u', 'v') });
+const index = fc.nat({ max: 3 });
+
+const call = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ method: fc.constant('claim' as const), consumer }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ method: fc.constantFrom('renew' as const, 'release' as const), consumer, slip }),
+  },
+  { weight: 2, arbitrary: fc.record({ method: fc.constant('load' as const), consumer, slip }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      method: fc.constant('commit' as const),
+      consumer,
+      slip,
+      setSlip: slip,
+      token,
+      slots: fc.uniqueArray(index),
+      forgotten: fc.uniqueArray(index),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      method: fc.constantFrom('mark' as const, 'progress' as const, 'complete' as const),
+      consumer,
+      slip,
+      setSlip: slip,
+      token,
+      index,
+      state: fc.constantFrom(...states),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      method: fc.constant('settleDeferred' as const),
+      consumer,
+      slip,
+      index,
+      state: fc.constantFrom(...states),
+    }),
+  },
+);
+type Call = typeof call extends fc.Arbitrary<infer T> ? T : never;
+
+it('answers every call as the real journal does', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(call, { minLength: 5, maxLength: 40 }), async (calls) => {
+      const namespace = randomUUID();
+      const model = new ModelShardJournal();
+      let nowMs = Date.now();
+      const real = play(calls, () => createRedisJournal({ redis, namespace, shard: 0 }));
+      const modelled = play(calls, () => modelHandle(model, () => nowMs++));
+      expect(await modelled).toEqual(await real);
+    }),
+    { numRuns: 150 },
+  );
+}, 60_000);
+
+async function play(calls: readonly Call[], open: () => ShardJournal): Promise<unknown[]> {
+  const handles = [open(), open()];
+  const epochs = [0, 0];
+  let next = 1;
+  const answers: unknown[] = [];
+  for (const made of calls) {
+    const journal = handles[made.consumer];
+    if (journal === undefined) continue;
+    if (made.method === 'claim') {
+      const claim = await journal.claim(`consumer-${made.consumer}`, ttlMs);
+      if (claim.granted) epochs[made.consumer] = claim.epoch;
+      answers.push(comparable(claim));
+      continue;
+    }
+    const epoch = (epochs[made.consumer] ?? 0) + made.slip;
+    if (epochs[made.consumer] === 0) continue;
+    const answer = await answerOf(journal, epoch, next, made);
+    if (made.method === 'commit' && answer !== undefined && 'answer' in answer && answer.answer === 'ok') {
+      next = Math.max(next, next + made.setSlip + 1);
+    }
+    answers.push(comparable(answer));
+  }
+  return answers;
+}
+
+async function answerOf(journal: ShardJournal, epoch: number, next: number, made: Exclude<Call, { method: 'claim' }>) {
+  switch (made.method) {
+    case 'renew':
+      return journal.renew(epoch, ttlMs);
+    case 'release':
+      await journal.release(epoch);
+      return undefined;
+    case 'load': {
+      const state = await journal.load(epoch);
+      return state === 'stale' ? { answer: state } : state;
+    }
+    case 'commit': {
+      const set = next + made.setSlip;
+      return journal.commit(epoch, {
+        set,
+        token: made.token,
+        entries: [0, 1, 2, 3].map((at) => entryOf(set, at)),
+        cursors: new Map(made.slots.map((slot) => [`${slot}/p`, `${set}`])),
+        forgottenCursors: made.forgotten.map((slot) => `${slot}/p`),
+        ids: made.slots.map((slot) => ({ slot, bytes: Buffer.alloc(16, set) })),
+        forgottenIdSets: made.forgotten.map((back) => set - back - 1),
+        totals: new Map(made.slots.map((slot) => [`total ${slot}`, `${set}`])),
+      });
+    }
+    case 'mark':
+      return journal.mark(epoch, next - 1 + made.setSlip, made.token, [made.index]);
+    case 'progress': {
+      const set = next - 1 + made.setSlip;
+      const parked = made.state === 'accepted' ? [] : [parkedOf(set, made.index, made.state)];
+      return journal.progress(epoch, set, made.token, new Map([[made.index, made.state]]), parked);
+    }
+    case 'complete':
+      return journal.complete(epoch, next - 1 + made.setSlip, made.token);
+    case 'settleDeferred': {
+      const set = next - 1;
+      const outcome = made.state === 'accepted' ? made.state : parkedOf(set, made.index, made.state);
+      return journal.settleDeferred(epoch, entryOf(set, made.index).identifier, outcome);
+    }
+  }
+}
+
+function entryOf(set: number, at: number): Entry {
+  const identifier = `tm1-i-000-${set}-t-${at}`;
+  return { identifier, customer: 'c', meter: 'm', value: '1', timestamp: 1, windowStartMs: 0, events: 1 };
+}
+
+function parkedOf(set: number, at: number, state: ParkedEntry['state']): ParkedEntry {
+  return { entry: entryOf(set, at), state, reason: 'r', attempts: 1, parkedAtMs: 5, set };
+}
+
+/** As JSON would have it, maps and lists in one order, without times. */
+function comparable(answer: unknown): unknown {
+  if (typeof answer === 'number') return answer > 1e12 ? 'a time' : answer;
+  if (answer instanceof Uint8Array) return Buffer.from(answer).toString('hex');
+  if (answer instanceof Map) return comparable(Object.fromEntries(answer));
+  if (Array.isArray(answer)) {
+    return answer.map(comparable).toSorted((left, right) => JSON.stringify(left).localeCompare(JSON.stringify(right)));
+  }
+  if (typeof answer !== 'object' || answer === null) return answer;
+  const fields = Object.entries(answer).filter(([key]) => key !== 'remainingMs');
+  return Object.fromEntries(
+    fields.toSorted(([left], [right]) => left.localeCompare(right)).map(([key, value]) => [key, comparable(value)]),
+  );
+}

@@ -1,0 +1,14 @@
+import { journalContract } from '../../shared/testing/journal-contract.ts';
+import { modelHandle, ModelShardJournal } from './model-journal.ts';
+
+journalContract('the model', async () => {
+  const model = new ModelShardJournal();
+  let redisMs = 1_795_316_400_000;
+  return {
+    handle: () => modelHandle(model, () => redisMs),
+    elapse: async (ms) => {
+      redisMs += ms;
+    },
+    parked: async () => model.parked(),
+  };
+});

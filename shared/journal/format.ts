@@ -1,0 +1,91 @@
+import { promisify } from 'node:util';
+import { zstdCompress, zstdDecompress } from 'node:zlib';
+import type { Entry, ParkedEntry, SettledAs } from './journal.ts';
+
+/**
+ * How the journal is written in Redis, format 1. The head of every shard names the format of the whole; a set's blob and a
+ * parked entry, which outlive their set, name it again. Readers take the current format and the previous one, of which
+ * there is none yet.
+ */
+export const journalFormat = 1;
+
+const blobVersion = 1;
+const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
+
+/** Redis holds something that this version of the program cannot read. It is left as it is. */
+export class JournalFormatError extends Error {
+  readonly code = 'journal_format';
+
+  constructor(what: string, found: unknown) {
+    super(
+      `${what} is in format ${String(found)}, and this version reads format ${journalFormat} only. Nothing was changed, and its ` +
+        'usage waits in the broker. Run the version that wrote it, or a newer one.',
+    );
+    this.name = 'JournalFormatError';
+  }
+}
+
+/** One version byte, then the entries as JSON, compressed with zstd. */
+export async function encodeEntries(entries: readonly Entry[]): Promise<Buffer> {
+  const packed = await compress(JSON.stringify(entries));
+  return Buffer.concat([Buffer.of(blobVersion), packed]);
+}
+
+export async function decodeEntries(blob: Buffer): Promise<readonly Entry[]> {
+  if (blob[0] !== blobVersion) throw new JournalFormatError('A committed flush set', blob[0]);
+  const text = await decompress(blob.subarray(1));
+  return JSON.parse(text.toString('utf8')) as Entry[];
+}
+
+export function encodeParked(parked: ParkedEntry): string {
+  return JSON.stringify({ version: journalFormat, ...parked });
+}
+
+export function decodeParked(text: string): ParkedEntry {
+  const { version, ...parked } = JSON.parse(text) as ParkedEntry & { version: number };
+  if (version !== journalFormat) throw new JournalFormatError('A parked entry', version);
+  return parked;
+}
+
+/** Ascending runs: `0-3,7` is 0, 1, 2, 3 and 7. */
+export function encodeRuns(indexes: Iterable<number>): string {
+  const sorted = [...new Set(indexes)].sort((left, right) => left - right);
+  const runs: string[] = [];
+  for (let at = 0; at < sorted.length; at++) {
+    const first = sorted[at];
+    while (sorted[at + 1] === (sorted[at] ?? 0) + 1) at++;
+    runs.push(first === sorted[at] ? `${first}` : `${first}-${sorted[at]}`);
+  }
+  return runs.join(',');
+}
+
+export function decodeRuns(text: string): number[] {
+  const indexes: number[] = [];
+  if (text === '') return indexes;
+  for (const run of text.split(',')) {
+    const [first, last = first] = run.split('-').map(Number);
+    for (let index = first ?? 0; index <= (last ?? -1); index++) indexes.push(index);
+  }
+  return indexes;
+}
+
+/** `accepted=0-3,7;dead=9` */
+export function encodeSettled(settled: ReadonlyMap<number, SettledAs>): string {
+  const byState = Map.groupBy(settled, ([, state]) => state);
+  return [...byState].map(([state, members]) => `${state}=${encodeRuns(members.map(([index]) => index))}`).join(';');
+}
+
+export function decodeSettled(text: string): Map<number, SettledAs> {
+  const settled = new Map<number, SettledAs>();
+  for (const part of text.split(';')) {
+    const [state = '', runs = ''] = part.split('=');
+    if (!isSettledAs(state)) throw new JournalFormatError('The progress of a flush set', state);
+    for (const index of decodeRuns(runs)) settled.set(index, state);
+  }
+  return settled;
+}
+
+function isSettledAs(text: string): text is SettledAs {
+  return text === 'accepted' || text === 'dead' || text === 'in_doubt' || text === 'deferred';
+}

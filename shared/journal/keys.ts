@@ -1,0 +1,35 @@
+import { shardKeyPrefix } from '../topology/names.ts';
+
+/** The Redis keys of one shard's journal, all in one hash slot. The README of this folder says what each holds. */
+export interface ShardKeys {
+  readonly lease: string;
+  readonly head: string;
+  readonly set: string;
+  readonly marks: string;
+  readonly progress: string;
+  readonly cursors: string;
+  readonly ids: string;
+  readonly idSets: string;
+  readonly totals: string;
+  readonly deferred: string;
+  readonly parked: string;
+  readonly settled: (set: number) => string;
+}
+
+export function shardKeys(namespace: string, shard: number): ShardKeys {
+  const prefix = shardKeyPrefix(namespace, shard);
+  return {
+    lease: `${prefix}lease`,
+    head: `${prefix}head`,
+    set: `${prefix}set`,
+    marks: `${prefix}marks`,
+    progress: `${prefix}progress`,
+    cursors: `${prefix}cursors`,
+    ids: `${prefix}ids`,
+    idSets: `${prefix}idsets`,
+    totals: `${prefix}totals`,
+    deferred: `${prefix}deferred`,
+    parked: `${prefix}parked`,
+    settled: (set) => `${prefix}settled:${set}`,
+  };
+}

@@ -1,0 +1,198 @@
+import { encodeEntries, encodeParked, encodeRuns, encodeSettled, journalFormat, JournalFormatError } from './format.ts';
+import type { CommitAnswer, ParkedEntry, SetAnswer, SetCommit, SettledAs, ShardJournal } from './journal.ts';
+import { type ShardKeys, shardKeys } from './keys.ts';
+import { loadShard } from './load.ts';
+import { readScript, type Reply, runScript, type Script, type ScriptArgument, type ScriptClient } from './script.ts';
+
+/**
+ * The journal of one shard in Redis. Every method is one Lua script, but for `load`, which reads in pieces and is refused at
+ * any of them once the lease is lost. What the keys are, how big they get and how long they live is in the README.
+ *
+ * The handle keeps two things: the name that it claimed with, because a lease is an epoch *and* its owner (if Redis loses
+ * writes one epoch may be given twice, and only the last owner may write); and for each commit the bytes that were
+ * sent, because a repetition must be the same bytes (invariant 2). So one handle claims and writes.
+ *
+ * Rejections are ioredis' own ("no answer"), or say that the stored format is unknown.
+ */
+export interface RedisJournalOptions {
+  /** Commands must not be sent again after a reconnect (`autoResendUnfulfilledCommands: false`): the caller repeats them. */
+  readonly redis: ScriptClient;
+  readonly namespace: string;
+  readonly shard: number;
+}
+
+export function createRedisJournal(options: RedisJournalOptions): ShardJournal {
+  return new RedisJournal(options);
+}
+
+/** For looking up what was billed; the hourly totals stay for longer. */
+const settledKeptMs = 7 * 24 * 3_600_000;
+
+const scriptNames = [
+  'claim',
+  'renew',
+  'release',
+  'load-head',
+  'load-hash',
+  'load-ids',
+  'commit',
+  'mark',
+  'progress',
+  'complete',
+  'settle-deferred',
+] as const;
+type ScriptName = (typeof scriptNames)[number];
+
+/** Read once, when the first journal is made: a missing file shows then, not at the first commit. */
+let scripts: Readonly<Record<ScriptName, Script>> | undefined;
+
+function readScripts(): Readonly<Record<ScriptName, Script>> {
+  const read = Object.fromEntries(scriptNames.map((name) => [name, readScript(name)]));
+  return read as Record<ScriptName, Script>;
+}
+
+class RedisJournal implements ShardJournal {
+  readonly #redis: ScriptClient;
+  readonly #shard: number;
+  readonly #keys: ShardKeys;
+  readonly #scripts: Readonly<Record<ScriptName, Script>>;
+  readonly #commits = new WeakMap<SetCommit, Promise<ScriptArgument[]>>();
+  #owner: string | undefined;
+
+  constructor({ redis, namespace, shard }: RedisJournalOptions) {
+    this.#redis = redis;
+    this.#shard = shard;
+    this.#keys = shardKeys(namespace, shard);
+    scripts ??= readScripts();
+    this.#scripts = scripts;
+  }
+
+  async claim(owner: string, ttlMs: number) {
+    this.#owner = owner;
+    const { lease, head } = this.#keys;
+    const reply = await this.#run('claim', [lease, head], [owner, ttlMs, journalFormat]);
+    switch (reply.text(0)) {
+      case 'held':
+        return { granted: false, holder: reply.text(1), remainingMs: reply.integer(2) } as const;
+      case 'format':
+        throw new JournalFormatError(`The journal of shard ${this.#shard}`, reply.text(1));
+      default:
+        return { granted: true, epoch: reply.integer(1), next: reply.integer(2), redisMs: reply.integer(3) } as const;
+    }
+  }
+
+  async renew(epoch: number, ttlMs: number) {
+    return okOrStale(await this.#run('renew', [this.#keys.lease], [this.#held(epoch), ttlMs]));
+  }
+
+  async release(epoch: number) {
+    await this.#run('release', [this.#keys.lease], [this.#held(epoch)]);
+  }
+
+  async load(epoch: number) {
+    const held = this.#held(epoch);
+    return loadShard(this.#keys, (name, keys, args) => this.#run(name, keys, [held, ...args]));
+  }
+
+  async commit(epoch: number, commit: SetCommit): Promise<CommitAnswer> {
+    const { lease, head, set, cursors, ids, idSets, totals } = this.#keys;
+    let written = this.#commits.get(commit);
+    if (written === undefined) {
+      written = writeCommit(commit);
+      this.#commits.set(commit, written);
+    }
+    const args = [this.#held(epoch), ...(await written)];
+    const reply = await this.#run('commit', [lease, head, set, cursors, ids, idSets, totals], args);
+    const answer = reply.text(0);
+    if (answer === 'stale' || answer === 'pending' || answer === 'number') return { answer };
+    return { answer: 'ok', redisMs: reply.integer(1) };
+  }
+
+  async mark(epoch: number, set: number, token: string, entries: readonly number[]) {
+    const { lease, head, marks } = this.#keys;
+    const args = [this.#held(epoch), set, token, encodeRuns(entries)];
+    return setAnswer(await this.#run('mark', [lease, head, marks], args));
+  }
+
+  async progress(
+    epoch: number,
+    set: number,
+    token: string,
+    settled: ReadonlyMap<number, SettledAs>,
+    parked: readonly ParkedEntry[],
+  ) {
+    const { lease, head, progress, deferred, parked: parkedKey } = this.#keys;
+    const [waiting, ended] = [parked.filter(isDeferred), parked.filter((entry) => !isDeferred(entry))];
+    const args = [this.#held(epoch), set, token, encodeSettled(settled), ...parkedList(waiting), ...parkedList(ended)];
+    return setAnswer(await this.#run('progress', [lease, head, progress, deferred, parkedKey], args));
+  }
+
+  async complete(epoch: number, set: number, token: string) {
+    const { lease, head, set: pending, settled, marks, progress, idSets } = this.#keys;
+    const keys = [lease, head, pending, settled(set), marks, progress, idSets];
+    return setAnswer(await this.#run('complete', keys, [this.#held(epoch), set, token, settledKeptMs]));
+  }
+
+  async settleDeferred(epoch: number, identifier: string, outcome: 'accepted' | ParkedEntry) {
+    const { lease, deferred, parked } = this.#keys;
+    const ending = outcome === 'accepted' ? ['accepted', ''] : [outcome.state, encodeParked(outcome)];
+    const args = [this.#held(epoch), identifier, ...ending];
+    return okOrStale(await this.#run('settle-deferred', [lease, deferred, parked], args));
+  }
+
+  /** The value of the lease's key while this handle holds it under `epoch`. */
+  #held(epoch: number): string {
+    if (this.#owner === undefined) {
+      throw new Error(
+        `Shard ${this.#shard} was never claimed through this journal handle: claim and write with the same one.`,
+      );
+    }
+    return `${epoch}|${this.#owner}`;
+  }
+
+  #run(name: ScriptName, keys: readonly string[], args: readonly ScriptArgument[]): Promise<Reply> {
+    return runScript(this.#redis, this.#scripts[name], keys, args);
+  }
+}
+
+/** The arguments of `commit.lua` after the lease. */
+async function writeCommit(commit: SetCommit): Promise<ScriptArgument[]> {
+  const { set, token, entries, cursors, forgottenCursors, ids, forgottenIdSets, totals } = commit;
+  const idFields = ids.flatMap(({ slot, bytes }) => [
+    `${set}:${slot}`,
+    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+  ]);
+  return [
+    set,
+    token,
+    await encodeEntries(entries),
+    ...lengthAnd(forgottenCursors),
+    ...lengthAnd(forgottenIdSets),
+    ...lengthAnd([...cursors].flat()),
+    ...lengthAnd([...totals].flat()),
+    ...lengthAnd(idFields),
+    ids.map(({ slot }) => slot).join(','),
+  ];
+}
+
+function lengthAnd(list: readonly ScriptArgument[]): ScriptArgument[] {
+  return [list.length, ...list];
+}
+
+function parkedList(parked: readonly ParkedEntry[]): ScriptArgument[] {
+  return lengthAnd(parked.flatMap((entry) => [entry.entry.identifier, encodeParked(entry)]));
+}
+
+function isDeferred({ state }: ParkedEntry): boolean {
+  return state === 'deferred';
+}
+
+function okOrStale(reply: Reply): { readonly answer: 'ok' | 'stale'; readonly redisMs: number } {
+  return { answer: reply.text(0) === 'ok' ? 'ok' : 'stale', redisMs: reply.integer(1) };
+}
+
+function setAnswer(reply: Reply): SetAnswer {
+  const answer = reply.text(0);
+  if (answer === 'stale' || answer === 'mismatch') return { answer };
+  return { answer: 'ok', redisMs: reply.integer(1) };
+}
