@@ -81,6 +81,11 @@ export class Drive {
     return this.#ended.some(({ parked }) => parked !== undefined);
   }
 
+  /** The journal does not know everything yet that is known here. */
+  get hasEndedToWrite(): boolean {
+    return this.#ended.length > 0 || this.#deferredEnded.length > 0;
+  }
+
   get endedToWrite(): number {
     return this.#ended.length;
   }

@@ -96,7 +96,7 @@ export class Flight {
 
   /** No call and no write under way, and nothing known that the journal should be told. */
   get isQuiet(): boolean {
-    return this.#callsUnderWay === 0 && this.#write === undefined && this.#drive.endedToWrite === 0;
+    return this.#callsUnderWay === 0 && this.#write === undefined && !this.#drive.hasEndedToWrite;
   }
 
   load(state: ShardState, askedAtMs: number, nowMs: number): void {

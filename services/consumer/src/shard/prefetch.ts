@@ -8,6 +8,8 @@ export const lowestPrefetch = 4_000;
 export const highestPrefetch = 65_535;
 
 const headroom = 1.5;
+/** Held events cost memory (their ids, 50 bytes each), whatever their messages: at most so many sets' worth of them. */
+const heldSetsMax = 20;
 const measureMs = 5_000;
 
 export class PrefetchTuner {
@@ -54,7 +56,9 @@ export class PrefetchTuner {
     const growsMs = eventsPerMs === 0 ? 0 : Math.min(this.#flushIntervalMs, this.#flushEvents / eventsPerMs);
     // Twice the longer of the two: while one set flies the next one grows, and sealing begins at half.
     const needed = Math.ceil(2 * headroom * messagesPerMs * Math.max(growsMs, this.#longestFlightMs));
-    const prefetch = Math.min(highestPrefetch, needed);
+    const eventsPerMessage = messagesPerMs === 0 ? 1 : eventsPerMs / messagesPerMs;
+    const bearable = Math.floor((heldSetsMax * this.#flushEvents) / eventsPerMessage);
+    const prefetch = Math.min(highestPrefetch, needed, bearable);
     if (prefetch <= this.#current) return undefined;
     this.#current = prefetch;
     return prefetch;

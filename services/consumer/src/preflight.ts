@@ -1,0 +1,75 @@
+import type { BrokerSession } from '../../../shared/amqp/connection.ts';
+import type { Logger } from '../../../shared/log/log.ts';
+import type { Redis } from '../../../shared/redis/client.ts';
+
+/**
+ * What a consumer stands on, looked at when it starts: it says what is wrong and what to run, and goes on. Each of these
+ * faults only costs usage together with a second one, and a cluster that stands still costs it for certain.
+ */
+const clockToleranceMs = 1_000;
+
+/** The first LavinMQ whose confirm means synced to disk, with the repair of its own first release (lavinmq changelog). */
+const leastLavinMq = [2, 9, 1] as const;
+
+export async function checkRedis(redis: Redis, log: Logger): Promise<void> {
+  await checkPersistence(redis, log);
+  const sentAtMs = Date.now();
+  const [seconds, microseconds] = await redis.time();
+  const receivedAtMs = Date.now();
+  const redisMs = Number(seconds) * 1000 + Number(microseconds) / 1000;
+  const skewMs = redisMs < sentAtMs ? sentAtMs - redisMs : Math.max(0, redisMs - receivedAtMs);
+  if (skewMs > clockToleranceMs) {
+    log.warn({ skewMs: Math.round(skewMs) }, 'The clocks of this machine and of Redis differ. Usage is counted right; times in logs and defaults of event times are off. Run NTP on both.');
+  }
+}
+
+async function checkPersistence(redis: Redis, log: Logger): Promise<void> {
+  let settings: Map<string, string>;
+  try {
+    settings = await readConfig(redis);
+  } catch (error) {
+    log.info({ error }, 'Redis does not tell its configuration (managed services forbid it). Make sure that acknowledged writes survive a failover.');
+    return;
+  }
+  const appendOnly = settings.get('appendonly');
+  const appendFsync = settings.get('appendfsync');
+  if (appendOnly !== 'yes' || appendFsync !== 'always') {
+    log.error(
+      { appendonly: appendOnly, appendfsync: appendFsync },
+      'Redis may lose acknowledged writes when it crashes; usage could then be billed twice. Run: redis-cli CONFIG SET appendonly yes, redis-cli CONFIG SET appendfsync always, and set both in redis.conf.',
+    );
+  }
+  const eviction = settings.get('maxmemory-policy');
+  if (eviction !== undefined && eviction !== 'noeviction') {
+    log.error({ 'maxmemory-policy': eviction }, 'Redis may evict the journal when its memory is full. Run: redis-cli CONFIG SET maxmemory-policy noeviction.');
+  }
+}
+
+async function readConfig(redis: Redis): Promise<Map<string, string>> {
+  const settings = new Map<string, string>();
+  for (const name of ['appendonly', 'appendfsync', 'maxmemory-policy']) {
+    const [key, value] = (await redis.config('GET', name)) as [string?, string?];
+    if (key !== undefined && value !== undefined) settings.set(key, value);
+  }
+  return settings;
+}
+
+export function checkBroker(session: BrokerSession, log: Logger): void {
+  const { product, version } = session.server;
+  if (product !== 'LavinMQ') {
+    log.info({ product, version }, 'The broker is not LavinMQ, which is what Tallyman is made for; any AMQP 0-9-1 broker whose confirms mean durable will do.');
+    return;
+  }
+  if (isOlder(version, leastLavinMq)) {
+    log.error({ version }, 'This LavinMQ confirms messages before they are on disk: a power loss can lose usage that was answered 202. Upgrade to 2.9.1 or later.');
+  }
+}
+
+function isOlder(version: string, least: readonly number[]): boolean {
+  const parts = version.split('.').map((part) => Number.parseInt(part, 10));
+  for (const [index, wanted] of least.entries()) {
+    const part = parts[index] ?? 0;
+    if (part !== wanted) return part < wanted;
+  }
+  return false;
+}

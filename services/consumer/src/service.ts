@@ -1,0 +1,211 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BrokerConnection, type BrokerSession } from '../../../shared/amqp/connection.ts';
+import { type Readiness, type RunningHttp, startHttp } from '../../../shared/http/server.ts';
+import { createRedisJournal } from '../../../shared/journal/redis-journal.ts';
+import type { Lifecycle, Service } from '../../../shared/lifecycle/lifecycle.ts';
+import { createRedisLimiter } from '../../../shared/limiter/redis-limiter.ts';
+import type { Logger } from '../../../shared/log/log.ts';
+import { createRegistry } from '../../../shared/metrics/metrics.ts';
+import { connectRedis, type Redis, untilReady } from '../../../shared/redis/client.ts';
+import { clusterKeyPrefix } from '../../../shared/topology/names.ts';
+import type { ConsumerConfig } from './config.ts';
+import { type RunningDispatcher, runDispatcher } from './dispatch/run-dispatcher.ts';
+import { type MeterCatalogSource, startCatalog } from './meters/catalog.ts';
+import { registerConsumerMetrics } from './metrics.ts';
+import { Member } from './ownership/member.ts';
+import { createMembership } from './ownership/membership.ts';
+import { noTotals } from './ownership/stats.ts';
+import { checkBroker, checkRedis } from './preflight.ts';
+import { type Breaker, createBreaker } from './provider/breaker.ts';
+import { createStripeProvider, type StripeProvider } from './provider/stripe.ts';
+import { DeadLetters } from './shard/dead-letters.ts';
+import { untilTopology } from './topology.ts';
+
+const haltedPollMs = 5_000;
+/** Leases are held for 0.9 of the lease time and renewed every sixth of it. */
+const longestCallPart = 0.65;
+
+/**
+ * A consumer: a member of the cluster that owns shards, counts what their queues hold and drives it to Stripe.
+ *
+ * starting: connects, verifies the topology, learns the meters. member: owns shards. halted: Redis contradicts what this
+ * process knows; it stands still until a person has run `npm run recover`, then it starts as a new member.
+ */
+export class ConsumerService implements Service {
+  readonly #config: ConsumerConfig;
+  readonly #log: Logger;
+  readonly #lifecycle: Lifecycle;
+  readonly #registry = createRegistry('consumer');
+  readonly #past = noTotals();
+  readonly #stopping = new AbortController();
+  readonly #broker: BrokerConnection;
+  readonly #deadLetters: DeadLetters;
+  #session: BrokerSession | undefined;
+  #redis: Redis | undefined;
+  #http: RunningHttp | undefined;
+  #provider: StripeProvider | undefined;
+  #breaker: Breaker | undefined;
+  #dispatcher: RunningDispatcher | undefined;
+  #catalog: MeterCatalogSource | undefined;
+  #member: Member | undefined;
+  #haltReason: string | undefined;
+
+  constructor(config: ConsumerConfig, log: Logger, lifecycle: Lifecycle) {
+    this.#config = config;
+    this.#log = log;
+    this.#lifecycle = lifecycle;
+    this.#broker = new BrokerConnection({ readUrl: () => config.amqpUrl.reveal(), name: 'tallyman consumer', log });
+    this.#deadLetters = new DeadLetters(this.#broker, config.namespace);
+  }
+
+  async start(): Promise<void> {
+    const { namespace, redisUrl, leaseMs } = this.#config;
+    this.#http = await startHttp({
+      config: this.#config.http,
+      log: this.#log,
+      registry: this.#registry,
+      readiness: () => this.#readiness(),
+    });
+    this.#registerMetrics();
+    this.#broker.onConnected((session) => {
+      if (session.generation === 1) checkBroker(session, this.#log);
+      this.#session = session;
+      this.#member?.brokerConnected(session);
+    });
+    this.#broker.onLost(() => {
+      this.#session = undefined;
+      this.#member?.brokerLost();
+    });
+    this.#broker.start();
+    // An answer that comes later than this is of no use to a lease.
+    const commandTimeoutMs = Math.min(5_000, Math.max(500, leaseMs / 2));
+    const redis = connectRedis(redisUrl, { name: 'tallyman-consumer', log: this.#log, commandTimeoutMs });
+    this.#redis = redis;
+    this.#startProvider(redis, clusterKeyPrefix(namespace));
+    await untilReady(redis);
+    await checkRedis(redis, this.#log);
+    await this.#enter(redis);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#member?.leave();
+    await this.#dispatcher?.stop();
+    this.#catalog?.stop();
+    this.#breaker?.stop();
+    this.#provider?.close();
+    await this.#broker.stop();
+    this.#redis?.disconnect();
+    await this.#http?.stop(500);
+  }
+
+  /** Becomes a member, as soon as the topology is verified and the meters are known. */
+  async #enter(redis: Redis): Promise<void> {
+    const { namespace, shards } = this.#config;
+    const catalog = this.#catalog;
+    const dispatcher = this.#dispatcher;
+    if (catalog === undefined || dispatcher === undefined) throw new Error('A member needs a catalog and a dispatcher.');
+    const { signal } = this.#stopping;
+    const topology = await untilTopology({ redis, namespace, shards, session: () => this.#session, log: this.#log, signal });
+    await catalog.untilKnown(signal);
+    signal.throwIfAborted();
+    const name = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+    const member = new Member(
+      name,
+      { ...this.#config, shard: this.#config, incarnation: topology.incarnation, callTimeoutMs: this.#callTimeoutMs() },
+      {
+        broker: this.#broker,
+        membership: createMembership(redis, namespace),
+        journalOf: (shard) => createRedisJournal({ redis, namespace, shard }),
+        dispatcher,
+        deadLetters: this.#deadLetters,
+        log: this.#log,
+        catalog: () => catalog.current(),
+        needCatalog: () => catalog.refresh(),
+        past: this.#past,
+        halted: (reason) => void this.#halt(member, reason, topology.incarnation, redis),
+      },
+    );
+    this.#member = member;
+    this.#haltReason = undefined;
+    member.start(this.#session);
+    this.#log.info({ member: name, incarnation: topology.incarnation }, 'Joined the cluster.');
+  }
+
+  /** Nothing is written and nothing is sent any more, until the incarnation is another one. */
+  async #halt(member: Member, reason: string, incarnation: string, redis: Redis): Promise<void> {
+    if (this.#member !== member) return;
+    this.#member = undefined;
+    this.#haltReason = `${reason} Redis has lost writes. What is in the broker is safe and waits; run npm run recover.`;
+    member.abandon();
+    const { namespace, shards } = this.#config;
+    const { signal } = this.#stopping;
+    try {
+      for (;;) {
+        this.#log.error({ reason: this.#haltReason }, 'Halted: Redis contradicts what this consumer has seen. No usage is lost or sent; a person has to run npm run recover.');
+        const topology = await untilTopology({ redis, namespace, shards, session: () => this.#session, log: this.#log, signal });
+        if (topology.incarnation !== incarnation) break;
+        await sleep(haltedPollMs, undefined, { signal });
+      }
+      await this.#enter(redis);
+    } catch (error) {
+      if (!signal.aborted) this.#lifecycle.fail(error);
+    }
+  }
+
+  #startProvider(redis: Redis, keyPrefix: string): void {
+    const { stripeApiKey, stripeApiBase, stripeConcurrency, stripeRatePerS, stripeShare } = this.#config;
+    this.#provider = createStripeProvider({
+      apiKey: stripeApiKey,
+      apiBase: stripeApiBase,
+      timeoutMs: this.#callTimeoutMs(),
+      concurrency: stripeConcurrency,
+    });
+    this.#breaker = createBreaker(this.#provider);
+    const limiter = createRedisLimiter({
+      redis,
+      keyPrefix,
+      ratePerS: stripeRatePerS * stripeShare,
+      provider: 'stripe',
+      credential: () => stripeApiKey.reveal(),
+      endpoint: 'v1-meter-events',
+      log: this.#log,
+    });
+    this.#dispatcher = runDispatcher({
+      provider: this.#breaker,
+      limiter,
+      concurrency: stripeConcurrency,
+      registry: this.#registry,
+      log: this.#log,
+    });
+    this.#catalog = startCatalog({ provider: this.#provider, redis, keyPrefix, log: this.#log });
+    this.#catalog.onRead((catalog) => this.#member?.catalogRead(catalog));
+  }
+
+  /** A call only starts while the lease lasts longer than it may; a renewed lease must leave room for that. */
+  #callTimeoutMs(): number {
+    return Math.min(this.#config.stripeTimeoutMs, Math.floor(this.#config.leaseMs * longestCallPart));
+  }
+
+  #registerMetrics(): void {
+    registerConsumerMetrics(this.#registry, {
+      runners: () => this.#member?.runners.values() ?? [],
+      past: () => this.#past,
+      members: () => this.#member?.members.length ?? 0,
+      halted: () => this.#haltReason !== undefined,
+    });
+  }
+
+  #readiness(): Readiness {
+    const reasons: string[] = [];
+    if (this.#lifecycle.state === 'draining') reasons.push('It is draining.');
+    if (this.#haltReason !== undefined) reasons.push(this.#haltReason);
+    if (this.#session === undefined) reasons.push('There is no connection to the broker.');
+    if (this.#redis?.status !== 'ready') reasons.push('There is no connection to Redis.');
+    if (reasons.length === 0 && this.#member?.isMember !== true) reasons.push('It is not a member of the cluster yet.');
+    return { ready: reasons.length === 0, state: this.#lifecycle.state, reasons };
+  }
+}
+
