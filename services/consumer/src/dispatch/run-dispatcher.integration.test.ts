@@ -1,0 +1,126 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Secret } from '../../../../shared/config/secret.ts';
+import { createRedisLimiter } from '../../../../shared/limiter/redis-limiter.ts';
+import { createLog } from '../../../../shared/log/log.ts';
+import { createRegistry, type Registry } from '../../../../shared/metrics/metrics.ts';
+import { connectRedis, untilReady } from '../../../../shared/redis/client.ts';
+import { sharedServices } from '../../../../shared/testing/shared-services.ts';
+import { until } from '../../../../shared/testing/until.ts';
+import { clusterKeyPrefix } from '../../../../shared/topology/names.ts';
+import { createBreaker } from '../provider/breaker.ts';
+import type { Outcome } from '../provider/provider.ts';
+import { accept, entry, json, meter, providerAt, type Reply, scriptedStripe } from '../provider/scripted-stripe.ts';
+import type { Call, CallSource } from './dispatcher.ts';
+import { type RunningDispatcher, runDispatcher } from './run-dispatcher.ts';
+
+const log = createLog({ service: 'test', level: 'silent' });
+
+/** A shard with calls on its hands, each of which is sent again until it is accepted. */
+class Backlog implements CallSource {
+  armed: number;
+  accepted = 0;
+  readonly outcomes: { kind: Outcome['kind']; breakerClosed: boolean }[] = [];
+
+  constructor(calls: number) {
+    this.armed = calls;
+  }
+
+  takeCall(): Call {
+    this.armed--;
+    return {
+      entry,
+      meter,
+      ended: (outcome, _nowMs, breakerClosed) => {
+        this.outcomes.push({ kind: outcome.kind, breakerClosed });
+        if (outcome.kind === 'accepted') this.accepted++;
+        else this.armed++;
+      },
+    };
+  }
+}
+
+interface Consumer {
+  readonly dispatcher: RunningDispatcher;
+  readonly registry: Registry;
+}
+
+async function consumerOf(namespace: string, base: string, ratePerS: number): Promise<Consumer> {
+  const { redisUrl } = sharedServices();
+  const redis = connectRedis(new Secret(redisUrl), { name: 'dispatcher-test', log });
+  onTestFinished(() => redis.disconnect());
+  await untilReady(redis);
+  const registry = createRegistry('consumer');
+  const breaker = createBreaker(providerAt(base), { resetMs: 300 });
+  const limit = { keyPrefix: clusterKeyPrefix(namespace), provider: 'stripe', endpoint: 'v1-meter-events', log };
+  const limiter = createRedisLimiter({ ...limit, redis, credential: () => 'sk_test_1', ratePerS });
+  const dispatcher = runDispatcher({ provider: breaker, limiter, concurrency: 64, registry, log });
+  onTestFinished(async () => {
+    await dispatcher.stop();
+    breaker.stop();
+  });
+  return { dispatcher, registry };
+}
+
+describe('the dispatchers of a cluster', () => {
+  it('together keep to the limit in every second, the first included, and use most of it', async () => {
+    const ratePerS = 300;
+    const arrivedAtMs: number[] = [];
+    const { base } = await scriptedStripe((response, call) => {
+      arrivedAtMs.push(performance.now());
+      return accept(response, call);
+    });
+    const { namespace } = sharedServices();
+    const backlogs = [new Backlog(300), new Backlog(300), new Backlog(300)];
+    for (const backlog of backlogs) (await consumerOf(namespace, base, ratePerS)).dispatcher.add(backlog);
+    await until(() => backlogs.every(({ armed }) => armed === 0));
+    await until(() => arrivedAtMs.length === 900);
+    // The limit and five percent: what is between a call's start and its arrival here is not the dispatcher's.
+    const most = 1.05 * ratePerS;
+    for (let index = 0; index + most < arrivedAtMs.length; index++) {
+      expect(arrivedAtMs[index + most]! - arrivedAtMs[index]!).toBeGreaterThan(1_000);
+    }
+    const seconds = (arrivedAtMs.at(-1)! - arrivedAtMs[0]!) / 1_000;
+    expect(arrivedAtMs.length / seconds).toBeGreaterThan(0.85 * ratePerS);
+  });
+
+  it('stop calling a provider that fails, try it with one call at a time, and go on when it answers', async () => {
+    let reply: Reply = json(500, { error: { type: 'api_error', message: 'Sorry.' } });
+    const stripe = await scriptedStripe((response, call) => reply(response, call));
+    const { dispatcher, registry } = await consumerOf(sharedServices().namespace, stripe.base, 1_000);
+    const backlog = new Backlog(200);
+    dispatcher.add(backlog);
+    const stateOf = async (state: string): Promise<boolean> =>
+      (await registry.metrics()).includes(`tallyman_consumer_breaker_state{state="${state}",service="consumer"} 1`);
+    await until(() => stateOf('open'));
+    await until(() => dispatcher.inFlightOf(backlog) === 0);
+    const before = stripe.seen.length;
+    await until(() => stripe.seen.length >= before + 2);
+    await until(() => dispatcher.inFlightOf(backlog) === 0);
+    // Probes, one per 300 ms: not the two hundred that are waiting.
+    expect(stripe.seen.length).toBeLessThan(before + 10);
+    expect(backlog.outcomes.at(-1)).toEqual({ kind: 'unknown', breakerClosed: false });
+    reply = accept;
+    await until(() => backlog.accepted === 200);
+    expect(await stateOf('closed')).toBe(true);
+  });
+
+  it('start nothing more once they stop, and let running calls end before', async () => {
+    const answers: (() => void)[] = [];
+    const stripe = await scriptedStripe((response, call) => void answers.push(() => void accept(response, call)));
+    const { dispatcher, registry } = await consumerOf(sharedServices().namespace, stripe.base, 1_000);
+    const backlog = new Backlog(1);
+    dispatcher.add(backlog);
+    await until(() => answers.length === 1);
+    backlog.armed = 5;
+    const stopped = dispatcher.stop();
+    dispatcher.wake();
+    expect(dispatcher.inFlightOf(backlog)).toBe(1);
+    answers[0]!();
+    await stopped;
+    expect(backlog.accepted).toBe(1);
+    expect(stripe.seen).toHaveLength(1);
+    expect(await registry.metrics()).toContain(
+      'tallyman_consumer_provider_calls_total{outcome="accepted",service="consumer"} 1',
+    );
+  });
+});

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { createLog } from '../../../../shared/log/log.ts';
+import { isReadDue } from './catalog.ts';
+import { createMeterNotices } from './meter-notices.ts';
+import type { Formula, Meter } from '../provider/provider.ts';
+
+describe('a read of the meters', () => {
+  it.each([
+    [undefined, 1_000, true],
+    [1_000, 1_000, false],
+    [1_000, 1_999, false],
+    [1_000, 2_000, true],
+    [1_000, 999, true],
+  ])('of a list from %s is due at %i: %s', (readAtMs, redisMs, due) => {
+    expect(isReadDue(readAtMs, redisMs, 1_000)).toBe(due);
+  });
+});
+
+describe('what a person is told about meters', () => {
+  function meterOf(eventName: string, formula: Formula, more: Partial<Meter> = {}): Meter {
+    return { eventName, formula, customerKey: 'stripe_customer_id', valueKey: 'value', ...more };
+  }
+
+  it('is one warning per count meter and one error per meter that overwrites, and nothing else', () => {
+    const lines: string[] = [];
+    const notices = createMeterNotices(
+      createLog({ service: 'test', level: 'info' }, { write: (line) => lines.push(line) }),
+    );
+    const meters = [
+      meterOf('sum', 'sum'),
+      meterOf('last', 'last'),
+      meterOf('count', 'count'),
+      meterOf('day', 'sum', { eventTimeWindow: 'day' }),
+    ];
+    notices.about(meters);
+    notices.about(meters);
+    expect(lines.map((line) => JSON.parse(line) as { level: string; meter: string })).toMatchObject([
+      { level: 'warn', meter: 'count' },
+      { level: 'error', meter: 'day' },
+    ]);
+  });
+});

@@ -1,0 +1,64 @@
+/**
+ * The meters as the cluster shares them in Redis: read from the provider by one consumer, used by all. Kept without an
+ * end, since an old list is better than none. The lock is only ever taken, never given back: it is the pace of reads.
+ */
+import { z } from 'zod';
+import type { Redis } from '../../../../shared/redis/client.ts';
+import type { Meter } from '../provider/provider.ts';
+
+export interface StoredCatalog {
+  /** Redis' clock from before the provider was asked, unix milliseconds. */
+  readonly readAtMs: number;
+  readonly meters: readonly Meter[];
+}
+
+export interface CatalogStore {
+  /** What is stored, and Redis' clock. */
+  look(): Promise<{ readonly stored: StoredCatalog | undefined; readonly redisMs: number }>;
+  /** Whether this consumer may ask the provider now; if so, nobody else may for `paceMs`. */
+  mayRead(paceMs: number): Promise<boolean>;
+  store(catalog: StoredCatalog): Promise<void>;
+}
+
+const storedFormat = z.object({
+  version: z.literal(1),
+  readAtMs: z.number(),
+  meters: z
+    .array(
+      z.object({
+        eventName: z.string(),
+        formula: z.enum(['sum', 'count', 'last']),
+        customerKey: z.string(),
+        valueKey: z.string(),
+        eventTimeWindow: z.enum(['hour', 'day']).exactOptional(),
+      }),
+    )
+    .readonly(),
+});
+
+export function createCatalogStore(redis: Redis, keyPrefix: string): CatalogStore {
+  const key = `${keyPrefix}meters`;
+  const lockKey = `${keyPrefix}meters:lock`;
+  return {
+    async look() {
+      const [text, [seconds, microseconds]] = await Promise.all([redis.get(key), redis.time()]);
+      const redisMs = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
+      return { stored: text === null ? undefined : decode(text), redisMs };
+    },
+    async mayRead(paceMs) {
+      return (await redis.set(lockKey, '1', 'PX', paceMs, 'NX')) === 'OK';
+    },
+    async store({ readAtMs, meters }) {
+      await redis.set(key, JSON.stringify({ version: 1, readAtMs, meters } satisfies z.infer<typeof storedFormat>));
+    },
+  };
+}
+
+/** Another version's list is as good as none: it is read again and written anew. */
+function decode(text: string): StoredCatalog | undefined {
+  try {
+    return storedFormat.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
