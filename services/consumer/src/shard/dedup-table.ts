@@ -72,6 +72,7 @@ export class DedupTable {
 
   /** Gives back an id that `set` claimed and will not keep. */
   remove(hash: IdHash, set: number): void {
+    if (set <= this.#forgottenThrough) return;
     const { words } = this.#segmentOf(hash);
     for (let slot = firstSlot(hash, words); (words[slot + 4] ?? 0) !== 0; slot = nextSlot(slot, words)) {
       if (words[slot + 4] !== set + 1 || !matches(words, slot, hash)) continue;

@@ -1,0 +1,106 @@
+import type { MessageOrigin, UsageEvent, UsageMessage } from '../../../../shared/event/usage-event.ts';
+import type { Entry, PendingSet, ShardState } from '../../../../shared/journal/journal.ts';
+import type { Formula, Meter } from '../provider/provider.ts';
+import type { ShardLimits } from './core.ts';
+import { defaultDriveLimits } from './drive.ts';
+import { newItem, type Item } from './lane-queue.ts';
+import type { MeterCatalog } from './open-set.ts';
+import type { RandomSource } from './protocol.ts';
+
+/** What tests of the shard's parts are made of: everything valid, and only what a test is about said by the test. */
+
+/** Redis' clock when tests begin; the monotonic clock is at 0 then. */
+export const startRedisMs = Date.UTC(2026, 10, 22, 12);
+export const minuteMs = 60_000;
+export const hourMs = 60 * minuteMs;
+export const dayMs = 24 * hourMs;
+
+export function usageEvent(said: Partial<UsageEvent> = {}): UsageEvent {
+  return { id: 'event', customer: 'cus_1', meter: 'requests', value: '1', timestamp: startRedisMs / 1000, ...said };
+}
+
+export function usageMessage(
+  events: readonly UsageEvent[] = [usageEvent()],
+  receivedAtMs: number = startRedisMs,
+): UsageMessage {
+  return { version: 1, receivedAt: receivedAtMs / 1000, source: 'test', region: '', events };
+}
+
+export function origin(sequence: number, said: Partial<MessageOrigin> = {}): MessageOrigin {
+  return { producer: 'producer', slot: 7, sequence, ...said };
+}
+
+export function meter(eventName: string, formula: Formula = 'sum', said: Partial<Meter> = {}): Meter {
+  return { eventName, formula, customerKey: 'stripe_customer_id', valueKey: 'value', ...said };
+}
+
+export function metersOf(...meters: readonly Meter[]): ReadonlyMap<string, Meter> {
+  return new Map(meters.map((known) => [known.eventName, known]));
+}
+
+export function catalogOf(...meters: readonly Meter[]): MeterCatalog {
+  return { meters: metersOf(...meters), askedAtMs: 0 };
+}
+
+export const requestsCatalog: MeterCatalog = catalogOf(meter('requests'));
+
+export function entry(said: Partial<Entry> = {}): Entry {
+  return {
+    identifier: 'tm1-incarnation-007-1-token-0',
+    customer: 'cus_1',
+    meter: 'requests',
+    value: '1',
+    timestamp: startRedisMs / 1000,
+    windowStartMs: startRedisMs,
+    events: 1,
+    ...said,
+  };
+}
+
+/** Entries of different lanes, unless `customer` is said. */
+export function entries(count: number, said: Partial<Entry> = {}): Entry[] {
+  return Array.from({ length: count }, (_, index) =>
+    entry({ identifier: `entry-${index}`, customer: `cus_${index}`, ...said }),
+  );
+}
+
+export function itemsOf(list: readonly Entry[], set = 1): Item[] {
+  return list.map((listed, index) => newItem(listed, set, index));
+}
+
+export function shardState(said: Partial<ShardState> = {}): ShardState {
+  return {
+    redisMs: startRedisMs,
+    next: 1,
+    deferred: [],
+    cursors: new Map(),
+    idSets: [],
+    totals: new Map(),
+    ...said,
+  };
+}
+
+export function pendingSet(said: Partial<PendingSet> = {}): PendingSet {
+  return { set: 1, token: 'a'.repeat(32), entries: [entry()], attemptedAtMs: new Map(), settled: new Map(), ...said };
+}
+
+export function shardLimits(said: Partial<ShardLimits> = {}): ShardLimits {
+  return {
+    shard: 7,
+    incarnation: '0123456789abcdef0123456789abcdef',
+    windowMs: 5 * minuteMs,
+    flushEvents: 1_000,
+    flushIntervalMs: 5 * minuteMs,
+    dedupWindowMs: hourMs,
+    dedupMaxIds: 1_000_000,
+    callTimeoutMs: 5_000,
+    drive: defaultDriveLimits,
+    ...said,
+  };
+}
+
+/** Always the middle of what may be drawn; tokens count up. */
+export function steadyRandom(): RandomSource {
+  let tokens = 0;
+  return { number: () => 0.5, token: () => String(++tokens).padStart(32, '0') };
+}
