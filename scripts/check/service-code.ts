@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 /** What a service consists of: its own source and what that imports from `shared/`, without tests. Path to text. */
@@ -8,7 +8,8 @@ export function codeOf(serviceFolder: string): ReadonlyMap<string, string> {
     .map((path) => resolve(serviceFolder, path));
   const code = new Map<string, string>();
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
-    if (code.has(path)) continue;
+    // What is imported and does not exist is the type check's to tell.
+    if (code.has(path) || !existsSync(path)) continue;
     const text = readFileSync(path, 'utf8');
     code.set(path, text);
     for (const [, target = ''] of text.matchAll(/(?:from|import\()\s*'(\.{1,2}\/[^']+\.ts)'/g)) {
