@@ -61,6 +61,7 @@ export function registerConsumerMetrics(registry: Registry, view: ConsumerView):
     },
   });
   counter('tallyman_consumer_events_total', 'Events counted', ({ events }) => events);
+  counter('tallyman_consumer_events_billed_total', 'Events in the entries that the provider accepted', ({ billedEvents }) => billedEvents);
   counter('tallyman_consumer_duplicate_events_total', 'Events left out because their id was remembered', ({ duplicates }) => duplicates);
   counter('tallyman_consumer_unreadable_messages_total', 'Messages moved to the dead-letter queue', ({ unreadable }) => unreadable);
   counter('tallyman_consumer_journal_unanswered_total', 'Journal writes without an answer, repeated as they were', ({ unansweredWrites }) => unansweredWrites);

@@ -4,6 +4,7 @@ import type { ShardRunner } from '../shard/runner.ts';
 export interface ShardTotals {
   events: number;
   duplicates: number;
+  billedEvents: number;
   accepted: number;
   dead: number;
   inDoubt: number;
@@ -17,6 +18,7 @@ export function noTotals(): ShardTotals {
   return {
     events: 0,
     duplicates: 0,
+    billedEvents: 0,
     accepted: 0,
     dead: 0,
     inDoubt: 0,
@@ -31,6 +33,7 @@ export function addTotals(into: ShardTotals, runner: ShardRunner): void {
   const { memory, flight } = runner.core;
   into.events += memory.countedEvents;
   into.duplicates += memory.duplicateEvents;
+  into.billedEvents += flight.billedEvents;
   into.accepted += flight.ended.accepted;
   into.dead += flight.ended.dead;
   into.inDoubt += flight.ended.in_doubt;

@@ -48,6 +48,8 @@ export interface DeferredEnd {
 export class Drive {
   readonly lanes = new LaneQueue();
   readonly outcomes: Record<SettledAs, number> = { accepted: 0, dead: 0, in_doubt: 0, deferred: 0 };
+  /** Usage events in the entries that were accepted. */
+  billedEvents = 0;
   readonly #limits: DriveLimits;
   readonly #random: () => number;
   #unsettled = 0;
@@ -204,6 +206,7 @@ export class Drive {
   #settle(item: Item, as: SettledAs, reason: string, redisMs: number): void {
     this.lanes.leave(item);
     this.outcomes[as]++;
+    if (as === 'accepted') this.billedEvents += item.entry.events;
     const parked: ParkedEntry | undefined =
       as === 'accepted'
         ? undefined

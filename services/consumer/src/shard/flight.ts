@@ -77,6 +77,11 @@ export class Flight {
     return this.#state.mode === 'none' ? this.#next - 1 : this.#next - 2;
   }
 
+  /** Usage events in the entries that were accepted while this owner had the shard. */
+  get billedEvents(): number {
+    return this.#drive.billedEvents;
+  }
+
   /** Entries by how they ended while this owner had the shard. */
   get ended(): Readonly<Record<SettledAs, number>> {
     return this.#drive.outcomes;
