@@ -4,18 +4,18 @@ import { readJson } from './json.ts';
 import { readNdjson } from './ndjson.ts';
 import { RequestFault } from './request-fault.ts';
 
-const formats: Readonly<Record<string, Format>> = {
-  'application/json': readJson,
-  'application/x-ndjson': readNdjson,
-};
+const formats: ReadonlyMap<string, Format> = new Map([
+  ['application/json', readJson],
+  ['application/x-ndjson', readNdjson],
+]);
 
-const taken = `The body may be ${Object.keys(formats).join(' or ')}, in UTF-8 and not compressed`;
+const taken = `The body may be ${[...formats.keys()].join(' or ')}, in UTF-8 and not compressed`;
 
 /** The format that the headers announce. */
 export function formatOf(headers: IncomingHttpHeaders): Format {
   const contentType = headers['content-type'] ?? '';
   // The usual case, without looking for parameters.
-  const format = formats[contentType] ?? formats[mediaType(contentType)];
+  const format = formats.get(contentType) ?? formats.get(mediaType(contentType));
   if (format === undefined) {
     throw new RequestFault('unsupported_media_type', `Content-Type is ${JSON.stringify(contentType)}. ${taken}.`);
   }

@@ -227,7 +227,7 @@ export class OutboxCore {
     this.#paused = [];
     this.#pausedUntilMs = Infinity;
     for (const message of this.#unconfirmed.values()) {
-      message.sentOn = undefined;
+      // A return of the old connection says nothing about the next publish.
       message.returned = false;
       this.#resend.push(message);
     }
