@@ -2,7 +2,14 @@ import { z } from 'zod';
 import { faultKinds, faultsMax, slowDefaultMs } from '../rules/faults.ts';
 import { latencyShape, parseLatency } from '../rules/latency.ts';
 
-/** What may be posted to `/_sim/…`. */
+/** Why a request to `/_sim/…` is not taken. What `/v1/…` answers is Stripe's. */
+export const controlCodes = {
+  bad_body: '400: the body is not what the page takes; the message says what is.',
+  bad_query: '400: a parameter of the address is not what the page takes.',
+} as const;
+export type ControlCode = keyof typeof controlCodes;
+
+/** What may be posted. */
 const fault = z.strictObject({
   kind: z.enum(faultKinds),
   rate: z.number().min(0).max(1).default(1),

@@ -6,7 +6,7 @@ import { type Fault, faultKind, faultKinds, faultsMax } from '../rules/faults.ts
 import { formatLatency } from '../rules/latency.ts';
 import type { Simulator } from '../rules/simulator.ts';
 import { readBody } from './body.ts';
-import { faultsBody, limitsBody, type PostedFault, worldBody } from './control-bodies.ts';
+import { type ControlCode, faultsBody, limitsBody, type PostedFault, worldBody } from './control-bodies.ts';
 import { writeLedger } from './ledger-page.ts';
 
 const eventsDefault = 100;
@@ -72,10 +72,9 @@ export class Control {
   #showEvents({ response, params }: Visitor): void {
     const limit = Number(params.get('limit') ?? eventsDefault);
     if (!Number.isInteger(limit) || limit < 1 || limit > eventsMax) {
-      sendError(
+      refuse(
         response,
-        400,
-        'bad_limit',
+        'bad_query',
         `limit is "${params.get('limit')}"; it may be a whole number from 1 to ${eventsMax}.`,
       );
       return;
@@ -101,10 +100,9 @@ export class Control {
     const { faults } = this.#simulator();
     const nowMs = this.#options.now();
     if (faults.list(nowMs).length + posted.length > faultsMax) {
-      sendError(
+      refuse(
         visitor.response,
-        400,
-        'too_many_faults',
+        'bad_body',
         `At most ${faultsMax} faults can be switched on at once; remove some first.`,
       );
       return;
@@ -118,7 +116,7 @@ export class Control {
     const name = visitor.params.get('kind');
     const kind = faultKind(name);
     if (name !== null && kind === undefined) {
-      sendError(visitor.response, 400, 'unknown_kind', `kind is "${name}"; it may be one of ${faultKinds.join(', ')}.`);
+      refuse(visitor.response, 'bad_query', `kind is "${name}"; it may be one of ${faultKinds.join(', ')}.`);
       return;
     }
     this.#simulator().faults.remove(kind);
@@ -164,6 +162,10 @@ export class Control {
   }
 }
 
+function refuse(response: ServerResponse, code: ControlCode, message: string): void {
+  sendError(response, 400, code, message);
+}
+
 function timed({ kind, rate, customer, delayMs, durationMs }: PostedFault, nowMs: number): Fault {
   return {
     kind,
@@ -179,7 +181,7 @@ async function bodyOf<T>({ request, response }: Visitor, schema: z.ZodType<T>): 
   const text = await new Promise<string | undefined>((resolve) => readBody(request, resolve));
   const parsed = schema.safeParse(jsonOf(text));
   if (parsed.success) return parsed.data;
-  sendError(response, 400, 'bad_body', `The body is not what this page takes. ${z.prettifyError(parsed.error)}`);
+  refuse(response, 'bad_body', `The body is not what this page takes. ${z.prettifyError(parsed.error)}`);
   return undefined;
 }
 

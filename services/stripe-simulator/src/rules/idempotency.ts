@@ -6,6 +6,7 @@ import { Memory } from './memory.ts';
 interface Saved {
   readonly fingerprint: string;
   readonly answer: Answer;
+  readonly requestId: string;
   readonly savedMs: number;
 }
 
@@ -33,7 +34,7 @@ export class IdempotencyKeys {
     if (this.#inUse.has(key)) return idempotencyInUse();
     const saved = this.#saved.get(key, nowMs);
     if (saved === undefined) return undefined;
-    return saved.fingerprint === fingerprintOf(call) ? saved.answer : idempotencyMismatch();
+    return saved.fingerprint === fingerprintOf(call) ? replayOf(saved) : idempotencyMismatch();
   }
 
   begin(key: string): void {
@@ -42,9 +43,12 @@ export class IdempotencyKeys {
 
   end(key: string, call: Call, answer: Answer, requestId: string, nowMs: number): void {
     this.#inUse.delete(key);
-    const headers = { ...answer.headers, 'idempotent-replayed': 'true', 'original-request': requestId };
-    this.#saved.set(key, { fingerprint: fingerprintOf(call), answer: { ...answer, headers }, savedMs: nowMs }, nowMs);
+    this.#saved.set(key, { fingerprint: fingerprintOf(call), answer, requestId, savedMs: nowMs }, nowMs);
   }
+}
+
+function replayOf({ answer, requestId }: Saved): Answer {
+  return { ...answer, headers: { ...answer.headers, 'idempotent-replayed': 'true', 'original-request': requestId } };
 }
 
 /** A key belongs to an account. Only POSTs have one. */

@@ -33,7 +33,9 @@ const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 
 /** `prefix` and `length` letters and digits, as Stripe's ids look. */
 export function randomId(random: Random, prefix: string, length: number): string {
-  let id = prefix;
-  for (let index = 0; index < length; index++) id += letters[Math.floor(random() * letters.length)] ?? '';
-  return id;
+  const bytes = Buffer.alloc(length);
+  for (let index = 0; index < length; index++) {
+    bytes[index] = letters.charCodeAt(Math.floor(random() * letters.length));
+  }
+  return prefix + bytes.toString('latin1');
 }
