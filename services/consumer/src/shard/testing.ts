@@ -1,8 +1,8 @@
 import type { MessageOrigin, UsageEvent, UsageMessage } from '../../../../shared/event/usage-event.ts';
-import type { Entry, PendingSet, ShardState } from '../../../../shared/journal/journal.ts';
-import type { Formula, Meter } from '../provider/provider.ts';
+import type { Entry, ParkedEntry, PendingSet, SettledAs, ShardState } from '../../../../shared/journal/journal.ts';
+import type { Formula, Meter, Outcome } from '../provider/provider.ts';
 import type { ShardLimits } from './core.ts';
-import { defaultDriveLimits } from './drive.ts';
+import { defaultDriveLimits, type Drive } from './drive.ts';
 import { newItem, type Item } from './lane-queue.ts';
 import type { MeterCatalog } from './open-set.ts';
 import type { RandomSource } from './protocol.ts';
@@ -103,4 +103,46 @@ export function shardLimits(said: Partial<ShardLimits> = {}): ShardLimits {
 export function steadyRandom(): RandomSource {
   let tokens = 0;
   return { number: () => 0.5, token: () => String(++tokens).padStart(32, '0') };
+}
+
+export const outcomes = {
+  accepted: { kind: 'accepted' },
+  refused: { kind: 'refused', reason: 'no such customer' },
+  throttled: { kind: 'throttled', scope: 'lane', reason: '409' },
+  unauthorized: { kind: 'unauthorized', reason: '401' },
+  unsent: { kind: 'unsent', reason: 'no connection' },
+  unknown: { kind: 'unknown', reason: 'timeout' },
+} as const satisfies Record<string, Outcome>;
+
+/** Journals the attempts that have to be, and takes the next call. */
+export function takeMarked(drive: Drive, nowMs: number): Item | undefined {
+  drive.tick(nowMs);
+  drive.lanes.marked(drive.lanes.takeUnmarked(1_000), startRedisMs + nowMs, nowMs);
+  return drive.take(nowMs, startRedisMs + nowMs);
+}
+
+/** The call takes no time. */
+export function endCall(drive: Drive, item: Item, outcome: Outcome, nowMs: number, breakerClosed = true): void {
+  drive.callEnded(item, outcome, nowMs, nowMs, startRedisMs + nowMs, breakerClosed);
+}
+
+/** Lets that many calls fail, each after the longest pause there is. Returns the time after that. */
+export function failCalls(drive: Drive, outcome: Outcome, times: number, fromMs: number, breakerClosed = true): number {
+  let nowMs = fromMs;
+  for (let failed = 0; failed < times; failed++, nowMs += defaultDriveLimits.retry.maxMs) {
+    const item = takeMarked(drive, nowMs);
+    if (item === undefined) throw new Error(`Nothing was tried after ${failed} failures.`);
+    endCall(drive, item, outcome, nowMs, breakerClosed);
+  }
+  return nowMs;
+}
+
+/** Writes everything that has ended to the journal, which answers at once. */
+export function writeEnded(drive: Drive, nowMs: number): { settled: SettledAs[]; parked: ParkedEntry[] } {
+  const ended = drive.peekEnded(1_000_000);
+  drive.endedWritten(ended, nowMs);
+  return {
+    settled: ended.map(({ as }) => as),
+    parked: ended.flatMap(({ parked }) => (parked === undefined ? [] : [parked])),
+  };
 }

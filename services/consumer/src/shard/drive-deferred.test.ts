@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { defaultDriveLimits, Drive } from './drive.ts';
+import { newItem } from './lane-queue.ts';
+import {
+  endCall,
+  entry,
+  failCalls,
+  hourMs,
+  itemsOf,
+  minuteMs,
+  outcomes,
+  startRedisMs,
+  takeMarked,
+  writeEnded,
+} from './testing.ts';
+
+const { accepted, refused, unsent, unknown } = outcomes;
+
+function newDrive(random = 0.5): Drive {
+  return new Drive(defaultDriveLimits, () => random);
+}
+
+/** A drive with one entry that is deferred, and the time when that was written. */
+function deferOne(random = 0.5): { readonly drive: Drive; readonly nowMs: number } {
+  const drive = newDrive(random);
+  drive.startSet(itemsOf([entry()]), startRedisMs, 0);
+  const nowMs = failCalls(drive, unsent, 5, 0);
+  expect(writeEnded(drive, nowMs).settled).toEqual(['deferred']);
+  return { drive, nowMs };
+}
+
+describe('a deferred entry', () => {
+  it.each([0, 0.5, 0.999])(
+    'is tried after 10 s at most, then at doubling intervals up to 10 min (random %d)',
+    (random) => {
+      const drive = newDrive(random);
+      drive.addDeferred(Object.assign(newItem(entry(), 1, undefined), { marked: true }), 0);
+      const waits: number[] = [];
+      let fromMs = 0;
+      for (let nowMs = 0; waits.length < 12; nowMs += 500) {
+        const item = takeMarked(drive, nowMs);
+        if (item === undefined) continue;
+        endCall(drive, item, unsent, nowMs);
+        waits.push(nowMs - fromMs);
+        fromMs = nowMs;
+      }
+      expect(waits[0]).toBeLessThanOrEqual(10_000);
+      for (const [index, wait] of waits.entries()) {
+        const ceilingMs = Math.min(10 * minuteMs, 10_000 * 2 ** index);
+        expect(wait).toBeLessThanOrEqual(ceilingMs + 500);
+        expect(wait).toBeGreaterThanOrEqual(ceilingMs / 2);
+      }
+    },
+  );
+
+  it('is not tried before the journal has it as deferred', () => {
+    const drive = newDrive();
+    drive.startSet(itemsOf([entry()]), startRedisMs, 0);
+    const nowMs = failCalls(drive, unsent, 5, 0);
+    expect(takeMarked(drive, nowMs + hourMs)).toBeUndefined();
+    writeEnded(drive, nowMs + hourMs);
+    expect(takeMarked(drive, nowMs + 2 * hourMs)).toMatchObject({ entry: entry(), index: undefined });
+  });
+
+  it('ends outside of its set, and is counted as deferred until the journal knows', () => {
+    const { drive, nowMs } = deferOne();
+    endCall(drive, takeMarked(drive, nowMs + 10_000)!, accepted, nowMs + 10_000);
+    expect(drive.endedToWrite).toBe(0);
+    expect(drive.peekDeferredEnd()).toEqual({ identifier: entry().identifier, outcome: 'accepted' });
+    expect(drive.deferred).toBe(1);
+    drive.deferredEndWritten();
+    expect(drive.deferred).toBe(0);
+    expect(drive.peekDeferredEnd()).toBeUndefined();
+  });
+
+  it('is dead when it is refused, for none of its failures may have been processed', () => {
+    const { drive, nowMs } = deferOne();
+    endCall(drive, takeMarked(drive, nowMs + 10_000)!, refused, nowMs + 10_000);
+    expect(drive.peekDeferredEnd()?.outcome).toMatchObject({ state: 'dead', reason: 'no such customer' });
+  });
+
+  it('is in doubt when it is refused after an attempt without a certain answer, before or after it was deferred', () => {
+    const { drive, nowMs } = deferOne();
+    endCall(drive, takeMarked(drive, nowMs + 10_000)!, unknown, nowMs + 10_000);
+    endCall(drive, takeMarked(drive, nowMs + minuteMs)!, refused, nowMs + minuteMs);
+    expect(drive.peekDeferredEnd()?.outcome).toMatchObject({ state: 'in_doubt' });
+  });
+
+  it('is in doubt 23 h after an unknown outcome', () => {
+    const { drive, nowMs } = deferOne();
+    endCall(drive, takeMarked(drive, nowMs + 10_000)!, unknown, nowMs + 10_000);
+    expect(takeMarked(drive, nowMs + 10_000 + 23 * hourMs)).toBeUndefined();
+    expect(drive.peekDeferredEnd()?.outcome).toMatchObject({ state: 'in_doubt' });
+  });
+
+  it('waits in line behind the call of its lane that is under way, and holds the next one up for one call only', () => {
+    const { drive, nowMs } = deferOne();
+    const [first, second] = itemsOf([entry({ identifier: 'first' }), entry({ identifier: 'second' })], 2);
+    drive.startSet([first!, second!], startRedisMs, nowMs);
+    expect(takeMarked(drive, nowMs)).toBe(first);
+    expect(takeMarked(drive, nowMs + 10_000)).toBeUndefined();
+    endCall(drive, first!, accepted, nowMs + 10_000);
+    expect(takeMarked(drive, nowMs + 10_000)).toBe(second);
+    endCall(drive, second!, accepted, nowMs + 10_000);
+    const deferred = takeMarked(drive, nowMs + 10_000)!;
+    expect(deferred.entry).toEqual(entry());
+    const third = newItem(entry({ identifier: 'third' }), 3, 0);
+    drive.startSet([third], startRedisMs, nowMs + 10_000);
+    expect(takeMarked(drive, nowMs + 10_000)).toBeUndefined();
+    endCall(drive, deferred, unsent, nowMs + 10_000);
+    expect(takeMarked(drive, nowMs + 10_000)).toBe(third);
+  });
+});

@@ -1,0 +1,69 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { entry, hourMs, meter, metersOf, startRedisMs } from './testing.ts';
+import { addToTotals } from './totals.ts';
+
+const meters = metersOf(meter('requests'), meter('level', 'last'), meter('calls', 'count'));
+const hour = startRedisMs / 1000;
+
+describe('addToTotals', () => {
+  it('adds per hour, account and meter, and returns only what it changed', () => {
+    const totals = new Map([
+      [`${hour}//requests`, '1;10;3;2'],
+      [`${hour}//tokens`, '1;1;1;1'],
+    ]);
+    const written = addToTotals(
+      totals,
+      [
+        entry({ value: '0.5', events: 2 }),
+        entry({ value: '-3', events: 1, windowStartMs: startRedisMs + hourMs - 1 }),
+        entry({ value: '7', windowStartMs: startRedisMs + hourMs }),
+        entry({ value: '2', account: 'acct_1' }),
+      ],
+      meters,
+    );
+    expect(written).toEqual(
+      new Map([
+        [`${hour}//requests`, '1;7.5;6;4'],
+        [`${hour + 3600}//requests`, '1;7;1;1'],
+        [`${hour}/acct_1/requests`, '1;2;1;1'],
+      ]),
+    );
+    expect(totals.size).toBe(4);
+    expect(totals.get(`${hour}//requests`)).toBe('1;7.5;6;4');
+  });
+
+  it('counts in one go as in many', () => {
+    const line = fc.record({
+      value: fc.integer({ min: -1000, max: 1000 }).map((thousandths) => String(thousandths / 8)),
+      windowStartMs: fc.integer({ min: -3, max: 3 }).map((hours) => startRedisMs + hours * 1_800_000),
+      meter: fc.constantFrom('requests', 'calls', 'level'),
+      events: fc.nat(10),
+    });
+    fc.assert(
+      fc.property(fc.array(line), (lines) => {
+        const atOnce = new Map<string, string>();
+        const oneByOne = new Map<string, string>();
+        addToTotals(atOnce, lines.map(entry), meters);
+        for (const said of lines) addToTotals(oneByOne, [entry(said)], meters);
+        expect(oneByOne).toEqual(atOnce);
+      }),
+    );
+  });
+
+  it('does not add up values of a last meter, only their events', () => {
+    const totals = new Map<string, string>();
+    addToTotals(totals, [entry({ meter: 'level', value: '5', events: 3 })], meters);
+    expect(addToTotals(totals, [entry({ meter: 'level', value: '6', events: 2 })], meters)).toEqual(
+      new Map([[`${hour}//level`, '1;;5;2']]),
+    );
+  });
+
+  it('begins hours before 1970 where they begin', () => {
+    expect([...addToTotals(new Map(), [entry({ windowStartMs: -1 })], meters).keys()]).toEqual(['-3600//requests']);
+  });
+
+  it('refuses to go on from a total that it cannot read', () => {
+    expect(() => addToTotals(new Map([[`${hour}//requests`, '2;1;1;1']]), [entry()], meters)).toThrow(/cannot read/);
+  });
+});
