@@ -1,0 +1,98 @@
+import { connect, type ChannelModel } from 'amqplib';
+import { Redis } from 'ioredis';
+import { ConfigError, type Environment, readSettings, type Secret } from '../shared/config/config.ts';
+import { settings } from '../shared/config/settings.ts';
+import { TopologyError } from '../shared/topology/record.ts';
+import type { TopologyPlace } from '../shared/topology/verify.ts';
+
+/** Exit codes of the commands a person runs; the numbers are those of sysexits.h. */
+export const exitCodes = { done: 0, refused: 1, usage: 64, unavailable: 69, config: 78 } as const;
+
+const answerTimeoutMs = 10_000;
+
+class Unavailable extends Error {}
+
+/**
+ * Connects once to the broker and to Redis, as the environment says, and runs a command on them. Resolves with the exit
+ * code; whatever went wrong is one message on stderr, without credentials.
+ */
+export async function onBacking(env: Environment, run: (place: TopologyPlace) => Promise<number>): Promise<number> {
+  try {
+    const { amqpUrl, redisUrl, namespace, shards } = settings;
+    const config = readSettings('scripts', env, { amqpUrl, redisUrl, namespace, shards }).values();
+    const redis = await connectToRedis(config.redisUrl);
+    try {
+      const connection = await connectToBroker(config.amqpUrl);
+      try {
+        return await run({ channels: connection, redis, namespace: config.namespace, shards: config.shards });
+      } finally {
+        await connection.close().catch(() => {
+          // It broke before; what ran on it has failed with the reason.
+        });
+      }
+    } finally {
+      redis.disconnect();
+    }
+  } catch (error) {
+    return explain(error);
+  }
+}
+
+function explain(error: unknown): number {
+  if (error instanceof ConfigError || error instanceof TopologyError) {
+    for (const fault of error.faults) console.error(fault);
+    return error instanceof ConfigError ? exitCodes.config : exitCodes.refused;
+  }
+  if (error instanceof Unavailable) {
+    console.error(error.message);
+    return exitCodes.unavailable;
+  }
+  console.error(`${reasonOf(error)}\nIt is not known how far this came; running it again is safe.`);
+  return exitCodes.refused;
+}
+
+async function connectToRedis(url: Secret): Promise<Redis> {
+  const redis = new Redis(url.reveal(), {
+    lazyConnect: true,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+    connectTimeout: answerTimeoutMs,
+    commandTimeout: answerTimeoutMs,
+    protocol: 2,
+  });
+  let lastError: unknown;
+  redis.on('error', (error) => {
+    lastError = error;
+  });
+  try {
+    await redis.connect();
+    await redis.ping();
+    return redis;
+  } catch (error) {
+    redis.disconnect();
+    throw new Unavailable(unreachable('Redis', 'REDIS_URL', url, lastError ?? error));
+  }
+}
+
+async function connectToBroker(url: Secret): Promise<ChannelModel> {
+  try {
+    const connection = await connect(url.reveal(), { timeout: answerTimeoutMs, noDelay: true });
+    connection.on('error', () => {
+      // Whoever waits for an answer is rejected with the same error.
+    });
+    return connection;
+  } catch (error) {
+    throw new Unavailable(unreachable('The broker', 'AMQP_URL', url, error));
+  }
+}
+
+function unreachable(what: string, setting: string, url: Secret, error: unknown): string {
+  const { host } = new URL(url.reveal());
+  return `${what} at ${host} (${setting}) cannot be used: ${reasonOf(error)}. Nothing was changed.`;
+}
+
+/** Node's error for several addresses of one name has no message of its own. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
+  return error instanceof Error ? error.message : String(error);
+}

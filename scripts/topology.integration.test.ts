@@ -1,0 +1,170 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { type ChannelModel, connect } from 'amqplib';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createRedisJournal } from '../shared/journal/redis-journal.ts';
+import { clusterKeyPrefix, usageExchange } from '../shared/topology/names.ts';
+import { readTopology } from '../shared/topology/record.ts';
+import { freePort } from '../shared/testing/ports.ts';
+import { sharedServices } from '../shared/testing/shared-services.ts';
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+type Environment = Readonly<Record<string, string>>;
+
+/** Runs the command as `npm run` does, with nothing of this process' environment. */
+function run(script: 'topology' | 'recover', env: Environment, ...args: string[]): Promise<Ended> {
+  const file = fileURLToPath(new URL(`${script}.ts`, import.meta.url));
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [file, ...args], { env }, (_error, stdout, stderr) => {
+      resolve({ code: child.exitCode ?? -1, stdout, stderr });
+    });
+  });
+}
+
+const { amqpUrl, redisUrl } = sharedServices();
+let redis: Redis;
+let connection: ChannelModel;
+let namespace: string;
+let env: Environment;
+
+beforeAll(async () => {
+  redis = new Redis(redisUrl);
+  connection = await connect(amqpUrl);
+});
+afterAll(async () => {
+  redis.disconnect();
+  await connection.close();
+});
+beforeEach(() => {
+  namespace = sharedServices().namespace;
+  env = { AMQP_URL: amqpUrl, REDIS_URL: redisUrl, TALLYMAN_NAMESPACE: namespace, TALLYMAN_SHARDS: '2' };
+});
+
+const incarnation = async () => {
+  const topology = await readTopology(redis, namespace);
+  return topology === 'missing' ? topology : topology.incarnation;
+};
+const forget = () => redis.del(`${clusterKeyPrefix(namespace)}topology`);
+
+describe('npm run topology', () => {
+  it('says what it declared, and the second time that nothing had to change', async () => {
+    const first = await run('topology', env);
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    expect(first.stdout).toContain(`${namespace}.usage: 64 slots on 2 shard queues.`);
+    expect(first.stdout).toContain(`Incarnation ${await incarnation()}`);
+    expect(first.stdout).toContain('Declared anew.');
+    const second = await run('topology', env);
+    expect(second.code).toBe(0);
+    expect(second.stdout).toBe(
+      first.stdout.replace('Declared anew.', 'It was declared before; nothing had to change.'),
+    );
+  });
+
+  it('exits with 1 and names the difference when the number of shards is another one', async () => {
+    await run('topology', env);
+    const { code, stderr } = await run('topology', { ...env, TALLYMAN_SHARDS: '3' });
+    expect(code).toBe(1);
+    expect(stderr).toContain('Set TALLYMAN_SHARDS=2');
+  });
+
+  it('exits with 1 when Redis has lost the incarnation', async () => {
+    await run('topology', env);
+    await forget();
+    const { code, stderr } = await run('topology', env);
+    expect(code).toBe(1);
+    expect(stderr).toContain('npm run recover');
+  });
+
+  it('exits with 78 and every fault of the configuration', async () => {
+    const { code, stderr } = await run('topology', { TALLYMAN_SHARDS: '65', TALLYMAN_SHARD: '2' });
+    expect(code).toBe(78);
+    for (const name of ['AMQP_URL', 'REDIS_URL', 'TALLYMAN_SHARDS', 'TALLYMAN_SHARD ']) expect(stderr).toContain(name);
+  });
+
+  it.each(['AMQP_URL', 'REDIS_URL'])(
+    'exits with 69 when what %s names cannot be reached, without telling its password',
+    async (name) => {
+      const scheme = name === 'AMQP_URL' ? 'amqp' : 'redis';
+      const port = await freePort();
+      const { code, stderr } = await run('topology', { ...env, [name]: `${scheme}://user:hidden@127.0.0.1:${port}` });
+      expect(code).toBe(69);
+      expect(stderr).toMatch(new RegExp(`127.0.0.1:${port} \\(${name}\\) cannot be used: .*ECONNREFUSED`));
+      expect(stderr).not.toContain('hidden');
+    },
+  );
+
+  it('does not change the number of shards, and says what that would take', async () => {
+    const { code, stderr } = await run('topology', env, '--reshard', '4');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/not supported yet[^]*publishers paused/);
+    expect(await incarnation()).toBe('missing');
+  });
+});
+
+describe('npm run recover', () => {
+  it('says what is known and what is not, and changes nothing without --yes', async () => {
+    await run('topology', env);
+    const journal = createRedisJournal({ redis, namespace, shard: 1 });
+    await journal.claim('consumer', 60_000);
+    const parts = {
+      cursors: new Map([['1/p', '1']]),
+      forgottenCursors: [],
+      ids: [],
+      forgottenIdSets: [],
+      totals: new Map(),
+    };
+    await journal.commit(1, { set: 1, token: 't', entries: [], ...parts });
+    const channel = await connection.createConfirmChannel();
+    channel.publish(usageExchange(namespace), '0', Buffer.from('{}'), { persistent: true });
+    await channel.waitForConfirms();
+    await channel.close();
+    await forget();
+
+    const { code, stdout, stderr } = await run('recover', env);
+    expect(code).toBe(1);
+    expect(stdout).toContain(`exchange ${namespace}.usage, 2 shard queues with 1 messages ready`);
+    expect(stdout).toContain('no topology and no incarnation; journals of 1 shards');
+    expect(stdout).toMatch(/^ +001 +\d +0 +1 +2 +1 +1 +0 +0 +20\d\d-/m);
+    expect(stdout).toContain('NOT KNOWN');
+    expect(stdout).toContain('billed a second time');
+    expect(stderr).toContain('npm run recover -- --yes');
+    expect(await incarnation()).toBe('missing');
+  });
+
+  it('makes a new incarnation with --yes, on which the topology is complete again', async () => {
+    await run('topology', env);
+    const before = await incarnation();
+    await forget();
+    const { code, stdout } = await run('recover', env, '--yes');
+    expect(code).toBe(0);
+    expect(await incarnation()).not.toBe(before);
+    expect(stdout).toContain(`The incarnation is ${await incarnation()} now.`);
+    expect(await run('topology', env)).toMatchObject({ code: 0 });
+  });
+
+  it('makes another incarnation with --yes while there is one: Redis may have lost its last writes only', async () => {
+    await run('topology', env);
+    const before = await incarnation();
+    expect(await run('recover', env, '--yes')).toMatchObject({ code: 0 });
+    expect(await incarnation()).not.toBe(before);
+  });
+
+  it('has nothing to recover where nothing was declared', async () => {
+    const { code, stderr } = await run('recover', env, '--yes');
+    expect(code).toBe(1);
+    expect(stderr).toContain('Run npm run topology.');
+    expect(await incarnation()).toBe('missing');
+  });
+
+  it('does not guess what an argument means', async () => {
+    const { code, stderr } = await run('recover', env, '--force');
+    expect(code).toBe(64);
+    expect(stderr).toContain('"--force"');
+  });
+});

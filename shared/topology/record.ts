@@ -1,0 +1,108 @@
+import { randomBytes } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { clusterKeyPrefix } from './names.ts';
+import { slotMap } from './slots.ts';
+
+/**
+ * What was declared on the broker, as Redis remembers it. The record and the exchange are made together: one without
+ * the other means that Redis or the broker has lost its data (invariant 8).
+ */
+export const topologyFormat = 1;
+
+export interface Topology {
+  /** 128 random bits, hex: part of every identifier at the provider. Another one means that Redis started anew. */
+  readonly incarnation: string;
+  readonly format: number;
+  readonly shards: number;
+  /** Shard of each slot. */
+  readonly slots: readonly number[];
+  /** Redis time at which this incarnation was made. */
+  readonly createdAtMs: number;
+  /** Whether everything was declared on the broker once; false after a crash in between. */
+  readonly declared: boolean;
+}
+
+/** What the topology is and what was asked for do not go together, or a stored part of it cannot be trusted. */
+export class TopologyError extends Error {
+  readonly code = 'topology';
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(faults.join('\n'));
+    this.name = 'TopologyError';
+    this.faults = faults;
+  }
+}
+
+function recordKey(namespace: string): string {
+  return `${clusterKeyPrefix(namespace)}topology`;
+}
+
+/** Throws a `TopologyError` when there is a record that this version cannot read. */
+export async function readTopology(redis: Redis, namespace: string): Promise<Topology | 'missing'> {
+  const stored = await redis.hgetall(recordKey(namespace));
+  const { incarnation = '', format, shards, slots, createdAt, declared } = stored;
+  // Without a readable incarnation the rest is worth nothing: it counts as lost.
+  if (!/^[0-9a-f]{32}$/.test(incarnation)) return 'missing';
+  if (format !== String(topologyFormat)) {
+    throw new TopologyError([
+      `The topology of ${namespace} is stored in format ${format}, and this version reads format ${topologyFormat} only. ` +
+        'Nothing was changed. Run the version that wrote it, or a newer one.',
+    ]);
+  }
+  return {
+    incarnation,
+    format: topologyFormat,
+    shards: Number(shards),
+    slots: (slots ?? '').split(',').map(Number),
+    createdAtMs: Number(createdAt),
+    declared: declared === '1',
+  };
+}
+
+/** A new incarnation, written whole in one write. Whoever has read the old one stops. */
+export async function writeTopology(
+  redis: Redis,
+  namespace: string,
+  { shards, declared }: Pick<Topology, 'shards' | 'declared'>,
+): Promise<Topology> {
+  const [seconds] = await redis.time();
+  const topology: Topology = {
+    incarnation: randomBytes(16).toString('hex'),
+    format: topologyFormat,
+    shards,
+    slots: slotMap(shards),
+    createdAtMs: Number(seconds) * 1_000,
+    declared,
+  };
+  await redis.hset(recordKey(namespace), {
+    incarnation: topology.incarnation,
+    format: topologyFormat,
+    shards,
+    slots: topology.slots.join(','),
+    createdAt: topology.createdAtMs,
+    declared: declared ? 1 : 0,
+  });
+  return topology;
+}
+
+export async function markDeclared(redis: Redis, namespace: string): Promise<void> {
+  await redis.hset(recordKey(namespace), 'declared', 1);
+}
+
+/** How the stored topology differs from what this cluster is configured to be; empty when it does not. */
+export function differences(topology: Topology, shards: number): string[] {
+  if (topology.shards !== shards) {
+    return [
+      `The topology has ${topology.shards} shards, TALLYMAN_SHARDS says ${shards}. Another number would send lanes to ` +
+        `other shards, where they could be counted twice. Set TALLYMAN_SHARDS=${topology.shards}, here and for every consumer.`,
+    ];
+  }
+  const expected = slotMap(shards);
+  const moved = expected.filter((shard, slot) => topology.slots[slot] !== shard).length;
+  if (moved === 0 && topology.slots.length === expected.length) return [];
+  return [
+    `The topology maps ${moved} of ${expected.length} slots to other shards than this version does. Their lanes could be ` +
+      'counted twice. Nothing was changed. Run the version that declared it.',
+  ];
+}
