@@ -17,6 +17,8 @@ export interface RunningService {
   readonly pid: number;
   /** Undefined while it lives. */
   readonly exit: Exit | undefined;
+  /** It has ended, and neither `drain` nor `kill` was asked of it. */
+  readonly hasFailed: boolean;
   isReady(): Promise<boolean>;
   metrics(): Promise<Metrics>;
   lastLines(count: number): Promise<string>;
@@ -54,6 +56,7 @@ export async function startService(
   const launch = () => nursery.spawn(name, process.execPath, ['--enable-source-maps', main], { env: wholeEnv });
   const isReady = async () => (await get(`${url}/readyz`)).ok;
 
+  let endAsked = false;
   let child = await launch();
   await untilReady(child, isReady);
   return {
@@ -66,16 +69,26 @@ export async function startService(
     get exit() {
       return child.exit;
     },
+    get hasFailed() {
+      return child.exit !== undefined && !endAsked;
+    },
     isReady: () => isReady().catch(() => false),
     metrics: async () => parseMetrics(await (await get(`${url}/metrics`)).text()),
     lastLines: (count) => child.lastLines(count),
     freeze: () => child.signal('SIGSTOP'),
     thaw: () => child.signal('SIGCONT'),
-    drain: () => child.kill('SIGTERM'),
-    kill: () => child.kill('SIGKILL'),
+    drain() {
+      endAsked = true;
+      return child.kill('SIGTERM');
+    },
+    kill() {
+      endAsked = true;
+      return child.kill('SIGKILL');
+    },
     async restart() {
       if (child.exit === undefined) throw new Error(`${name} is running already`);
       child = await launch();
+      endAsked = false;
       await untilReady(child, isReady);
     },
   };
