@@ -53,7 +53,7 @@ export async function startService(
   const url = `http://127.0.0.1:${port}`;
   const main = `${projectFolder}services/${kind}/src/main.ts`;
   const wholeEnv = { ...plainEnvironment(), ...env, TALLYMAN_HOST: '127.0.0.1', TALLYMAN_PORT: String(port) };
-  const launch = () => nursery.spawn(name, process.execPath, ['--enable-source-maps', main], { env: wholeEnv });
+  const launch = () => nursery.spawn(name, process.execPath, [main], { env: wholeEnv });
   const isReady = async () => (await get(`${url}/readyz`)).ok;
 
   let endAsked = false;
