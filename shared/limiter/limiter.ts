@@ -11,8 +11,8 @@ export type Lease =
 
 /** The cluster's rate: hands out the right to start calls. Rejects when nobody can be asked. */
 export interface SlotLimiter {
-  /** Asks for `wanted` slots, 1 or more; gets at most as many. */
-  lease(wanted: number): Promise<Lease>;
+  /** Asks for `wanted` slots, 1 or more; gets at most as many. `pace`: part of the rate to be used, 1 for all of it. */
+  lease(wanted: number, pace?: number): Promise<Lease>;
 }
 
 export interface LocalLease {

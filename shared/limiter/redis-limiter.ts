@@ -11,7 +11,7 @@ import type { Redis } from '../redis/client.ts';
 import type { ClockOffset } from './clock-offset.ts';
 import { localLease, type SlotLimiter } from './limiter.ts';
 import { slotScript } from './slot-script.ts';
-import { horizonUs, latenessMaxMs, type SlotAnswer, spacingUs } from './slots.ts';
+import { horizonUs, latenessMaxMs, pieceUs, type SlotAnswer, spacingUs } from './slots.ts';
 
 export interface RedisLimiterOptions {
   readonly redis: Redis;
@@ -35,13 +35,13 @@ const warnEveryMs = 60_000;
 
 export function createRedisLimiter(options: RedisLimiterOptions): SlotLimiter {
   const { redis, log, now = () => performance.now() } = options;
-  const spacing = spacingUs(options.ratePerS);
   const keyOf = limitKey(options);
   let offset: ClockOffset | undefined;
   let warnedAtMs = -Infinity;
 
   return {
-    async lease(wanted) {
+    async lease(wanted, pace = 1) {
+      const spacing = spacingUs(options.ratePerS * pace);
       const sentAtMs = now();
       const answer = await askForSlots(redis, keyOf(), wanted, spacing);
       const receivedAtMs = now();
@@ -61,7 +61,7 @@ export function createRedisLimiter(options: RedisLimiterOptions): SlotLimiter {
 
 /** One request for slots, on Redis' own clock. */
 export async function askForSlots(redis: Redis, key: string, wanted: number, spacingUs: number): Promise<SlotAnswer> {
-  const reply = await evaluate(redis, key, [wanted, spacingUs, horizonUs]);
+  const reply = await evaluate(redis, key, [wanted, spacingUs, horizonUs, pieceUs]);
   if (!isTriple(reply))
     throw new Error(`Redis answered ${JSON.stringify(reply)} to a request for slots; nothing was sent with it.`);
   const [nowUs, count, us] = reply;

@@ -36,9 +36,12 @@ export interface SlotStep {
   readonly nextUs: number;
 }
 
+/** With all slots given away, none is handed out before so much time is free again. */
+export const pieceUs = horizonUs / 16;
+
 /**
- * Hands out up to `wanted` slots. Somebody who wants many gets them in pieces of half a horizon or more, or waits: with
- * all slots given away, everyone would ask for every single one.
+ * Hands out up to `wanted` slots. With all slots given away everyone would ask for every single one, so they wait
+ * until there is a piece to be had. They do so however few they want: else who wants few would always come first.
  */
 export function leaseSlots(rememberedUs: number, nowUs: number, wanted: number, spacingUs: number): SlotStep {
   const latestUs = nowUs + horizonUs;
@@ -46,9 +49,9 @@ export function leaseSlots(rememberedUs: number, nowUs: number, wanted: number, 
   const freeUs = Math.min(rememberedUs, latestUs + spacingUs);
   const firstUs = Math.max(freeUs, nowUs);
   const room = Math.max(0, Math.floor((latestUs - firstUs) / spacingUs) + 1);
-  const needed = Math.min(wanted, Math.ceil((Math.floor(horizonUs / spacingUs) + 1) / 2));
-  if (room < needed) {
-    return { answer: { nowUs, waitUs: firstUs + (needed - 1) * spacingUs - latestUs }, nextUs: rememberedUs };
+  const piece = Math.ceil(pieceUs / spacingUs);
+  if (room < piece) {
+    return { answer: { nowUs, waitUs: firstUs + (piece - 1) * spacingUs - latestUs }, nextUs: rememberedUs };
   }
   const count = Math.min(wanted, room);
   return { answer: { nowUs, firstUs, count }, nextUs: firstUs + count * spacingUs };

@@ -74,7 +74,7 @@ describe('the dispatcher', () => {
     const { started } = dispatcher.tick(1);
     expect(started).toHaveLength(2);
     expect(dispatcher.tick(2).started).toHaveLength(0);
-    dispatcher.callEnded(started[0]!);
+    dispatcher.callEnded(started[0]!, { kind: 'accepted' }, 1);
     expect(dispatcher.tick(3).started).toHaveLength(1);
   });
 
@@ -109,7 +109,7 @@ describe('the dispatcher', () => {
 
   it('does nothing by itself while nothing is armed', () => {
     const dispatcher = dispatcherOf([new Shard('a', 0)]);
-    expect(dispatcher.tick(0)).toEqual({ started: [], slotsWanted: 0, slotsMissed: 0, nextMs: undefined });
+    expect(dispatcher.tick(0)).toEqual({ started: [], slotsWanted: 0, slotsMissed: 0, pace: 1, nextMs: undefined });
   });
 
   it('leaves a shard alone for a moment that has calls and gives none', () => {
@@ -139,7 +139,7 @@ describe('the dispatcher', () => {
     const { started } = dispatcher.tick(5);
     expect(started).toMatchObject([{ breakerClosed: false }]);
     expect(dispatcher.tick(6).started).toHaveLength(0);
-    dispatcher.callEnded(started[0]!);
+    dispatcher.callEnded(started[0]!, { kind: 'accepted' }, 1);
     expect(dispatcher.tick(7).started).toHaveLength(1);
   });
 
@@ -152,6 +152,21 @@ describe('the dispatcher', () => {
     expect(dispatcher.tick(6).started).toMatchObject([{ breakerClosed: true }, { breakerClosed: true }]);
   });
 
+  it('asks for less of the rate when the account is limited, and not when a lane is', () => {
+    const shard = new Shard('a', 20);
+    const dispatcher = dispatcherOf([shard]);
+    dispatcher.slotsGranted(Array<number>(20).fill(1), 50, 0);
+    const { started } = dispatcher.tick(1);
+    for (const call of started.slice(0, 10))
+      dispatcher.callEnded(call, { kind: 'throttled', scope: 'lane', reason: '409' }, 2);
+    dispatcher.callEnded(started[10]!, { kind: 'accepted' }, 1_002);
+    expect(dispatcher.tick(1_002).pace).toBe(1);
+    for (const call of started.slice(11, 19))
+      dispatcher.callEnded(call, { kind: 'throttled', scope: 'account', reason: '429' }, 1_003);
+    dispatcher.callEnded(started[19]!, { kind: 'accepted' }, 2_003);
+    expect(dispatcher.tick(2_003).pace).toBe(0.5);
+  });
+
   it('starts nothing for a removed shard, and still knows its calls until they end', () => {
     const shard = new Shard('a', 5);
     const dispatcher = dispatcherOf([shard]);
@@ -160,7 +175,7 @@ describe('the dispatcher', () => {
     dispatcher.remove(shard);
     expect(dispatcher.tick(2).started).toHaveLength(0);
     expect(dispatcher.inFlightOf(shard)).toBe(1);
-    dispatcher.callEnded(started[0]!);
+    dispatcher.callEnded(started[0]!, { kind: 'accepted' }, 1);
     expect(dispatcher.inFlightOf(shard)).toBe(0);
     expect(dispatcher.inFlight).toBe(0);
   });

@@ -1,6 +1,7 @@
 import type { Entry } from '../../../../shared/journal/journal.ts';
 import type { BreakerState } from '../provider/breaker.ts';
 import type { Meter, Outcome } from '../provider/provider.ts';
+import { Pace } from './pace.ts';
 import { SlotQueue } from './slot-queue.ts';
 
 /**
@@ -53,6 +54,8 @@ export interface Tick {
   readonly started: readonly StartedCall[];
   /** Ask the limiter for so many slots, and answer with `slotsGranted` or `slotsRefused`; 0: do not ask. */
   readonly slotsWanted: number;
+  /** The part of the rate to ask for: see `Pace`. */
+  readonly pace: number;
   /** Slots that ended unused since the last tick. */
   readonly slotsMissed: number;
   /** When there is something to do again, unless something happens before; undefined: nothing is armed. */
@@ -75,6 +78,7 @@ export class Dispatcher {
   /** Whose turn it is first. */
   #turns: SourceState[] = [];
   readonly #slots = new SlotQueue();
+  readonly #pace = new Pace();
   #inFlight = 0;
   #breaker: BreakerState = 'closed';
   /** The one call of a half-open breaker. */
@@ -130,7 +134,8 @@ export class Dispatcher {
     this.#askAgainAtMs = nowMs + Math.max(waitMs, this.#limits.leaseGapMs);
   }
 
-  callEnded(started: StartedCall): void {
+  callEnded(started: StartedCall, outcome: Outcome, nowMs: number): void {
+    this.#pace.callEnded(outcome.kind === 'throttled' && outcome.scope === 'account', nowMs);
     this.#inFlight--;
     if (this.#probe === started) this.#probe = undefined;
     const state = this.#states.get(started.source);
@@ -153,7 +158,13 @@ export class Dispatcher {
     const slotsWanted =
       wanted > 0 && !this.#isAsking && nowMs >= this.#askAgainAtMs ? Math.min(wanted, this.#limits.chunk) : 0;
     if (slotsWanted > 0) this.#isAsking = true;
-    return { started, slotsWanted, slotsMissed: this.#slots.takeMissed(), nextMs: this.#nextMs(nowMs, armed, wanted) };
+    return {
+      started,
+      slotsWanted,
+      pace: this.#pace.current,
+      slotsMissed: this.#slots.takeMissed(),
+      nextMs: this.#nextMs(nowMs, armed, wanted),
+    };
   }
 
   /** How many more calls may be in flight. */

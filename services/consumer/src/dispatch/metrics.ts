@@ -7,6 +7,7 @@ export interface DispatchMetrics {
   callEnded(kind: Outcome['kind'], seconds: number): void;
   inFlight(calls: number): void;
   slots(used: number, missed: number): void;
+  pace(pace: number): void;
   breaker(state: BreakerState): void;
 }
 
@@ -38,6 +39,11 @@ export function createDispatchMetrics(registry: Registry): DispatchMetrics {
     labelNames: ['use'],
     registers,
   });
+  const pace = new Gauge({
+    name: 'tallyman_consumer_rate_pace_ratio',
+    help: 'Part of the rate that this consumer asks for: below 1 after the provider answered 429',
+    registers,
+  });
   const breaker = new Gauge({
     name: 'tallyman_consumer_breaker_state',
     help: '1 for the state that the circuit breaker is in, 0 for the others',
@@ -55,6 +61,7 @@ export function createDispatchMetrics(registry: Registry): DispatchMetrics {
       slots.inc({ use: 'used' }, used);
       slots.inc({ use: 'missed' }, missed);
     },
+    pace: (ratio) => pace.set(ratio),
     breaker(state) {
       for (const known of breakerStates) breaker.set({ state: known }, known === state ? 1 : 0);
     },

@@ -37,6 +37,8 @@ export interface RunningDispatcher {
 }
 
 const idleMs = 25;
+// All consumers are told to wait for the same moment. Without jitter, the one with the luckiest timer gets every slot.
+const waitJitterMs = 20;
 const limiterRetry = { baseMs: 50, maxMs: 2_000 };
 const unauthorizedLogMs = 60_000;
 
@@ -61,10 +63,11 @@ export function runDispatcher(options: DispatcherOptions): RunningDispatcher {
     clearImmediate(immediate);
     immediate = undefined;
     const nowMs = now();
-    const { started, slotsWanted, slotsMissed, nextMs } = core.tick(nowMs);
+    const { started, slotsWanted, slotsMissed, pace, nextMs } = core.tick(nowMs);
     for (const call of started) void run(call, nowMs);
-    if (slotsWanted > 0) void askForSlots(slotsWanted);
+    if (slotsWanted > 0) void askForSlots(slotsWanted, pace);
     metrics.slots(started.length, slotsMissed);
+    metrics.pace(pace);
     metrics.inFlight(core.inFlight);
     const waitMs = nextMs === undefined ? idleMs : Math.min(idleMs, Math.ceil(nextMs - nowMs));
     timer = setTimeout(tick, waitMs);
@@ -79,7 +82,7 @@ export function runDispatcher(options: DispatcherOptions): RunningDispatcher {
       outcome = classify(error);
     }
     const endedAtMs = now();
-    core.callEnded(started);
+    core.callEnded(started, outcome, endedAtMs);
     metrics.callEnded(outcome.kind, (endedAtMs - startedAtMs) / 1_000);
     metrics.inFlight(core.inFlight);
     if (outcome.kind === 'unauthorized') logUnauthorized(outcome.reason, endedAtMs);
@@ -88,11 +91,11 @@ export function runDispatcher(options: DispatcherOptions): RunningDispatcher {
     wake();
   }
 
-  async function askForSlots(wanted: number): Promise<void> {
+  async function askForSlots(wanted: number, pace: number): Promise<void> {
     try {
-      const lease = await limiter.lease(wanted);
+      const lease = await limiter.lease(wanted, pace);
       limiterFailures = 0;
-      if ('waitMs' in lease) core.slotsRefused(lease.waitMs, now());
+      if ('waitMs' in lease) core.slotsRefused(lease.waitMs + random() * waitJitterMs, now());
       else core.slotsGranted(lease.slotsAtMs, lease.toleranceMs, now());
     } catch (error) {
       // Without Redis nothing may start; the connection to Redis says loudly that it is away.

@@ -138,8 +138,10 @@ function readBody(message: http.IncomingMessage, done: (text: string) => void, f
   });
   message.on('error', fail);
   message.once('end', () => done(Buffer.concat(chunks).toString('utf8')));
-  // Not every answer that is cut off raises an error. After `end` this changes nothing any more.
-  message.once('close', () => fail());
+  // Not every answer that is cut off raises an error.
+  message.once('close', () => {
+    if (!message.complete) fail();
+  });
 }
 
 class Answer implements StripeHttpAnswer {
