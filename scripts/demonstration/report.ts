@@ -12,11 +12,12 @@ export function announce(options: DemoOptions, description: string, folder: stri
   const { events, customers, publishers, consumers, chaos, ratePerS } = options;
   const lines = [
     styleText('bold', 'Tallyman demo'),
-    `  ${count(events)} usage events of ${count(customers)} customers on five meters (sum, last and count), at most ${count(ratePerS)}/s,`,
-    `  through ${publishers} sidecars, ${description} and ${consumers} consumers`,
-    `  to a simulated Stripe with its real limits (1,000 calls/s, one at a time per customer and meter).`,
-    `  Some events are late, some are corrections, and clients send 2 % of them twice under the same id.`,
-    `  Everything private listens on free loopback ports and writes to ${folder}; both are gone at the end.`,
+    `  ${count(events)} usage events of ${count(customers)} customers on five meters (sum, last, count), at most ${count(ratePerS)}/s,`,
+    `  through ${plural(publishers, 'sidecar')}, ${description} and ${plural(consumers, 'consumer')} to a simulated Stripe with its real`,
+    '  limits: 1,000 calls/s, one at a time per customer and meter. Some events are late, some are corrections, and',
+    '  clients send 2 % of them twice under the same id.',
+    '  What is private listens on free loopback ports and writes to',
+    `  ${folder}; both are gone at the end.`,
   ];
   if (chaos) lines.push('  In mid-load a consumer and a sidecar are killed with SIGKILL.');
   return `${lines.join('\n')}\n`;
@@ -46,14 +47,14 @@ export function report(outcome: Outcome): string {
     styleText('bold', 'Audit: what sidecars answered 202 to, against what Stripe holds, per customer and meter'),
     ...table(verdict.perMeter),
     '',
-    `  ${count(compared)} totals compared, ${count(compared - differingOwed(differences))} equal to the last digit. sum: the exact sum; count: the number of`,
-    '  events; last: the value of the newest event of each customer. What was never sent must not be billed.',
+    `  ${count(compared)} totals compared, ${count(compared - differingOwed(differences))} equal to the last digit. sum: the exact sum; count: how many;`,
+    '  last: the value of the newest event of each customer. What nobody sent must not be billed either.',
     ...differences.slice(0, differencesShown).map(describe),
     ...(differences.length > differencesShown ? [`  … and ${count(differences.length - differencesShown)} more`] : []),
     '',
     `  ${count(progress.durable)} events answered 202 in ${seconds(loadMs)} (p50 ${p50} ms, p99 ${p99} ms), billed after ${seconds(totalMs)};`,
     `  ${count(progress.repeated)} of them were sent twice on purpose, ${count(progress.retries)} requests again because no answer came.`,
-    `  ${stripeSaw(ledger)}`,
+    ...stripeSaw(ledger),
     ...killings.map(
       ({ name, pid, durable }) =>
         `  Killed with SIGKILL: ${name} (pid ${pid}), when ${count(durable)} events were durable.`,
@@ -76,12 +77,12 @@ function stripeSaw({
   conflicts = 0,
   peakPerSecond,
   concurrencyViolations = 0,
-}: Ledger): string {
+}: Ledger): readonly string[] {
   const peak = peakPerSecond === undefined ? '' : `, at most ${count(peakPerSecond)} calls in a second`;
-  return (
-    `Stripe counted ${count(events)} meter events${peak}; refused ${count(duplicates)} repeated ones, ${count(throttled)} over its rate (429) ` +
-    `and ${count(conflicts)} at once (409); two calls at once for a customer and meter: ${count(concurrencyViolations)}.`
-  );
+  return [
+    `  Stripe counted ${count(events)} meter events${peak}. It refused ${count(duplicates)} for their identifier, ${count(throttled)} over its`,
+    `  rate (429), ${count(conflicts)} at once (409); two calls at once for a customer and meter: ${count(concurrencyViolations)}.`,
+  ];
 }
 
 function verdictLine(differences: readonly Difference[]): string {
@@ -111,6 +112,10 @@ function table(rows: readonly MeterVerdict[]): string[] {
   const line = (row: readonly string[]) =>
     `  ${row.map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ')}`;
   return [styleText('dim', line(head)), ...cells.map(line)];
+}
+
+function plural(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 function seconds(ms: number): string {

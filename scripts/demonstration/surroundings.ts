@@ -58,7 +58,7 @@ export async function openSurroundings(
     amqpUrl: broker?.url ?? amqpUrl ?? '',
     redisUrl: redis?.url ?? redisUrl ?? '',
     stripe,
-    description: `${brokerName} and ${redis === undefined ? 'the Redis of REDIS_URL' : 'Redis'}`,
+    description: `${brokerName}, ${redis === undefined ? 'the Redis of REDIS_URL' : 'Redis'}`,
   };
 }
 
