@@ -12,6 +12,8 @@ export interface ClusterOptions {
   readonly consumers: number;
   /** Default: a fresh one. */
   readonly namespace?: string;
+  /** Default: that of the topology command. */
+  readonly shards?: number;
   /** Where Stripe is. Default: a simulator of this cluster's own. */
   readonly stripeApiBase?: string;
   readonly stripeApiKey?: string;
@@ -40,12 +42,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { nursery, amqpUrl, redisUrl, settings = {} } = options;
   const namespace = options.namespace ?? `tallyman-${randomBytes(4).toString('hex')}`;
   const common = { AMQP_URL: amqpUrl, TALLYMAN_NAMESPACE: namespace };
+  const shards = options.shards === undefined ? {} : { TALLYMAN_SHARDS: String(options.shards) };
 
   const [simulator] = await Promise.all([
     options.stripeApiBase === undefined
       ? startService(nursery, 'stripe-simulator', { name: 'stripe-simulator', env: settings.simulator ?? {} })
       : undefined,
-    runScript(nursery, 'topology.ts', { name: 'topology', env: { ...common, REDIS_URL: redisUrl } }),
+    runScript(nursery, 'topology.ts', { name: 'topology', env: { ...common, ...shards, REDIS_URL: redisUrl } }),
   ]);
   const stripeApiBase = options.stripeApiBase ?? simulator?.url ?? '';
 
@@ -65,6 +68,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const addPublisher = () => add('publisher', publishers, { ...settings.publisher });
   const addConsumer = () =>
     add('consumer', consumers, {
+      ...shards,
       REDIS_URL: redisUrl,
       STRIPE_API_BASE: stripeApiBase,
       STRIPE_API_KEY: options.stripeApiKey ?? simulatorKey,

@@ -95,9 +95,13 @@ export async function startService(
 }
 
 /** Runs one of `scripts/*.ts` to its end. Rejects with its last lines unless it exits 0. */
-export async function runScript(nursery: Nursery, script: string, { name, env }: ServiceOptions): Promise<void> {
+export async function runScript(
+  nursery: Nursery,
+  script: string,
+  { name, env, args = [] }: ServiceOptions & { readonly args?: readonly string[] },
+): Promise<void> {
   const file = `${projectFolder}scripts/${script}`;
-  const child = await nursery.spawn(name, process.execPath, [file], { env: { ...plainEnvironment(), ...env } });
+  const child = await nursery.spawn(name, process.execPath, [file, ...args], { env: { ...plainEnvironment(), ...env } });
   const exit = await child.exited;
   if (exit.code !== 0) throw new Error(`${script} ended with ${describe(exit)}:\n${await child.lastLines(20)}`);
 }

@@ -1,0 +1,25 @@
+/**
+ * How long what goes wrong lasts, and how much there is of it. Committed: short enough to be run with every change.
+ * `ACCEPTANCE=full npx vitest run --project integration scripts/acceptance` is the whole measure, in half an hour.
+ */
+const isFull = process.env['ACCEPTANCE'] === 'full';
+
+export const durations = isFull
+  ? {
+      brokerAwayMs: 30_000,
+      redisAwayMs: 30_000,
+      providerFailsMs: 60_000,
+      activeKeys: 50_000,
+      /** How long a wait may take beyond what it waits for. */
+      patienceMs: 300_000,
+    }
+  : {
+      brokerAwayMs: 5_000,
+      redisAwayMs: 5_000,
+      providerFailsMs: 6_000,
+      activeKeys: 5_000,
+      patienceMs: 60_000,
+    };
+
+/** Longer than any test: the deadlines of its waits come first, and say what was waited for. */
+export const testTimeoutMs = 3 * durations.patienceMs;

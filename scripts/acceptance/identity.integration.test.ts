@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { until } from '../../shared/testing/until.ts';
+import { fetchLedger } from '../audit.ts';
+import type { RunningService } from '../cluster/service.ts';
+import { closeBooks, owes, untilBilled } from './books.ts';
+import { testTimeoutMs } from './durations.ts';
+import { postEvents } from './requests.ts';
+import { openStage, type Stage } from './stage.ts';
+
+function pair(services: readonly RunningService[]): readonly [RunningService, RunningService] {
+  const [first, second] = services;
+  if (first === undefined || second === undefined) throw new Error('this test needs two of them');
+  return [first, second];
+}
+
+async function duplicatesSeen({ cluster }: Stage): Promise<number> {
+  const all = await Promise.all(cluster.consumers.map((consumer) => consumer.metrics()));
+  return all.reduce((sum, metrics) => sum + (metrics.sum('tallyman_consumer_duplicate_events_total') ?? 0), 0);
+}
+
+describe('identity', { timeout: testTimeoutMs }, () => {
+  it('counts an event id once, whichever sidecar it comes to, before and after the flush: the first value wins', async () => {
+    const stage = await openStage({ publishers: 2, consumers: 2, consumer: { TALLYMAN_FLUSH_INTERVAL_MS: '1500' } });
+    const [left, right] = pair(stage.cluster.publishers);
+    const event = { id: 'invoice-7', customer: 'cus_twice', meter: 'tokens', value: 7 };
+    const owed = () => [owes('cus_twice', 'tokens', 7), owes('cus_other', 'tokens', 3)];
+
+    await postEvents(left, event);
+    await postEvents(right, { ...event, value: 1_000 });
+    // The same id of another customer is another event.
+    await postEvents(right, { ...event, customer: 'cus_other', value: 3 });
+    await until(async () => expect(await duplicatesSeen(stage)).toBe(1));
+    expect((await fetchLedger(stage.simulatorUrl, false)).events).toBe(0);
+
+    await untilBilled(stage, owed);
+    await postEvents(right, { ...event, value: 2_000 });
+    await postEvents(left, { ...event, value: 3_000 });
+    await until(async () => expect(await duplicatesSeen(stage)).toBe(3));
+
+    const ledger = await closeBooks(stage, owed);
+    expect(ledger.events).toBe(2);
+  });
+
+  it('sends ten dimension sets of one customer and meter one call after the other, and all of them', async () => {
+    const stage = await openStage({ consumers: 2, simulator: { TALLYMAN_SIM_LATENCY: 'fixed:200' } });
+    const [publisher] = stage.cluster.publishers;
+    if (publisher === undefined) throw new Error('there is no sidecar');
+    const sets = Array.from({ length: 10 }, (_, set) => set);
+
+    await postEvents(
+      publisher,
+      ...sets.map((set) => ({
+        id: `set-${set}`,
+        customer: 'cus_many',
+        meter: 'tokens',
+        value: 2 ** set,
+        dimensions: { model: `m${set}` },
+      })),
+    );
+
+    const ledger = await closeBooks(stage, () => [owes('cus_many', 'tokens', 2 ** 10 - 1, 10)]);
+    expect(ledger).toMatchObject({ events: 10, calls: 10, conflicts: 0, concurrencyViolations: 0, throttled: 0 });
+  });
+});

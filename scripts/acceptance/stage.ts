@@ -1,0 +1,143 @@
+import { connect, type ChannelModel } from 'amqplib';
+import { Redis } from 'ioredis';
+import { expect, onTestFailed, onTestFinished } from 'vitest';
+import type { Exit } from '../../shared/testing/child.ts';
+import type { BackingService } from '../../shared/testing/backing-service.ts';
+import { startBroker } from '../../shared/testing/broker.ts';
+import { openNursery, type Nursery } from '../../shared/testing/nursery.ts';
+import { startRedis } from '../../shared/testing/redis.ts';
+import { sharedServices } from '../../shared/testing/shared-services.ts';
+import { startCluster, type Cluster } from '../cluster/cluster.ts';
+import { runScript, type RunningService } from '../cluster/service.ts';
+import { simulatorMeters } from '../load/catalogue.ts';
+
+type Settings = Readonly<Record<string, string>>;
+
+export interface StageOptions {
+  readonly publishers?: number;
+  readonly consumers?: number;
+  readonly shards?: number;
+  /** What is killed, frozen or emptied is the test's own; the rest it shares with other tests. */
+  readonly own?: readonly ('broker' | 'redis')[];
+  readonly consumer?: Settings;
+  readonly simulator?: Settings;
+}
+
+/** A whole system of real processes for one test. It is gone when the test is over. */
+export interface Stage {
+  readonly cluster: Cluster;
+  readonly nursery: Nursery;
+  /** Only if it is the test's own. */
+  readonly broker: BackingService;
+  readonly redis: BackingService;
+  readonly shards: number;
+  readonly simulatorUrl: string;
+  /** For the test to look into; reconnects by itself. */
+  readonly journal: Redis;
+  /** A connection to the broker, closed when the test is over. */
+  connectToBroker(): Promise<ChannelModel>;
+  /** `npm run topology`, `npm run recover`: resolves once it has ended with 0. */
+  run(script: 'topology.ts' | 'recover.ts', ...args: readonly string[]): Promise<void>;
+  /** What is alive, without the simulator. */
+  services(): readonly RunningService[];
+}
+
+/** Short enough that a test sees flushes and takeovers, long enough for a machine that does something else as well. */
+export const leaseMs = 3_000;
+const consumerSettings = {
+  TALLYMAN_FLUSH_INTERVAL_MS: '500',
+  TALLYMAN_LEASE_MS: String(leaseMs),
+};
+const simulatorSettings = {
+  TALLYMAN_SIM_METERS: simulatorMeters,
+  TALLYMAN_SIM_LATENCY: 'lognormal:40:150',
+};
+const defaultShards = 16;
+
+/** Only within a test: what it starts ends with the test, and a test that fails shows what the processes said last. */
+export async function openStage(options: StageOptions = {}): Promise<Stage> {
+  const { publishers = 1, consumers = 1, shards = defaultShards, own = [] } = options;
+  const nursery = await openNursery();
+  onTestFinished(() => nursery.close());
+  const shared = sharedServices();
+  const [broker, redis] = await Promise.all([
+    own.includes('broker') ? startBroker({ nursery }) : undefined,
+    own.includes('redis') ? startRedis({ nursery }) : undefined,
+  ]);
+  const amqpUrl = broker?.url ?? shared.amqpUrl;
+  const redisUrl = redis?.url ?? shared.redisUrl;
+  const cluster = await startCluster({
+    nursery,
+    amqpUrl,
+    redisUrl,
+    namespace: shared.namespace,
+    publishers,
+    consumers,
+    shards,
+    settings: {
+      consumer: { ...consumerSettings, ...options.consumer },
+      simulator: { ...simulatorSettings, ...options.simulator },
+    },
+  });
+  onTestFailed(() => showLastLines(cluster));
+  const { simulator } = cluster;
+  if (simulator === undefined) throw new Error('a stage has a simulator of its own');
+  const journal = new Redis(redisUrl, { maxRetriesPerRequest: null });
+  journal.on('error', () => {
+    // The test may be taking it away just now.
+  });
+  onTestFinished(() => journal.disconnect());
+
+  return {
+    cluster,
+    nursery,
+    shards,
+    journal,
+    simulatorUrl: simulator.url,
+    get broker() {
+      return owned(broker);
+    },
+    get redis() {
+      return owned(redis);
+    },
+    async connectToBroker() {
+      const connection = await connect(amqpUrl);
+      onTestFinished(() => connection.close());
+      return connection;
+    },
+    run(script, ...args) {
+      const env = {
+        AMQP_URL: amqpUrl,
+        REDIS_URL: redisUrl,
+        TALLYMAN_NAMESPACE: cluster.namespace,
+        TALLYMAN_SHARDS: String(shards),
+      };
+      return runScript(nursery, script, { name: script, env, args });
+    },
+    services: () => [...cluster.publishers, ...cluster.consumers].filter(({ exit }) => exit === undefined),
+  };
+}
+
+function owned(service: BackingService | undefined): BackingService {
+  if (service === undefined) throw new Error('this one is shared with other tests; ask for an own one');
+  return service;
+}
+
+const shownLines = 15;
+
+async function showLastLines({ publishers, consumers }: Cluster): Promise<void> {
+  for (const service of [...publishers, ...consumers]) {
+    const exit = service.exit === undefined ? 'alive' : JSON.stringify(service.exit);
+    console.error(`--- ${service.name} (${exit})\n${await service.lastLines(shownLines)}`);
+  }
+}
+
+/** Drains everything that is alive, sidecars first, and expects that each of them ends with 0. */
+export async function drainAll({ cluster, services }: Stage): Promise<void> {
+  const alive = services();
+  await cluster.drain();
+  const clean: Exit = { code: 0, signal: null };
+  expect(Object.fromEntries(alive.map(({ name, exit }) => [name, exit]))).toEqual(
+    Object.fromEntries(alive.map(({ name }) => [name, clean])),
+  );
+}
