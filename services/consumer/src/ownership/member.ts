@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BrokerConnection, BrokerSession } from '../../../../shared/amqp/connection.ts';
 import type { ShardJournal } from '../../../../shared/journal/journal.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
@@ -7,6 +8,7 @@ import type { CallSource } from '../dispatch/dispatcher.ts';
 import { defaultDriveLimits } from '../shard/drive.ts';
 import { ShardCore, type ShardLimits } from '../shard/core.ts';
 import type { DeadLetters } from '../shard/dead-letters.ts';
+import { Mailbox } from '../shard/mailbox.ts';
 import type { MeterCatalog } from '../shard/open-set.ts';
 import type { EndReason, RandomSource } from '../shard/protocol.ts';
 import { ShardRunner } from '../shard/runner.ts';
@@ -64,9 +66,11 @@ export class Member {
   readonly #core: OwnershipCore;
   readonly #runners = new Map<number, ShardRunner>();
   readonly #journals = new Map<number, ShardJournal>();
+  readonly #mailbox = new Mailbox();
   #session: BrokerSession | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #finished: (() => void) | undefined;
+  #ticking = false;
   #over = false;
 
   constructor(name: string, options: MemberOptions, ports: MemberPorts) {
@@ -132,7 +136,17 @@ export class Member {
 
   #tick(): void {
     this.#post({ type: 'ticked' });
-    for (const runner of this.#runners.values()) runner.post({ type: 'ticked' });
+    if (!this.#ticking) void this.#tickShards();
+  }
+
+  /** One shard per turn of the event loop: when many seal at once, each takes some milliseconds. */
+  async #tickShards(): Promise<void> {
+    this.#ticking = true;
+    for (const runner of [...this.#runners.values()]) {
+      runner.post({ type: 'ticked' });
+      await nextTurn();
+    }
+    this.#ticking = false;
   }
 
   #post(event: OwnershipEvent): void {
@@ -239,6 +253,7 @@ export class Member {
       epoch,
       journal: this.#journalOf(shard),
       session: () => this.#session,
+      mailbox: this.#mailbox,
       deadLetters,
       log,
       needCatalog,

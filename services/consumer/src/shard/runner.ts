@@ -8,6 +8,7 @@ import type { Call, CallSource } from '../dispatch/dispatcher.ts';
 import { ShardChannel } from './channel.ts';
 import type { ShardCore } from './core.ts';
 import type { DeadLetters } from './dead-letters.ts';
+import type { Mailbox } from './mailbox.ts';
 import type { EndReason, JournalAnswer, JournalWrite, ShardEffect, ShardEvent } from './protocol.ts';
 
 /**
@@ -20,6 +21,7 @@ export interface ShardPorts {
   readonly journal: ShardJournal;
   /** The broker connection that is up, if any. */
   readonly session: () => BrokerSession | undefined;
+  readonly mailbox: Mailbox;
   readonly deadLetters: DeadLetters;
   readonly log: Logger;
   readonly needCatalog: () => void;
@@ -157,7 +159,7 @@ export class ShardRunner implements CallSource {
     if (session === undefined || this.#open !== open || open.channel !== undefined) return;
     try {
       const channel = await ShardChannel.open(session, this.#ports.queue, {
-        delivered: (message) => this.#delivered(open.generation, message),
+        delivered: (message) => this.#ports.mailbox.push({ open: () => this.#delivered(open.generation, message) }),
         lost: () => this.#lost(open),
       });
       if (this.#open !== open || open.channel !== undefined) {
