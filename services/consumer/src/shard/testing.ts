@@ -1,11 +1,14 @@
 import type { MessageOrigin, UsageEvent, UsageMessage } from '../../../../shared/event/usage-event.ts';
 import type { Entry, ParkedEntry, PendingSet, SettledAs, ShardState } from '../../../../shared/journal/journal.ts';
+import type { Call } from '../dispatch/dispatcher.ts';
 import type { Formula, Meter, Outcome } from '../provider/provider.ts';
 import type { ShardLimits } from './core.ts';
 import { defaultDriveLimits, type Drive } from './drive.ts';
+import { Flight } from './flight.ts';
 import { newItem, type Item } from './lane-queue.ts';
+import { ShardMemory } from './memory.ts';
 import type { MeterCatalog } from './open-set.ts';
-import type { RandomSource } from './protocol.ts';
+import type { JournalAnswer, JournalWrite, RandomSource } from './protocol.ts';
 
 /** What tests of the shard's parts are made of: everything valid, and only what a test is about said by the test. */
 
@@ -145,4 +148,63 @@ export function writeEnded(drive: Drive, nowMs: number): { settled: SettledAs[];
     settled: ended.map(({ as }) => as),
     parked: ended.flatMap(({ parked }) => (parked === undefined ? [] : [parked])),
   };
+}
+
+/** The journal's answer when the monotonic clock shows `nowMs`. */
+export function ok(nowMs = 0): JournalAnswer {
+  return { answer: 'ok', redisMs: startRedisMs + nowMs };
+}
+
+/** A flight and its memory, as loaded from this state. */
+export function newFlight(state = shardState()): { readonly flight: Flight; readonly memory: ShardMemory } {
+  const limits = shardLimits();
+  const memory = new ShardMemory(limits);
+  const flight = new Flight({ ...limits, random: steadyRandom() });
+  memory.load(state);
+  flight.load(state, 0, 0);
+  return { flight, memory };
+}
+
+/** Counts one message with one event per customer into the open set. */
+export function countCustomers(memory: ShardMemory, flight: Flight, customers: readonly string[]): void {
+  const events = customers.map((customer) => usageEvent({ customer }));
+  memory.count(
+    origin(1, { producer: `producer-${flight.next}-${memory.open.messages}` }),
+    events,
+    flight.next,
+    startRedisMs,
+    requestsCatalog,
+    0,
+  );
+}
+
+/** A flight whose set of one entry per customer is committed. */
+export function committed(...customers: readonly string[]): { readonly flight: Flight; readonly memory: ShardMemory } {
+  const { flight, memory } = newFlight();
+  countCustomers(memory, flight, customers);
+  flight.seal(memory, requestsCatalog, 0);
+  nextWrite(flight);
+  flight.written(ok(), 0);
+  return { flight, memory };
+}
+
+/** The write that is sent now. */
+export function nextWrite(flight: Flight, nowMs = 0, goingOn = true): JournalWrite {
+  flight.tick(nowMs);
+  const written = flight.nextWrite(nowMs, goingOn);
+  if (written === undefined) throw new Error('Nothing is to be written.');
+  return written;
+}
+
+/** Journals the attempts that have to be. */
+export function mark(flight: Flight, nowMs = 0): void {
+  const marking = nextWrite(flight, nowMs);
+  if (marking.kind !== 'mark') throw new Error(`Instead of a mark it writes: ${marking.kind}.`);
+  flight.written(ok(nowMs), nowMs);
+}
+
+export function takeCall(flight: Flight, nowMs = 0): Call {
+  const taken = flight.takeCall(nowMs, requestsCatalog.meters);
+  if (taken === undefined) throw new Error('No call may start.');
+  return taken;
 }

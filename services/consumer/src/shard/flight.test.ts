@@ -1,0 +1,186 @@
+import { describe, expect, it } from 'vitest';
+import {
+  committed,
+  countCustomers,
+  hourMs,
+  mark,
+  meter,
+  newFlight,
+  nextWrite,
+  ok,
+  origin,
+  outcomes,
+  requestsCatalog,
+  shardState,
+  startRedisMs,
+  takeCall,
+  usageEvent,
+} from './testing.ts';
+
+const { accepted } = outcomes;
+
+describe('Flight', () => {
+  it('takes a set from seal to settlement: commit, mark, call, complete', () => {
+    const { flight } = committed('cus_1');
+    expect(flight).toMatchObject({ pendingSet: 1, settledThrough: 0, next: 2, unsettled: 1 });
+    mark(flight);
+    takeCall(flight).ended(accepted, 0, true);
+    expect(nextWrite(flight)).toMatchObject({ kind: 'complete', set: 1 });
+    expect(flight.settledThrough).toBe(0);
+    expect(flight.takeSettled()).toBeUndefined();
+    flight.written(ok(500), 600);
+    expect(flight).toMatchObject({ pendingSet: undefined, settledThrough: 1 });
+    expect(flight.takeSettled()).toEqual({ set: 1, redisMs: startRedisMs + 500 });
+    expect(flight.takeSettled()).toBeUndefined();
+  });
+
+  it('commits a set without entries and settles it like any other', () => {
+    const { flight } = committed();
+    expect(nextWrite(flight)).toMatchObject({ kind: 'complete', set: 1 });
+    flight.written(ok(), 0);
+    expect(flight.settledThrough).toBe(1);
+  });
+
+  it('commits everything that belongs to the set in one write', () => {
+    const { flight, memory } = newFlight(
+      shardState({
+        next: 5,
+        cursors: new Map([
+          ['7/producer', `1;${startRedisMs / 1000};1-3`],
+          ['7/ancient', '1;1;1'],
+        ]),
+        totals: new Map([[`${startRedisMs / 1000}//requests`, '1;10;10;1']]),
+        idSets: [{ set: 4, settledAtMs: startRedisMs - 2 * hourMs, ids: [{ slot: 7, bytes: new Uint8Array(16) }] }],
+      }),
+    );
+    memory.count(origin(4), [usageEvent()], 5, startRedisMs, requestsCatalog, 0);
+    flight.seal(memory, requestsCatalog, 0);
+    const sealed = nextWrite(flight);
+    expect(sealed).toMatchObject({
+      kind: 'commit',
+      commit: {
+        set: 5,
+        entries: [{ value: '1' }],
+        cursors: new Map([['7/producer', `1;${startRedisMs / 1000};1-4`]]),
+        forgottenCursors: ['7/ancient'],
+        forgottenIdSets: [4],
+        totals: new Map([[`${startRedisMs / 1000}//requests`, '1;11;11;2']]),
+      },
+    });
+    expect(sealed.kind === 'commit' && sealed.commit.ids.map(({ slot, bytes }) => [slot, bytes.length])).toEqual([
+      [7, 16],
+    ]);
+    expect(flight.takeForgottenIdSets()).toBeUndefined();
+    flight.written(ok(), 0);
+    expect(flight.takeForgottenIdSets()).toEqual([4]);
+  });
+
+  it('gives every set a token of its own', () => {
+    const { flight, memory } = newFlight();
+    const tokens = [1, 2].map(() => {
+      countCustomers(memory, flight, []);
+      flight.seal(memory, requestsCatalog, 0);
+      const sealed = nextWrite(flight);
+      flight.written(ok(), 0);
+      expect(nextWrite(flight).kind).toBe('complete');
+      flight.written(ok(), 0);
+      return sealed.kind === 'commit' && sealed.commit.token;
+    });
+    expect(new Set(tokens).size).toBe(2);
+  });
+
+  describe('writes', () => {
+    it('one at a time', () => {
+      const { flight } = committed('cus_1', 'cus_2');
+      nextWrite(flight);
+      expect(flight.nextWrite(hourMs, true)).toBeUndefined();
+    });
+
+    it('what was not answered again, the very same object, after a short pause', () => {
+      const { flight, memory } = newFlight();
+      countCustomers(memory, flight, ['cus_1']);
+      flight.seal(memory, requestsCatalog, 0);
+      const first = nextWrite(flight);
+      let nowMs = 0;
+      for (let failed = 0; failed < 20; failed++) {
+        expect(flight.written(undefined, nowMs)).toBe('repeat');
+        expect(flight.nextWrite(nowMs, true)).toBeUndefined();
+        countCustomers(memory, flight, ['cus_2']);
+        nowMs += 2_001;
+        expect(nextWrite(flight, nowMs)).toBe(first);
+      }
+      expect(first).toMatchObject({ commit: { set: 1, entries: [{ customer: 'cus_1' }] } });
+    });
+
+    it('nothing else before what was not answered, not even when it is told to stop', () => {
+      const { flight } = committed('cus_1', 'cus_2');
+      const marking = nextWrite(flight);
+      flight.written(undefined, 0);
+      expect(nextWrite(flight, 5_000, false)).toBe(marking);
+    });
+
+    it.each([
+      { answer: 'stale', told: 'stale' },
+      { answer: 'number', told: 'refused' },
+      { answer: 'pending', told: 'refused' },
+    ] as const)('a commit that is answered $answer: $told', ({ answer, told }) => {
+      const { flight, memory } = newFlight();
+      countCustomers(memory, flight, ['cus_1']);
+      flight.seal(memory, requestsCatalog, 0);
+      nextWrite(flight);
+      expect(flight.written({ answer }, 0)).toBe(told);
+    });
+
+    it.each(['stale', 'mismatch'] as const)('a mark that is answered %s: no call starts', (answer) => {
+      const { flight } = committed('cus_1');
+      nextWrite(flight);
+      expect(flight.written({ answer }, 0)).toBe(answer);
+      expect(flight.takeCall(0, requestsCatalog.meters)).toBeUndefined();
+    });
+
+    it('and refuses an answer that nobody asked for', () => {
+      expect(() => newFlight().flight.written(ok(), 0)).toThrow(/did not make/);
+    });
+  });
+
+  describe('marks', () => {
+    it('attempts in chunks, and calls nothing before the chunk is answered', () => {
+      const { flight } = committed(...Array.from({ length: 100 }, (_, customer) => `cus_${customer}`));
+      expect(nextWrite(flight)).toMatchObject({
+        kind: 'mark',
+        set: 1,
+        entries: Array.from({ length: 64 }, (_, at) => at),
+      });
+      expect(flight.armed).toBe(0);
+      flight.written(undefined, 0);
+      expect(flight.takeCall(0, requestsCatalog.meters)).toBeUndefined();
+      nextWrite(flight, 5_000);
+      flight.written(ok(5_000), 5_000);
+      expect(flight.armed).toBe(64);
+    });
+
+    it('the next chunk when there is less than one to call', () => {
+      const { flight } = committed(...Array.from({ length: 200 }, (_, customer) => `cus_${customer}`));
+      mark(flight);
+      expect(flight.nextWrite(0, true)).toBeUndefined();
+      takeCall(flight);
+      mark(flight);
+      expect(flight.armed).toBe(127);
+    });
+
+    it('nothing that was not begun once it is told to stop', () => {
+      const { flight } = committed('cus_1');
+      expect(flight.nextWrite(0, false)).toBeUndefined();
+      expect(flight.isQuiet).toBe(true);
+    });
+  });
+
+  it('tells a call the meter that is known when it starts', () => {
+    const { flight } = committed('cus_1');
+    mark(flight);
+    expect(takeCall(flight).meter).toEqual(meter('requests'));
+    const { flight: other } = committed('cus_1');
+    mark(other);
+    expect(other.takeCall(0, new Map())).toMatchObject({ meter: undefined });
+  });
+});
