@@ -6,7 +6,7 @@ import { journalContract } from '../testing/journal-contract.ts';
 import { startRedis } from '../testing/redis.ts';
 import { until } from '../testing/until.ts';
 import { decodeParked } from './format.ts';
-import type { SetCommit } from './journal.ts';
+import type { SetCommit, ShardJournal, ShardState } from './journal.ts';
 import { shardKeys } from './keys.ts';
 import { createRedisJournal } from './redis-journal.ts';
 
@@ -157,4 +157,41 @@ describe.each([
     const { handle } = await groundOn(redis);
     await expect(handle().renew(1, 60_000)).rejects.toThrow(/claim and write with the same one/);
   });
+
+  it('repeats a commit whose answer was lost, and it is there once', async () => {
+    const { namespace, handle } = await groundOn(redis);
+    const impatient = new Redis(service.url, { commandTimeout: 50, autoResendUnfulfilledCommands: false });
+    const journal = createRedisJournal({ redis: impatient, namespace, shard });
+    await journal.claim('owner', 60_000);
+    const commit = { ...emptySet(1), cursors: new Map([['1/p', '1']]) };
+    await service.freeze();
+    await expect(journal.commit(1, commit)).rejects.toThrow(/timed out/);
+    await service.thaw();
+    const answer = await until(() => journal.commit(1, commit));
+    expect(answer).toMatchObject({ answer: 'ok' });
+    expect(await journal.commit(1, emptySet(2))).toEqual({ answer: 'pending' });
+    expect(await journal.load(1)).toMatchObject({ next: 2, pending: { set: 1 }, cursors: commit.cursors });
+    expect(await handle().claim('rival', 60_000)).toMatchObject({ granted: false, holder: 'owner' });
+    impatient.disconnect();
+  });
+
+  it('has everything that was answered after Redis was killed and started again', async () => {
+    const { handle } = await groundOn(redis);
+    const journal = handle();
+    await journal.claim('owner', 60_000);
+    await journal.commit(1, { ...emptySet(1), ids: [{ slot: 7, bytes: Buffer.alloc(1_600, 7) }] });
+    await journal.mark(1, 1, 'token-1', [0]);
+    const { redisMs: before, ...state } = await stateOf(journal);
+    await service.kill('SIGKILL');
+    await service.start();
+    const { redisMs: after, ...again } = await until(() => stateOf(journal));
+    expect(again).toEqual(state);
+    expect(after).toBeGreaterThan(before);
+  });
 });
+
+async function stateOf(journal: ShardJournal): Promise<ShardState> {
+  const state = await journal.load(1);
+  if (state === 'stale') throw new Error('stale');
+  return state;
+}

@@ -1,0 +1,70 @@
+import { expect, it } from 'vitest';
+import type { SetCommit } from './journal.ts';
+import { createRedisJournal } from './redis-journal.ts';
+import type { ScriptArgument } from './script.ts';
+
+const commit: SetCommit = {
+  set: 7,
+  token: 'token',
+  entries: [],
+  cursors: new Map([['1/p', '4']]),
+  forgottenCursors: ['2/p'],
+  ids: [{ slot: 1, bytes: Buffer.alloc(16, 255) }],
+  forgottenIdSets: [3],
+  totals: new Map([['total', '1.5']]),
+};
+
+function recorded(answer: (command: string) => unknown) {
+  const calls: { command: string; args: ScriptArgument[] }[] = [];
+  const redis = {
+    callBuffer: async (command: string, args: ScriptArgument[]) => {
+      calls.push({ command, args });
+      return answer(command);
+    },
+  };
+  return { calls, journal: createRedisJournal({ redis, namespace: 'tallyman', shard: 3 }) };
+}
+
+const granted = [Buffer.from('ok'), 5, Buffer.from('7'), 1_795_316_400_000];
+
+it('repeats a commit that was not answered with the same bytes, however its maps have changed since', async () => {
+  const cursors = new Map(commit.cursors);
+  const changing = { ...commit, cursors };
+  let isAway = false;
+  const { calls, journal } = recorded(() => {
+    if (isAway) throw new Error('Connection is closed.');
+    return granted;
+  });
+  await journal.claim('owner', 60_000);
+  isAway = true;
+  await expect(journal.commit(5, changing)).rejects.toThrow('Connection is closed.');
+  cursors.set('9/late', '1');
+  isAway = false;
+  await journal.commit(5, changing);
+  expect(calls[2]?.args).toEqual(calls[1]?.args);
+  expect(calls[1]?.args).toContain('1/p');
+  expect(calls[2]?.args).not.toContain('9/late');
+});
+
+it('names every key that a script touches, all in one hash slot', async () => {
+  const { calls, journal } = recorded(() => granted);
+  await journal.claim('owner', 60_000);
+  await journal.commit(5, commit);
+  await journal.complete(5, 7, 'token');
+  for (const { args } of calls) {
+    const [, count, ...rest] = args;
+    const keys = rest.slice(0, Number(count));
+    expect(keys.length).toBeGreaterThan(1);
+    for (const key of keys) expect(key).toMatch(/^tallyman:\{tallyman:003\}:/);
+  }
+});
+
+it('sends the text of a script only when Redis does not know its digest', async () => {
+  const { calls, journal } = recorded((command) => {
+    if (command === 'EVALSHA') throw new Error('NOSCRIPT No matching script. Please use EVAL.');
+    return granted;
+  });
+  expect(await journal.claim('owner', 60_000)).toMatchObject({ granted: true, epoch: 5, next: 7 });
+  expect(calls.map(({ command }) => command)).toEqual(['EVALSHA', 'EVAL']);
+  expect(calls[1]?.args.slice(1)).toEqual(calls[0]?.args.slice(1));
+});
