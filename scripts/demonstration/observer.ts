@@ -51,7 +51,7 @@ export class Observer {
       // A set that a killed consumer had half sent is counted by its heir as well.
       billed: Math.min(billed, progress.durable),
       meterEvents: ledger.events,
-      owners: consumers,
+      owners: consumers.toSorted((left, right) => left.name.localeCompare(right.name, 'en', { numeric: true })),
       isSettled: shards === shardsDefault && consumers.every(({ unsettled }) => unsettled === 0),
     };
   }

@@ -23,19 +23,21 @@ const sender = new Sender(part.targets, part.inFlight, stopping.signal);
 const latency = new Histogram();
 const known: string[] = [];
 const progress: { -readonly [K in keyof Progress]: Progress[K] } = { sent: 0, durable: 0, repeated: 0, retries: 0 };
+let taken = 0;
 let turn = part.traffic.part.index;
 const startedAt = performance.now();
 
 /** Sends one request after the other until the part is through. */
 async function sendInTurn(): Promise<void> {
-  while (progress.sent < part.events) {
-    const fresh = Math.min(part.batch, part.events - progress.sent);
-    const dueAt = startedAt + (progress.sent / part.ratePerS) * 1_000;
-    progress.sent += fresh;
+  while (taken < part.events) {
+    const fresh = Math.min(part.batch, part.events - taken);
+    const dueAt = startedAt + (taken / part.ratePerS) * 1_000;
+    taken += fresh;
     const waitMs = dueAt - performance.now();
     if (waitMs > 1) await sleep(waitMs, undefined, { signal: stopping.signal });
 
     const batch = traffic.next(fresh, Date.now(), known);
+    progress.sent += fresh;
     const answer = await sender.send(batch.body, turn++);
     if (answer.rejected.length > 0 || answer.accepted + answer.duplicates !== batch.size) {
       const { accepted, duplicates, rejected } = answer;
