@@ -1,7 +1,7 @@
 import { decodeEntries, decodeParked, decodeRuns, decodeSettled, journalFormat, JournalFormatError } from './format.ts';
 import type { IdSet, PendingSet, SettledAs, ShardState, SlotIds } from './journal.ts';
 import type { ShardKeys } from './keys.ts';
-import type { Reply, ScriptArgument } from './script.ts';
+import type { Reply, ScriptArgument } from '../redis/script.ts';
 
 /** Runs a script that starts by checking the lease. */
 export type FencedRun = (

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { SetCommit } from './journal.ts';
 import { createRedisJournal } from './redis-journal.ts';
-import type { ScriptArgument } from './script.ts';
+import type { ScriptArgument } from '../redis/script.ts';
 
 const commit: SetCommit = {
   set: 7,

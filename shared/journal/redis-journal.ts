@@ -1,8 +1,16 @@
+import { readFileSync } from 'node:fs';
 import { encodeEntries, encodeParked, encodeRuns, encodeSettled, journalFormat, JournalFormatError } from './format.ts';
 import type { CommitAnswer, ParkedEntry, SetAnswer, SetCommit, SettledAs, ShardJournal } from './journal.ts';
 import { type ShardKeys, shardKeys } from './keys.ts';
 import { loadShard } from './load.ts';
-import { readScript, type Reply, runScript, type Script, type ScriptArgument, type ScriptClient } from './script.ts';
+import {
+  createScript,
+  type Reply,
+  runScript,
+  type Script,
+  type ScriptArgument,
+  type ScriptClient,
+} from '../redis/script.ts';
 
 /**
  * The journal of one shard in Redis. Every method is one Lua script, but for `load`, which reads in pieces and is refused at
@@ -46,8 +54,12 @@ type ScriptName = (typeof scriptNames)[number];
 /** Read once, when the first journal is made: a missing file shows then, not at the first commit. */
 let scripts: Readonly<Record<ScriptName, Script>> | undefined;
 
+function readLua(name: ScriptName): string {
+  return readFileSync(new URL(`scripts/${name}.lua`, import.meta.url), 'utf8');
+}
+
 function readScripts(): Readonly<Record<ScriptName, Script>> {
-  const read = Object.fromEntries(scriptNames.map((name) => [name, readScript(name)]));
+  const read = Object.fromEntries(scriptNames.map((name) => [name, createScript(name, readLua(name))]));
   return read as Record<ScriptName, Script>;
 }
 

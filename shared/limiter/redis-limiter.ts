@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from '../log/log.ts';
 import type { Redis } from '../redis/client.ts';
+import { createScript, runScript } from '../redis/script.ts';
 import type { ClockOffset } from './clock-offset.ts';
 import { localLease, type SlotLimiter } from './limiter.ts';
 import { slotScript } from './slot-script.ts';
@@ -30,7 +31,7 @@ export interface RedisLimiterOptions {
   readonly now?: () => number;
 }
 
-const scriptSha = createHash('sha1').update(slotScript).digest('hex');
+const script = createScript('slots', slotScript);
 const warnEveryMs = 60_000;
 
 export function createRedisLimiter(options: RedisLimiterOptions): SlotLimiter {
@@ -61,25 +62,9 @@ export function createRedisLimiter(options: RedisLimiterOptions): SlotLimiter {
 
 /** One request for slots, on Redis' own clock. */
 export async function askForSlots(redis: Redis, key: string, wanted: number, spacingUs: number): Promise<SlotAnswer> {
-  const reply = await evaluate(redis, key, [wanted, spacingUs, horizonUs, pieceUs]);
-  if (!isTriple(reply))
-    throw new Error(`Redis answered ${JSON.stringify(reply)} to a request for slots; nothing was sent with it.`);
-  const [nowUs, count, us] = reply;
+  const reply = await runScript(redis, script, [key], [wanted, spacingUs, horizonUs, pieceUs]);
+  const [nowUs, count, us] = [reply.integer(0), reply.integer(1), reply.integer(2)];
   return count === 0 ? { nowUs, waitUs: us } : { nowUs, firstUs: us, count };
-}
-
-async function evaluate(redis: Redis, key: string, args: number[]): Promise<unknown> {
-  try {
-    return await redis.evalsha(scriptSha, 1, key, ...args);
-  } catch (error) {
-    // A Redis that was restarted does not know the script.
-    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-    return await redis.eval(slotScript, 1, key, ...args);
-  }
-}
-
-function isTriple(reply: unknown): reply is [number, number, number] {
-  return Array.isArray(reply) && reply.length === 3 && reply.every((part) => typeof part === 'number');
 }
 
 /** The name of a limit never shows the credential. */

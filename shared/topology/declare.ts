@@ -47,11 +47,11 @@ function stateBefore(known: Topology | 'missing', exchangeExists: boolean): Decl
 }
 
 /**
- * Classic whatever the virtual host's default is: quorum queues count deliveries and drop at a limit. No limits of length,
+ * No arguments: a classic queue, as LavinMQ has them. No limits of length,
  * age or deliveries, no dead-lettering by the broker: each loses usage. No `x-consumer-timeout`: LavinMQ has none by
  * default, RabbitMQ 3.10 knows no such argument, and its 30 minutes only cost a redelivery.
  */
-const durableQueue = { durable: true, arguments: { 'x-queue-type': 'classic' } };
+const durableQueue = { durable: true };
 
 async function declareOn(channel: Channel, namespace: string, topology: Topology): Promise<void> {
   const exchange = usageExchange(namespace);

@@ -61,23 +61,58 @@ export function registerConsumerMetrics(registry: Registry, view: ConsumerView):
     },
   });
   counter('tallyman_consumer_events_total', 'Events counted', ({ events }) => events);
-  counter('tallyman_consumer_events_billed_total', 'Events in the entries that the provider accepted', ({ billedEvents }) => billedEvents);
-  counter('tallyman_consumer_duplicate_events_total', 'Events left out because their id was remembered', ({ duplicates }) => duplicates);
-  counter('tallyman_consumer_unreadable_messages_total', 'Messages moved to the dead-letter queue', ({ unreadable }) => unreadable);
-  counter('tallyman_consumer_journal_unanswered_total', 'Journal writes without an answer, repeated as they were', ({ unansweredWrites }) => unansweredWrites);
-  counter('tallyman_consumer_dedup_ids_forgotten_early_total', 'Event ids forgotten before the dedup window was over, because the table was full', ({ idsForgottenEarly }) => idsForgottenEarly);
+  counter(
+    'tallyman_consumer_events_billed_total',
+    'Events in the entries that the provider accepted',
+    ({ billedEvents }) => billedEvents,
+  );
+  counter(
+    'tallyman_consumer_duplicate_events_total',
+    'Events left out because their id was remembered',
+    ({ duplicates }) => duplicates,
+  );
+  counter(
+    'tallyman_consumer_unreadable_messages_total',
+    'Messages moved to the dead-letter queue',
+    ({ unreadable }) => unreadable,
+  );
+  counter(
+    'tallyman_consumer_journal_unanswered_total',
+    'Journal writes without an answer, repeated as they were',
+    ({ unansweredWrites }) => unansweredWrites,
+  );
+  counter(
+    'tallyman_consumer_dedup_ids_forgotten_early_total',
+    'Event ids forgotten before the dedup window was over, because the table was full',
+    ({ idsForgottenEarly }) => idsForgottenEarly,
+  );
   gauge('tallyman_consumer_dedup_ids', 'Event ids remembered', () => total(({ core }) => core.memory.ids.size));
-  gauge('tallyman_consumer_dedup_bytes', 'Memory of the remembered event ids', () => total(({ core }) => core.memory.ids.bytes));
-  gauge('tallyman_consumer_messages_held', 'Messages delivered and not acked yet', () => total(({ core }) => core.held));
-  gauge('tallyman_consumer_events_open', 'Events counted and not sealed yet', () => total(({ core }) => core.memory.open.events));
-  gauge('tallyman_consumer_entries_pending', 'Entries of sealed sets that have not settled', () => total(({ core }) => core.flight.unsettled));
-  gauge('tallyman_consumer_entries_deferred', 'Entries that the journal keeps for a later attempt', () => total(({ core }) => core.flight.deferred));
+  gauge('tallyman_consumer_dedup_bytes', 'Memory of the remembered event ids', () =>
+    total(({ core }) => core.memory.ids.bytes),
+  );
+  gauge('tallyman_consumer_messages_held', 'Messages delivered and not acked yet', () =>
+    total(({ core }) => core.held),
+  );
+  gauge('tallyman_consumer_events_open', 'Events counted and not sealed yet', () =>
+    total(({ core }) => core.memory.open.events),
+  );
+  gauge('tallyman_consumer_entries_pending', 'Entries of sealed sets that have not settled', () =>
+    total(({ core }) => core.flight.unsettled),
+  );
+  gauge('tallyman_consumer_entries_deferred', 'Entries that the journal keeps for a later attempt', () =>
+    total(({ core }) => core.flight.deferred),
+  );
   gauge('tallyman_consumer_oldest_held_seconds', 'How long the oldest unsealed message has been held', () => {
     let oldestMs = 0;
-    for (const { core } of view.runners()) oldestMs = Math.max(oldestMs, performance.now() - core.memory.open.heldSinceMs);
+    for (const { core } of view.runners())
+      oldestMs = Math.max(oldestMs, performance.now() - core.memory.open.heldSinceMs);
     return oldestMs / 1000;
   });
   gauge('tallyman_consumer_shards_owned', 'Shards that this consumer owns', () => total(() => 1));
   gauge('tallyman_consumer_members', 'Members of the cluster, as this one sees it', view.members);
-  gauge('tallyman_consumer_halted', '1 while everything stands still because Redis lost writes and a person has to look', () => (view.halted() ? 1 : 0));
+  gauge(
+    'tallyman_consumer_halted',
+    '1 while everything stands still because Redis lost writes and a person has to look',
+    () => (view.halted() ? 1 : 0),
+  );
 }

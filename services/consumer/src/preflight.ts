@@ -19,7 +19,10 @@ export async function checkRedis(redis: Redis, log: Logger): Promise<void> {
   const redisMs = Number(seconds) * 1000 + Number(microseconds) / 1000;
   const skewMs = redisMs < sentAtMs ? sentAtMs - redisMs : Math.max(0, redisMs - receivedAtMs);
   if (skewMs > clockToleranceMs) {
-    log.warn({ skewMs: Math.round(skewMs) }, 'The clocks of this machine and of Redis differ. Usage is counted right; times in logs and defaults of event times are off. Run NTP on both.');
+    log.warn(
+      { skewMs: Math.round(skewMs) },
+      'The clocks of this machine and of Redis differ. Usage is counted right; times in logs and defaults of event times are off. Run NTP on both.',
+    );
   }
 }
 
@@ -28,7 +31,10 @@ async function checkPersistence(redis: Redis, log: Logger): Promise<void> {
   try {
     settings = await readConfig(redis);
   } catch (error) {
-    log.info({ error }, 'Redis does not tell its configuration (managed services forbid it). Make sure that acknowledged writes survive a failover.');
+    log.info(
+      { error },
+      'Redis does not tell its configuration (managed services forbid it). Make sure that acknowledged writes survive a failover.',
+    );
     return;
   }
   const appendOnly = settings.get('appendonly');
@@ -41,7 +47,10 @@ async function checkPersistence(redis: Redis, log: Logger): Promise<void> {
   }
   const eviction = settings.get('maxmemory-policy');
   if (eviction !== undefined && eviction !== 'noeviction') {
-    log.error({ 'maxmemory-policy': eviction }, 'Redis may evict the journal when its memory is full. Run: redis-cli CONFIG SET maxmemory-policy noeviction.');
+    log.error(
+      { 'maxmemory-policy': eviction },
+      'Redis may evict the journal when its memory is full. Run: redis-cli CONFIG SET maxmemory-policy noeviction.',
+    );
   }
 }
 
@@ -57,11 +66,17 @@ async function readConfig(redis: Redis): Promise<Map<string, string>> {
 export function checkBroker(session: BrokerSession, log: Logger): void {
   const { product, version } = session.server;
   if (product !== 'LavinMQ') {
-    log.info({ product, version }, 'The broker is not LavinMQ, which is what Tallyman is made for; any AMQP 0-9-1 broker whose confirms mean durable will do.');
+    log.info(
+      { product, version },
+      'The broker is not LavinMQ, which is what Tallyman is made for; any AMQP 0-9-1 broker whose confirms mean durable will do.',
+    );
     return;
   }
   if (isOlder(version, leastLavinMq)) {
-    log.error({ version }, 'This LavinMQ confirms messages before they are on disk: a power loss can lose usage that was answered 202. Upgrade to 2.9.1 or later.');
+    log.error(
+      { version },
+      'This LavinMQ confirms messages before they are on disk: a power loss can lose usage that was answered 202. Upgrade to 2.9.1 or later.',
+    );
   }
 }
 

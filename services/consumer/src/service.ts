@@ -106,9 +106,17 @@ export class ConsumerService implements Service {
     const { namespace, shards } = this.#config;
     const catalog = this.#catalog;
     const dispatcher = this.#dispatcher;
-    if (catalog === undefined || dispatcher === undefined) throw new Error('A member needs a catalog and a dispatcher.');
+    if (catalog === undefined || dispatcher === undefined)
+      throw new Error('A member needs a catalog and a dispatcher.');
     const { signal } = this.#stopping;
-    const topology = await untilTopology({ redis, namespace, shards, session: () => this.#session, log: this.#log, signal });
+    const topology = await untilTopology({
+      redis,
+      namespace,
+      shards,
+      session: () => this.#session,
+      log: this.#log,
+      signal,
+    });
     await catalog.untilKnown(signal);
     signal.throwIfAborted();
     const name = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
@@ -144,8 +152,18 @@ export class ConsumerService implements Service {
     const { signal } = this.#stopping;
     try {
       for (;;) {
-        this.#log.error({ reason: this.#haltReason }, 'Halted: Redis contradicts what this consumer has seen. No usage is lost or sent; a person has to run npm run recover.');
-        const topology = await untilTopology({ redis, namespace, shards, session: () => this.#session, log: this.#log, signal });
+        this.#log.error(
+          { reason: this.#haltReason },
+          'Halted: Redis contradicts what this consumer has seen. No usage is lost or sent; a person has to run npm run recover.',
+        );
+        const topology = await untilTopology({
+          redis,
+          namespace,
+          shards,
+          session: () => this.#session,
+          log: this.#log,
+          signal,
+        });
         if (topology.incarnation !== incarnation) break;
         await sleep(haltedPollMs, undefined, { signal });
       }
@@ -208,4 +226,3 @@ export class ConsumerService implements Service {
     return { ready: reasons.length === 0, state: this.#lifecycle.state, reasons };
   }
 }
-

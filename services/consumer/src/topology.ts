@@ -57,7 +57,12 @@ async function look({ redis, namespace, shards, session, log }: TopologyWait): R
   }
 }
 
-async function refuseOtherShards(redis: Redis, namespace: string, shards: number, faults: readonly string[]): Promise<void> {
+async function refuseOtherShards(
+  redis: Redis,
+  namespace: string,
+  shards: number,
+  faults: readonly string[],
+): Promise<void> {
   const topology = await readTopology(redis, namespace).catch(() => 'missing' as const);
   if (topology !== 'missing' && topology.shards !== shards) throw new ConfigError([...faults]);
 }

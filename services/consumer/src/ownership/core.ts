@@ -91,7 +91,10 @@ export class OwnershipCore {
 
   constructor(limits: OwnershipLimits) {
     this.#limits = limits;
-    this.#tenures = Array.from({ length: limits.shards }, () => ({ mode: 'free', retryAtMs: Number.NEGATIVE_INFINITY }));
+    this.#tenures = Array.from({ length: limits.shards }, () => ({
+      mode: 'free',
+      retryAtMs: Number.NEGATIVE_INFINITY,
+    }));
   }
 
   /** This consumer counts as a member: its heartbeat was answered and it has a broker. */
@@ -164,18 +167,27 @@ export class OwnershipCore {
     if (seen !== undefined && (answer.epoch <= seen.epoch || answer.next < seen.next)) {
       this.#tenures[shard] = { mode: 'releasing' };
       this.#effects.push({ type: 'release', shard, epoch: answer.epoch });
-      this.#halt(shard, `its journal is at epoch ${answer.epoch}, set ${answer.next}, after epoch ${seen.epoch}, set ${seen.next} was seen`);
+      this.#halt(
+        shard,
+        `its journal is at epoch ${answer.epoch}, set ${answer.next}, after epoch ${seen.epoch}, set ${seen.next} was seen`,
+      );
       return;
     }
     this.#seen.set(shard, { epoch: answer.epoch, next: answer.next });
     const deadlineMs = askedAtMs + leaseMs * leaseTtlPart;
-    this.#tenures[shard] = { mode: 'owned', epoch: answer.epoch, renewAtMs: askedAtMs + leaseMs * renewPart, renewing: false };
+    this.#tenures[shard] = {
+      mode: 'owned',
+      epoch: answer.epoch,
+      renewAtMs: askedAtMs + leaseMs * renewPart,
+      renewing: false,
+    };
     this.#effects.push({ type: 'start_shard', shard, epoch: answer.epoch, deadlineMs });
   }
 
   #renewAnswered(event: OwnershipEvent & { type: 'renew_answered' }, nowMs: number): void {
     const tenure = this.#tenures[event.shard];
-    if (tenure === undefined || (tenure.mode !== 'owned' && tenure.mode !== 'leaving') || tenure.epoch !== event.epoch) return;
+    if (tenure === undefined || (tenure.mode !== 'owned' && tenure.mode !== 'leaving') || tenure.epoch !== event.epoch)
+      return;
     tenure.renewing = false;
     const { leaseMs } = this.#limits;
     if (event.answer?.answer === 'ok') {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { heartbeatMaxS } from '../../../../shared/amqp/broker-url.ts';
 import type { BrokerConnection, BrokerSession } from '../../../../shared/amqp/connection.ts';
 import type { ShardJournal } from '../../../../shared/journal/journal.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
@@ -27,7 +28,7 @@ export interface MemberOptions {
   readonly leaseMs: number;
   readonly drainMs: number;
   readonly callTimeoutMs: number;
-  readonly shard: Omit<ShardLimits, 'shard' | 'incarnation' | 'callTimeoutMs' | 'drive'>;
+  readonly shard: Omit<ShardLimits, 'shard' | 'incarnation' | 'callTimeoutMs' | 'strandedMs' | 'drive'>;
 }
 
 /** What a member needs of the dispatcher of calls. */
@@ -56,6 +57,8 @@ export interface MemberPorts {
 
 const tickMs = 20;
 const callsPollMs = 5;
+/** Brokers give a connection up after about two heartbeats without a word. */
+const strandedMs = 3 * heartbeatMaxS * 1000;
 
 const random: RandomSource = { number: Math.random, token: () => randomBytes(16).toString('hex') };
 
@@ -195,7 +198,10 @@ export class Member {
     try {
       const { members, incarnation } = await this.#ports.membership.heartbeat(this.name, ttlMs);
       if (incarnation === this.#options.incarnation) this.#post({ type: 'heartbeat_answered', members });
-      else if (!this.#over) this.#ports.halted(`The topology's incarnation was ${this.#options.incarnation} and is ${incarnation ?? 'gone'}.`);
+      else if (!this.#over)
+        this.#ports.halted(
+          `The topology's incarnation was ${this.#options.incarnation} and is ${incarnation ?? 'gone'}.`,
+        );
     } catch (error) {
       this.#ports.log.debug({ error }, 'A heartbeat was not answered.');
       this.#post({ type: 'heartbeat_answered', members: undefined });
@@ -245,7 +251,14 @@ export class Member {
   #startShard(shard: number, epoch: number, deadlineMs: number): void {
     const { namespace, incarnation, callTimeoutMs } = this.#options;
     const { dispatcher, deadLetters, catalog, needCatalog } = this.#ports;
-    const limits: ShardLimits = { ...this.#options.shard, shard, incarnation, callTimeoutMs, drive: defaultDriveLimits };
+    const limits: ShardLimits = {
+      ...this.#options.shard,
+      shard,
+      incarnation,
+      callTimeoutMs,
+      strandedMs,
+      drive: defaultDriveLimits,
+    };
     const log = this.#ports.log.child({ shard, epoch });
     const core = new ShardCore(limits, deadlineMs, catalog(), random);
     const runner = new ShardRunner(core, {
@@ -269,9 +282,11 @@ export class Member {
   async #ended(shard: number, runner: ShardRunner, reason: EndReason, log: Logger): Promise<void> {
     this.#ports.dispatcher.remove(runner);
     if (reason === 'released') log.info('Gave a shard back.');
-    else log.warn({ reason }, 'Lost a shard: what it had not sealed is discarded and delivered again to its next owner.');
+    else
+      log.warn({ reason }, 'Lost a shard: what it had not sealed is discarded and delivered again to its next owner.');
     // Not claimed again by this process while calls of the old tenure run: they would share lanes with the new ones.
-    while (this.#ports.dispatcher.inFlightOf(runner) > 0) await new Promise((resolve) => setTimeout(resolve, callsPollMs));
+    while (this.#ports.dispatcher.inFlightOf(runner) > 0)
+      await new Promise((resolve) => setTimeout(resolve, callsPollMs));
     if (this.#runners.get(shard) === runner) {
       this.#runners.delete(shard);
       addTotals(this.#ports.past, runner);

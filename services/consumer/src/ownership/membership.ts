@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { runScript, type Script, type ScriptClient } from '../../../../shared/journal/script.ts';
+import { createScript, runScript, type ScriptClient } from '../../../../shared/redis/script.ts';
 import { clusterKeyPrefix } from '../../../../shared/topology/names.ts';
 
 /**
@@ -17,19 +16,16 @@ export interface Membership {
   withdraw(member: string): Promise<void>;
 }
 
-const heartbeatBody = `
+const heartbeatScript = createScript(
+  'heartbeat',
+  `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[2]), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
 return {redis.call('HGET', KEYS[2], 'incarnation') or '', redis.call('ZRANGE', KEYS[1], 0, -1)}
-`;
-
-const heartbeatScript: Script = {
-  name: 'heartbeat',
-  body: heartbeatBody,
-  sha1: createHash('sha1').update(heartbeatBody).digest('hex'),
-};
+`,
+);
 
 export function createMembership(redis: ScriptClient, namespace: string): Membership {
   const prefix = clusterKeyPrefix(namespace);

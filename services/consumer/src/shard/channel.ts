@@ -37,7 +37,9 @@ export class ShardChannel {
   async consume(prefetch: number): Promise<void> {
     await this.#channel.prefetch(prefetch, false);
     const previous = this.#consumerTag;
-    const { consumerTag } = await this.#channel.consume(this.#queue, (message) => this.#receive(message), { noAck: false });
+    const { consumerTag } = await this.#channel.consume(this.#queue, (message) => this.#receive(message), {
+      noAck: false,
+    });
     this.#consumerTag = consumerTag;
     if (previous !== undefined) await this.#channel.cancel(previous);
   }

@@ -32,7 +32,9 @@ export class Cursors {
       const [version, touched, ranges] = text.split(';');
       const sealed = ranges === undefined ? undefined : SequenceRanges.parse(ranges);
       if (version !== formatVersion || sealed === undefined) {
-        throw new Error(`The journal's cursor ${key} has a format that this version cannot read: ${text.slice(0, 100)}.`);
+        throw new Error(
+          `The journal's cursor ${key} has a format that this version cannot read: ${text.slice(0, 100)}.`,
+        );
       }
       this.#cursors.set(key, { sealed, open: undefined, touchedAtMs: Number(touched) * 1000 });
     }

@@ -39,7 +39,8 @@ export class PrefetchTuner {
   /** Told with every answer which set is in flight, to know how long flights last. */
   settle(pendingSet: number | undefined, nowMs: number): void {
     if (this.#flight?.set === pendingSet) return;
-    if (this.#flight !== undefined) this.#longestFlightMs = Math.max(this.#longestFlightMs, nowMs - this.#flight.sinceMs);
+    if (this.#flight !== undefined)
+      this.#longestFlightMs = Math.max(this.#longestFlightMs, nowMs - this.#flight.sinceMs);
     this.#flight = pendingSet === undefined ? undefined : { set: pendingSet, sinceMs: nowMs };
   }
 

@@ -140,7 +140,10 @@ export class ShardRunner implements CallSource {
       this.post({ type: 'loaded', state, askedAtMs });
     } catch (error) {
       if (this.core.life !== 'loading') return;
-      this.#ports.log.warn({ error }, 'The journal of a shard could not be read; its usage waits in the broker. Trying again.');
+      this.#ports.log.warn(
+        { error },
+        'The journal of a shard could not be read; its usage waits in the broker. Trying again.',
+      );
       setTimeout(() => void this.#load(failures + 1), delayMs(retryPolicy, failures + 1, Math.random()));
     }
   }
@@ -203,7 +206,10 @@ export class ShardRunner implements CallSource {
     const open = this.#open;
     if (open?.generation !== generation || open.channel === undefined) return;
     action(open.channel).catch((error: unknown) => {
-      this.#ports.log.warn({ error, queue: this.#ports.queue }, 'A channel broke while its consumer was changed; it is opened again.');
+      this.#ports.log.warn(
+        { error, queue: this.#ports.queue },
+        'A channel broke while its consumer was changed; it is opened again.',
+      );
       this.#lost(open);
     });
   }
@@ -230,8 +236,14 @@ export class ShardRunner implements CallSource {
     try {
       await this.#ports.deadLetters.publish(message, error.reason, error.message);
     } catch (cause) {
-      this.#ports.log.warn({ error: cause, reason: error.reason }, 'An unreadable message could not be dead-lettered yet; it stays in its queue. Trying again.');
-      setTimeout(() => void this.#bury(generation, message, error, failures + 1), delayMs(retryPolicy, failures + 1, Math.random()));
+      this.#ports.log.warn(
+        { error: cause, reason: error.reason },
+        'An unreadable message could not be dead-lettered yet; it stays in its queue. Trying again.',
+      );
+      setTimeout(
+        () => void this.#bury(generation, message, error, failures + 1),
+        delayMs(retryPolicy, failures + 1, Math.random()),
+      );
       return;
     }
     this.#ports.log.error(

@@ -1,4 +1,10 @@
-import { formatDecimal, maxSignificantDigits, splitDecimal, Sum, type Decimal } from '../../../../shared/decimal/decimal.ts';
+import {
+  formatDecimal,
+  maxSignificantDigits,
+  splitDecimal,
+  Sum,
+  type Decimal,
+} from '../../../../shared/decimal/decimal.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
 import { shardName } from '../../../../shared/topology/names.ts';
 import type { Meter } from '../provider/provider.ts';
@@ -85,7 +91,11 @@ function linesOf(count: Count, meter: Meter | undefined): Line[] {
 function refusedLine(count: Count, refusal: string): Line {
   const { tally } = count;
   const value =
-    tally.kind === 'each' ? formatDecimal(total(tally.values)) : tally.kind === 'sum' ? tally.sum.toString() : tally.value;
+    tally.kind === 'each'
+      ? formatDecimal(total(tally.values))
+      : tally.kind === 'sum'
+        ? tally.sum.toString()
+        : tally.value;
   return { value, timestampMs: count.newestMs, events: count.events, refusal };
 }
 

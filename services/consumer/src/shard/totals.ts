@@ -10,7 +10,11 @@ const totalVersion = '1';
  * `<hour, unix seconds>/<account>/<meter>`, value `1;<sum>;<events>;<entries>`. The sum is empty for meters whose
  * values do not add up.
  */
-export function addToTotals(totals: Map<string, string>, entries: readonly Entry[], meters: ReadonlyMap<string, Meter>): Map<string, string> {
+export function addToTotals(
+  totals: Map<string, string>,
+  entries: readonly Entry[],
+  meters: ReadonlyMap<string, Meter>,
+): Map<string, string> {
   const changed = new Map<string, { sum: Decimal | undefined; events: number; entries: number }>();
   for (const entry of entries) {
     const hour = Math.floor(entry.windowStartMs / hourMs) * (hourMs / 1000);

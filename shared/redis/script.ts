@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 
-/** A Lua script of `scripts/`, which Redis runs as one write: all of it or nothing, and nobody else in between. */
+/** A Lua script, which Redis runs as one write: all of it or nothing, and nobody else in between. */
 export interface Script {
   readonly name: string;
   readonly body: string;
@@ -15,8 +14,7 @@ export interface ScriptClient {
   callBuffer(command: string, args: ScriptArgument[]): Promise<unknown>;
 }
 
-export function readScript(name: string): Script {
-  const body = readFileSync(new URL(`scripts/${name}.lua`, import.meta.url), 'utf8');
+export function createScript(name: string, body: string): Script {
   return { name, body, sha1: createHash('sha1').update(body).digest('hex') };
 }
 
