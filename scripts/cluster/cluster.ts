@@ -29,7 +29,8 @@ export interface Cluster {
   readonly publishers: readonly RunningService[];
   readonly consumers: readonly RunningService[];
   addPublisher(): Promise<RunningService>;
-  addConsumer(): Promise<RunningService>;
+  /** With settings of its own, over those of the other consumers. */
+  addConsumer(own?: Settings): Promise<RunningService>;
   /** Drains publishers first, then consumers, so that nothing new arrives while those settle. */
   drain(): Promise<void>;
 }
@@ -66,18 +67,19 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     return member;
   }
   const addPublisher = () => add('publisher', publishers, { ...settings.publisher });
-  const addConsumer = () =>
+  const addConsumer = (own: Settings = {}) =>
     add('consumer', consumers, {
       ...shards,
       REDIS_URL: redisUrl,
       STRIPE_API_BASE: stripeApiBase,
       STRIPE_API_KEY: options.stripeApiKey ?? simulatorKey,
       ...settings.consumer,
+      ...own,
     });
 
   await Promise.all([
     ...Array.from({ length: options.publishers }, addPublisher),
-    ...Array.from({ length: options.consumers }, addConsumer),
+    ...Array.from({ length: options.consumers }, () => addConsumer()),
   ]);
   return {
     namespace,

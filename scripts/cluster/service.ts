@@ -101,7 +101,9 @@ export async function runScript(
   { name, env, args = [] }: ServiceOptions & { readonly args?: readonly string[] },
 ): Promise<void> {
   const file = `${projectFolder}scripts/${script}`;
-  const child = await nursery.spawn(name, process.execPath, [file, ...args], { env: { ...plainEnvironment(), ...env } });
+  const child = await nursery.spawn(name, process.execPath, [file, ...args], {
+    env: { ...plainEnvironment(), ...env },
+  });
   const exit = await child.exited;
   if (exit.code !== 0) throw new Error(`${script} ended with ${describe(exit)}:\n${await child.lastLines(20)}`);
 }

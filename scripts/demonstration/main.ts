@@ -15,7 +15,7 @@ try {
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);
   const isUsage = error instanceof UsageError;
-  process.stderr.write(isUsage ? `${message}\n\n${usage}` : `The demo failed: ${message}\n`);
+  process.stderr.write(isUsage ? `${message}\nSee ./scripts/demo --help.\n` : `The demo failed: ${message}\n`);
   process.exit(isUsage ? exitCodes.usage : exitCodes.failed);
 }
 
