@@ -31,6 +31,8 @@ export interface ShardLimits {
   readonly flushIntervalMs: number;
   readonly dedupWindowMs: number;
   readonly dedupMaxIds: number;
+  /** How long the broker may keep a message from everyone, because the consumer that has it is gone and it has not noticed. */
+  readonly strandedMs: number;
   /** A call's longest duration: none starts when the lease may end before it. */
   readonly callTimeoutMs: number;
   readonly drive: DriveLimits;
@@ -59,8 +61,6 @@ export class ShardCore {
   #generation = 0;
   #deadlineMs: number;
   #catalog: MeterCatalog;
-  /** Since when a due seal waits for a catalog that knows the set's meters. */
-  #catalogNeededSinceMs: number | undefined;
   #effects: ShardEffect[] = [];
 
   /** `deadlineMs`: when the lease ends unless it is renewed, monotonic. */
@@ -203,7 +203,6 @@ export class ShardCore {
   #discardIntake(): void {
     this.#gates.clear();
     this.memory.discardOpen(this.flight.next);
-    this.#catalogNeededSinceMs = undefined;
     this.#intake = { mode: 'closed' };
   }
 
@@ -276,7 +275,7 @@ export class ShardCore {
   #advance(nowMs: number): void {
     if (this.#life.mode === 'loading' || this.#life.mode === 'ended') return;
     this.flight.tick(nowMs);
-    if (this.#sealIsDue(nowMs) && this.#catalogKnowsTheSet(nowMs)) this.flight.seal(this.memory, this.#catalog, nowMs);
+    if (this.#sealIsDue(nowMs) && this.#catalogKnowsTheSet()) this.flight.seal(this.memory, this.#catalog, nowMs);
     const write = this.flight.nextWrite(nowMs, this.#mayCall());
     if (write !== undefined) this.#effects.push({ type: 'write', write });
     this.#ack();
@@ -306,18 +305,15 @@ export class ShardCore {
 
   /**
    * How events merge depends on their meter's formula, so a set with a meter that the catalog lacks waits for a newer
-   * catalog. A meter that is not in that one either does not exist.
+   * catalog. A meter does not exist if it is not in one that was asked for after its first event had come.
    */
-  #catalogKnowsTheSet(nowMs: number): boolean {
-    const { unknownMeters } = this.memory.open;
-    const known = [...unknownMeters].every((meter) => this.#catalog.meters.has(meter));
-    if (known || this.#catalog.askedAtMs >= (this.#catalogNeededSinceMs ?? Number.POSITIVE_INFINITY)) {
-      this.#catalogNeededSinceMs = undefined;
-      return true;
+  #catalogKnowsTheSet(): boolean {
+    for (const [meter, countedAtMs] of this.memory.open.unknownMeters) {
+      if (this.#catalog.meters.has(meter) || this.#catalog.askedAtMs >= countedAtMs) continue;
+      this.#effects.push({ type: 'need_catalog' });
+      return false;
     }
-    this.#catalogNeededSinceMs ??= nowMs;
-    this.#effects.push({ type: 'need_catalog' });
-    return false;
+    return true;
   }
 
   #ack(): void {

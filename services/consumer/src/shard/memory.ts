@@ -18,16 +18,21 @@ export class ShardMemory {
   /** Sets with remembered ids, oldest first; the time when each settled, Redis time, once it has. */
   readonly #idSets = new Map<number, number | undefined>();
   readonly #windowMs: number;
-  readonly #dedupWindowMs: number;
+  readonly #idLifeMs: number;
   readonly #dedupMaxIds: number;
   duplicateEvents = 0;
   countedEvents = 0;
   /** Ids forgotten before their time because the table was full. */
   idsForgottenEarly = 0;
 
-  constructor(limits: { readonly windowMs: number; readonly dedupWindowMs: number; readonly dedupMaxIds: number }) {
+  constructor(limits: {
+    readonly windowMs: number;
+    readonly dedupWindowMs: number;
+    readonly dedupMaxIds: number;
+    readonly strandedMs: number;
+  }) {
     this.#windowMs = limits.windowMs;
-    this.#dedupWindowMs = limits.dedupWindowMs;
+    this.#idLifeMs = limits.dedupWindowMs + limits.strandedMs;
     this.#dedupMaxIds = limits.dedupMaxIds;
   }
 
@@ -83,14 +88,16 @@ export class ShardMemory {
 
   /**
    * Sets whose ids may be forgotten when a set is committed whose oldest message was accepted at `oldestAcceptedMs`:
-   * settled longer before that than the window (invariant 4), or the oldest ones where the table is full.
+   * settled longer before that than the window (invariant 4), or the oldest ones where the table is full. The time that a
+   * message may be stranded comes on top: one that reached the broker within the window may be held for a frozen consumer
+   * while its shard's next owner counts younger ones.
    */
   forgettableIdSets(oldestAcceptedMs: number): number[] {
     const forgettable: number[] = [];
     let kept = this.ids.size;
     for (const [set, settledAtMs] of this.#idSets) {
       if (settledAtMs === undefined) break;
-      const expired = settledAtMs + this.#dedupWindowMs < oldestAcceptedMs;
+      const expired = settledAtMs + this.#idLifeMs < oldestAcceptedMs;
       if (!expired && kept <= this.#dedupMaxIds) break;
       if (!expired) this.idsForgottenEarly += this.ids.countOf(set);
       kept -= this.ids.countOf(set);

@@ -42,7 +42,7 @@ export function metersOf(...meters: readonly Meter[]): ReadonlyMap<string, Meter
 }
 
 export function catalogOf(...meters: readonly Meter[]): MeterCatalog {
-  return { meters: metersOf(...meters), askedAtMs: 0 };
+  return { meters: metersOf(...meters), askedAtMs: -1 };
 }
 
 export const requestsCatalog: MeterCatalog = catalogOf(meter('requests'));
@@ -96,6 +96,7 @@ export function shardLimits(said: Partial<ShardLimits> = {}): ShardLimits {
     flushIntervalMs: 5 * minuteMs,
     dedupWindowMs: hourMs,
     dedupMaxIds: 1_000_000,
+    strandedMs: minuteMs,
     callTimeoutMs: 5_000,
     drive: defaultDriveLimits,
     ...said,
