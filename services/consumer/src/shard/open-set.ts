@@ -42,10 +42,8 @@ export class OpenSet {
   oldestAcceptedMs = Number.POSITIVE_INFINITY;
   /** Since when it holds anything, monotonic. */
   heldSinceMs = Number.POSITIVE_INFINITY;
-  /** When it last counted an event of a meter that the catalog does not have, monotonic. */
-  unknownMeterAtMs: number | undefined;
-  /** Names of such meters. */
-  readonly unknownMeters = new Set<string>();
+  /** Meters that the catalog did not have, and when the first event of each was counted, monotonic. */
+  readonly unknownMeters = new Map<string, number>();
 
   takeMessage(acceptedAtMs: number, nowMs: number): void {
     this.messages++;
@@ -72,10 +70,7 @@ export class OpenSet {
       };
       this.counts.set(key, count);
     }
-    if (meter === undefined) {
-      this.unknownMeterAtMs = nowMs;
-      this.unknownMeters.add(event.meter);
-    }
+    if (meter === undefined && !this.unknownMeters.has(event.meter)) this.unknownMeters.set(event.meter, nowMs);
     addTo(count, event.value, timestampMs);
     this.events++;
   }
