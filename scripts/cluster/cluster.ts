@@ -24,6 +24,8 @@ export interface ClusterOptions {
 /** Publishers, consumers and a simulator, each a real process, on the given broker and Redis. */
 export interface Cluster {
   readonly namespace: string;
+  readonly amqpUrl: string;
+  readonly redisUrl: string;
   readonly stripeApiBase: string;
   readonly simulator: RunningService | undefined;
   readonly publishers: readonly RunningService[];
@@ -83,6 +85,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   ]);
   return {
     namespace,
+    amqpUrl,
+    redisUrl,
     stripeApiBase,
     simulator,
     publishers,

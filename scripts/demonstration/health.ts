@@ -7,7 +7,8 @@ const complaintsShown = 5;
 const warnLevel = 40;
 
 export function membersOf({ simulator, publishers, consumers }: Cluster): readonly RunningService[] {
-  return [...(simulator === undefined ? [] : [simulator]), ...publishers, ...consumers];
+  const numbered = [...publishers, ...consumers].toSorted((left, right) => compareNames(left.name, right.name));
+  return [...(simulator === undefined ? [] : [simulator]), ...numbered];
 }
 
 /** Rejects when a service has ended by itself, with what it said last: nothing good can come of waiting then. */
@@ -28,6 +29,11 @@ export async function complaints(cluster: Cluster): Promise<string> {
     }),
   );
   return all.flat().join('\n');
+}
+
+/** `consumer-2` before `consumer-10`. */
+export function compareNames(left: string, right: string): number {
+  return left.localeCompare(right, 'en', { numeric: true });
 }
 
 function isComplaint(line: string): boolean {

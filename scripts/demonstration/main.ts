@@ -68,7 +68,7 @@ async function run(
   if (ended.early || cluster === undefined) return ended.code;
   if (ended.code !== exitCodes.balanced) say(await complaints(cluster));
   if (options.keep) {
-    say(addresses(cluster, nursery));
+    say(addresses(cluster, nursery, options.external));
     await interrupted;
   }
   return ended.code;
@@ -81,10 +81,13 @@ function nextSignal(): Promise<number> {
   ]);
 }
 
-function addresses(cluster: Cluster, nursery: Nursery): string {
+function addresses(cluster: Cluster, nursery: Nursery, external: boolean): string {
   const members = membersOf(cluster).filter(({ exit }) => exit === undefined);
+  // Private services were made for this run, password and all; those of the caller have theirs for themselves.
+  const backing = external ? [] : [['broker', cluster.amqpUrl] as const, ['Redis', cluster.redisUrl] as const];
   return [
     'Everything runs on until Ctrl-C:',
+    ...backing.map(([name, url]) => `  ${name.padEnd(18)} ${url}`),
     ...members.map(({ name, url }) => `  ${name.padEnd(18)} ${url}  (/metrics, /readyz)`),
     `  ${'ledger'.padEnd(18)} ${cluster.stripeApiBase}/_sim/ledger`,
     `  ${'logs'.padEnd(18)} ${nursery.folder}/*.log`,

@@ -2,6 +2,7 @@ import { fetchLedger } from '../audit.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { RunningService } from '../cluster/service.ts';
 import type { Progress } from '../load/part.ts';
+import { compareNames } from './health.ts';
 
 /** Where the usage is, at one moment. Counts of usage events unless it says otherwise. */
 export interface Snapshot extends Progress {
@@ -51,7 +52,7 @@ export class Observer {
       // A set that a killed consumer had half sent is counted by its heir as well.
       billed: Math.min(billed, progress.durable),
       meterEvents: ledger.events,
-      owners: consumers.toSorted((left, right) => left.name.localeCompare(right.name, 'en', { numeric: true })),
+      owners: consumers.toSorted((left, right) => compareNames(left.name, right.name)),
       isSettled: shards === shardsDefault && consumers.every(({ unsettled }) => unsettled === 0),
     };
   }
