@@ -1,0 +1,231 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { Registry } from 'prom-client';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createMetrics } from '../metrics.ts';
+import type { Outcome } from '../outbox/outbox.ts';
+import type { PackedEvent } from '../outbox/packing.ts';
+import { intakeHandler, type IntakeOptions } from './handler.ts';
+
+const cleanups: (() => void)[] = [];
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0)) cleanup();
+});
+
+interface Intake {
+  readonly url: string;
+  readonly port: number;
+  readonly registry: Registry;
+  /** Every request's events, in turn. */
+  readonly submitted: (readonly PackedEvent[])[];
+  turnsAway: IntakeOptions['outbox']['turnsAway'];
+}
+
+/** The handler on a server of its own, with an outbox that answers at once. */
+async function start(options: Partial<IntakeOptions> = {}, outcome: Outcome = 'durable'): Promise<Intake> {
+  const registry = new Registry();
+  const metrics = createMetrics(registry, () => ({ unconfirmedMessages: 0, heldBytes: 0, connected: true }));
+  const submitted: (readonly PackedEvent[])[] = [];
+  const outbox: IntakeOptions['outbox'] = {
+    get turnsAway() {
+      return intake.turnsAway;
+    },
+    submit(events, _receivedAtMs, answer) {
+      submitted.push(events);
+      answer(outcome);
+    },
+  };
+  const limits = { bodyBytesMax: 10_000, readingBytesMax: 20_000, requestEventsMax: 20, meters: undefined };
+  const handle = intakeHandler({ ...limits, outbox, metrics, ...options });
+  const server = createServer((request, response) => {
+    void Promise.resolve(handle(request, response)).catch((error: unknown) => response.destroy(error as Error));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanups.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const intake: Intake = { url: `http://127.0.0.1:${port}/v1/events`, port, registry, submitted, turnsAway: undefined };
+  return intake;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly retryAfter: string | null;
+  readonly body: unknown;
+}
+
+async function post(
+  { url }: Intake,
+  body: string | Uint8Array<ArrayBuffer>,
+  headers: Record<string, string> = {},
+): Promise<Reply> {
+  const response = await fetch(url, {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/json', ...headers },
+  });
+  return { status: response.status, retryAfter: response.headers.get('retry-after'), body: await response.json() };
+}
+
+const event = { id: 'e1', customer: 'cus_a', meter: 'tokens' };
+const fault = (code: string) => ({ error: { code, message: expect.any(String) as string } });
+
+describe('a request', () => {
+  it('is answered with 202 and what became of each of its events', async () => {
+    const intake = await start();
+    const { status, body } = await post(
+      intake,
+      JSON.stringify([event, event, { ...event, value: 'much' }, { ...event, id: 'e2' }]),
+    );
+    expect(status).toBe(202);
+    expect(body).toEqual({
+      accepted: 2,
+      duplicates: 1,
+      rejected: [
+        { index: 2, id: 'e1', code: 'value_invalid', message: expect.stringMatching(/^value: got "much"/) as string },
+      ],
+    });
+    expect(intake.submitted.map((events) => events.length)).toEqual([2]);
+  });
+
+  it('may be NDJSON', async () => {
+    const intake = await start();
+    const lines = `${JSON.stringify(event)}\n\n{"id":\n${JSON.stringify({ ...event, id: 'e2' })}\n`;
+    const { status, body } = await post(intake, lines, { 'content-type': 'application/x-ndjson' });
+    expect([status, body]).toMatchObject([
+      202,
+      { accepted: 2, duplicates: 0, rejected: [{ index: 1, id: null, code: 'not_json' }] },
+    ]);
+  });
+
+  it('of nothing valid is answered with 400 and the same body, and nothing is submitted', async () => {
+    const intake = await start();
+    const { status, body } = await post(intake, '[{}, 7]');
+    expect([status, body]).toMatchObject([400, { accepted: 0, duplicates: 0, rejected: [{ index: 0 }, { index: 1 }] }]);
+    expect(intake.submitted).toEqual([]);
+  });
+
+  it('may be to a path with a query', async () => {
+    const intake = await start();
+    expect(
+      (
+        await fetch(`${intake.url}?source=test`, {
+          method: 'POST',
+          body: JSON.stringify(event),
+          headers: { 'content-type': 'application/json' },
+        })
+      ).status,
+    ).toBe(202);
+  });
+
+  it('is taken only with a meter of the list, if there is one', async () => {
+    const intake = await start({ meters: new Set(['storage']) });
+    expect((await post(intake, JSON.stringify(event))).body).toMatchObject({
+      rejected: [{ code: 'meter_not_allowed' }],
+    });
+  });
+
+  it.each([
+    [400, 'malformed_json', '{'],
+    [400, 'no_events', '[]'],
+    [400, 'no_events', ''],
+    [400, 'not_utf8', Buffer.from('{"customer":"Zo\xeb"}', 'latin1')],
+    [413, 'too_many_events', JSON.stringify(Array.from({ length: 21 }, () => event))],
+    [413, 'body_too_large', JSON.stringify([{ ...event, dimensions: { padding: 'x'.repeat(10_000) } }])],
+  ])('is answered with %d and %s: %.40s', async (status, code, body) => {
+    const intake = await start();
+    expect(await post(intake, body)).toEqual({ status, retryAfter: null, body: fault(code) });
+    expect(intake.submitted).toEqual([]);
+  });
+
+  it.each([
+    [415, 'unsupported_media_type', { 'content-type': 'text/plain' }],
+    [415, 'unsupported_encoding', { 'content-encoding': 'gzip' }],
+  ])('is answered with %d and %s for the headers %j', async (status, code, headers) => {
+    expect(await post(await start(), JSON.stringify(event), headers)).toEqual({
+      status,
+      retryAfter: null,
+      body: fault(code),
+    });
+  });
+
+  it.each([
+    ['broker_unavailable', 'broker_unavailable', '2'],
+    ['overloaded', 'overloaded', '1'],
+    ['expired', 'unconfirmed', '2'],
+  ] as const)('whose end is %s is answered with 503 and %s', async (outcome, code, retryAfter) => {
+    const intake = await start({}, outcome);
+    expect(await post(intake, JSON.stringify(event))).toEqual({ status: 503, retryAfter, body: fault(code) });
+  });
+
+  it.each([
+    ['GET', '/v1/events', 405],
+    ['POST', '/v1/event', 404],
+    ['POST', '/v1/events/', 404],
+  ])('%s %s is answered with %d', async (method, path, status) => {
+    const { url } = await start();
+    expect((await fetch(new URL(path, url), { method })).status).toBe(status);
+  });
+});
+
+describe('a body', () => {
+  it('is not waited for while the broker is away', async () => {
+    const intake = await start();
+    intake.turnsAway = 'broker_unavailable';
+    const socket = connect(intake.port, '127.0.0.1');
+    cleanups.push(() => socket.destroy());
+    socket.write(
+      'POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n',
+    );
+    const [answer] = (await once(socket.setEncoding('utf8'), 'data')) as [string];
+    expect(answer).toMatch(/^HTTP\/1.1 503 [^]*"broker_unavailable"/);
+  });
+
+  it('that grows too large without having said so is answered with 413, and the connection goes on', async () => {
+    const intake = await start();
+    const socket = connect(intake.port, '127.0.0.1').setEncoding('utf8');
+    cleanups.push(() => socket.destroy());
+    const head = 'POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
+    const chunk = `2000\r\n${'x'.repeat(0x2000)}\r\n`;
+    socket.write(`${head}transfer-encoding: chunked\r\n\r\n${chunk}${chunk}`);
+    const [tooLarge] = (await once(socket, 'data')) as [string];
+    expect(tooLarge).toMatch(/^HTTP\/1.1 413 [^]*"body_too_large"/);
+    const body = JSON.stringify(event);
+    socket.write(`${chunk}0\r\n\r\n${head}connection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    expect(await text(socket)).toMatch(/^HTTP\/1.1 202 [^]*"accepted":1/);
+  });
+
+  it('finds no room when too many are being read, and finds it when they are gone', async () => {
+    const intake = await start({ readingBytesMax: 1_000 });
+    const slow = connect(intake.port, '127.0.0.1');
+    slow.write('POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1001\r\n\r\n');
+    slow.write('x'.repeat(990));
+    const padded = JSON.stringify({ ...event, dimensions: { padding: 'x'.repeat(400) } });
+    const statuses: number[] = [];
+    while (statuses.at(-1) !== 503) statuses.push((await post(intake, padded)).status);
+    slow.destroy();
+    while (statuses.at(-1) !== 202) statuses.push((await post(intake, padded)).status);
+    expect(intake.submitted.length).toBeGreaterThan(0);
+  });
+});
+
+it('counts events and requests', async () => {
+  const intake = await start();
+  await post(intake, JSON.stringify([event, event, {}]));
+  await post(intake, '{');
+  const metrics = await intake.registry.getMetricsAsJSON();
+  const value = (name: string, labels = {}) =>
+    metrics
+      .find((metric) => metric.name === name)
+      ?.values.find((entry) => Object.entries(labels).every(([key, wanted]) => String(entry.labels[key]) === wanted))
+      ?.value;
+  expect(value('tallyman_publisher_events_accepted_total')).toBe(1);
+  expect(value('tallyman_publisher_events_duplicate_total')).toBe(1);
+  expect(value('tallyman_publisher_events_rejected_total', { code: 'customer_missing' })).toBe(1);
+  expect(value('tallyman_publisher_requests_total', { status: '202' })).toBe(1);
+  expect(value('tallyman_publisher_requests_total', { status: '400' })).toBe(1);
+});
