@@ -72,6 +72,8 @@ function configuration(port: number, httpPort: number | undefined): string {
     `listeners.tcp.1 = 127.0.0.1:${port}`,
     'log.console.level = warning',
     'disk_free_limit.absolute = 50MB',
+    // The usual strategy reads /proc, and the broker does not start where there is none.
+    'vm_memory_calculation_strategy = allocated',
   ];
   if (httpPort !== undefined) lines.push('management.tcp.ip = 127.0.0.1', `management.tcp.port = ${httpPort}`);
   return lines.map((line) => `${line}\n`).join('');
