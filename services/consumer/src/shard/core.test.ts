@@ -1,17 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  catalogOf,
-  dayMs,
-  entry,
-  hourMs,
-  meter,
-  minuteMs,
-  pendingSet,
-  shardState,
-  startRedisMs,
-  usageEvent,
-} from './testing.ts';
 import { TestShard, typesOf } from './test-shard.ts';
+import { hourMs, minuteMs, pendingSet, shardState, usageEvent } from './testing.ts';
 
 describe('ShardCore, loading', () => {
   it('reads the journal first, and opens a channel when it knows what was counted', () => {
@@ -248,143 +237,24 @@ describe('ShardCore, when its channel is lost', () => {
   });
 });
 
-describe('ShardCore, sealing', () => {
-  const full = { limits: { flushEvents: 3 } };
-
-  it('seals when the set is full', () => {
-    const shard = TestShard.open(full);
-    shard.deliver(1, { events: [usageEvent({ id: 'a' }), usageEvent({ id: 'b' })] });
-    shard.tick();
-    expect(shard.write).toBeUndefined();
-    shard.deliver(2);
-    shard.tick();
-    expect(shard.write).toMatchObject({ kind: 'commit', commit: { entries: [{ events: 3 }] } });
-  });
-
-  it('seals when its oldest message has been held for the interval, also without an event that counts', () => {
-    const shard = TestShard.open();
-    shard.deliver(1);
-    shard.tick(4 * minuteMs);
-    shard.deliver(2);
-    shard.tick(minuteMs - 1);
-    expect(shard.write).toBeUndefined();
-    shard.tick(1);
-    expect(shard.write?.kind).toBe('commit');
-  });
-
-  it('does not seal nothing', () => {
-    const shard = TestShard.open();
-    shard.tick(dayMs / 2);
-    expect(shard.writes).toEqual([]);
-  });
-
-  it('seals when half of the prefetch is held, so that the broker never has to stop', () => {
+describe('ShardCore, prefetch', () => {
+  it('grows on an open channel, and is asked of the next one from the start', () => {
     const shard = TestShard.open({ limits: { flushEvents: 1_000_000 } });
-    for (let sequence = 1; sequence < 2_000; sequence++) shard.deliver(sequence);
     shard.tick();
-    expect(shard.write).toBeUndefined();
-    shard.deliver(2_000);
+    for (let sequence = 1; sequence < 1_000; sequence++) shard.deliver(sequence);
+    const [effect] = shard.tick(5_000);
+    expect(effect).toMatchObject({ type: 'set_prefetch', generation: 1 });
+    expect(shard.core.prefetch).toBeGreaterThan(4_000);
+    expect(shard.step({ type: 'channel_lost', generation: 1 })).toEqual([
+      { type: 'open_channel', generation: 2, prefetch: shard.core.prefetch },
+    ]);
+  });
+
+  it('is not changed while there is no channel', () => {
+    const shard = TestShard.open({ limits: { flushEvents: 1_000_000 } });
     shard.tick();
-    expect(shard.write?.kind).toBe('commit');
-  });
-
-  it('does not seal while a set is pending: the next one grows', () => {
-    const shard = TestShard.open(full);
-    for (let sequence = 1; sequence <= 3; sequence++) shard.deliver(sequence);
-    shard.tick();
-    for (let sequence = 4; sequence <= 12; sequence++) shard.deliver(sequence);
-    shard.tick(hourMs);
-    shard.answer();
-    shard.settle();
-    expect(shard.writes.flatMap((write) => (write.kind === 'commit' ? [write.commit.entries[0]?.events] : []))).toEqual(
-      [3, 9],
-    );
-  });
-
-  it('keeps the age of a set that waited for the one before it', () => {
-    const shard = TestShard.open();
-    shard.deliver(1);
-    shard.commit();
-    shard.deliver(2);
-    shard.nowMs += 6 * minuteMs;
-    shard.settle();
-    expect(shard.kinds()).toEqual(['commit', 'mark', 'complete', 'commit', 'mark', 'complete']);
-  });
-
-  // A sidecar whose clock is an hour ahead would make ids expire an hour early.
-  it('takes no message for newer than Redis says it can be', () => {
-    const idSets = [
-      { set: 1, settledAtMs: startRedisMs - 30 * minuteMs, ids: [{ slot: 7, bytes: new Uint8Array(16) }] },
-    ];
-    const shard = TestShard.open({ state: shardState({ next: 2, idSets }) });
-    shard.deliver(1, { receivedAtMs: startRedisMs + hourMs });
-    shard.commit();
-    expect(shard.writes[0]).toMatchObject({ commit: { forgottenIdSets: [] } });
-  });
-
-  describe('with a meter that the catalog does not have', () => {
-    const tokens = { events: [usageEvent({ meter: 'tokens', value: '2' }), usageEvent({ meter: 'tokens', id: 'b' })] };
-
-    it('asks for a newer catalog first, and merges by the formula that it brings', () => {
-      const shard = TestShard.open();
-      shard.deliver(1, tokens);
-      expect(shard.tick(5 * minuteMs)).toEqual([{ type: 'need_catalog' }]);
-      shard.step({ type: 'catalog_read', catalog: catalogOf(meter('tokens')) });
-      expect(shard.write).toMatchObject({ commit: { entries: [{ meter: 'tokens', value: '3' }] } });
-    });
-
-    it('waits while the catalog is an older one', () => {
-      const shard = TestShard.open();
-      shard.deliver(1, tokens);
-      shard.tick(5 * minuteMs);
-      expect(shard.tick(minuteMs)).toEqual([{ type: 'need_catalog' }]);
-      expect(shard.write).toBeUndefined();
-    });
-
-    it('seals its events as dead once a catalog that was asked for later does not have it either', () => {
-      const shard = TestShard.open();
-      shard.deliver(1, tokens);
-      shard.tick(5 * minuteMs);
-      shard.step({ type: 'catalog_read', catalog: { ...catalogOf(), askedAtMs: shard.nowMs } });
-      expect(shard.write).toMatchObject({ commit: { entries: [{ refusal: expect.stringMatching(/^no_meter/) }] } });
-      shard.answer();
-      expect(shard.write).toMatchObject({
-        kind: 'progress',
-        parked: [
-          {
-            state: 'dead',
-            entry: entry({
-              identifier: expect.any(String),
-              meter: 'tokens',
-              value: '3',
-              events: 2,
-              windowStartMs: startRedisMs,
-              refusal: expect.any(String),
-            }),
-          },
-        ],
-      });
-    });
-
-    // A meter made after the catalog was asked for: usage of it came before the answer, and would have been dead.
-    it('does not take a meter for missing on the word of a catalog that is older than its first event', () => {
-      const shard = TestShard.open();
-      shard.deliver(1, { events: [usageEvent({ meter: 'typo' })] });
-      shard.tick(5 * minuteMs);
-      const askedAtMs = shard.nowMs + 10;
-      shard.nowMs += 1_000;
-      shard.deliver(2, tokens);
-      shard.step({ type: 'catalog_read', catalog: { ...catalogOf(), askedAtMs } });
-      expect(shard.write).toBeUndefined();
-      shard.step({ type: 'catalog_read', catalog: { ...catalogOf(meter('tokens')), askedAtMs: shard.nowMs } });
-      expect(shard.write).toMatchObject({
-        commit: {
-          entries: [
-            { meter: 'typo', refusal: expect.any(String) },
-            { meter: 'tokens', value: '3' },
-          ],
-        },
-      });
-    });
+    for (let sequence = 1; sequence < 1_000; sequence++) shard.deliver(sequence);
+    shard.step({ type: 'channel_lost', generation: 1 });
+    expect(shard.tick(5_000)).toEqual([]);
   });
 });

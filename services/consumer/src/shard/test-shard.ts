@@ -1,5 +1,4 @@
-import type { UsageEvent } from '../../../../shared/event/usage-event.ts';
-import type { MessageOrigin } from '../../../../shared/event/usage-event.ts';
+import type { MessageOrigin, UsageEvent } from '../../../../shared/event/usage-event.ts';
 import type { ShardState } from '../../../../shared/journal/journal.ts';
 import { ShardCore, type ShardLimits } from './core.ts';
 import type { MeterCatalog } from './open-set.ts';
@@ -107,8 +106,7 @@ export class TestShard {
     return this.step({ type: 'ticked' });
   }
 
-  /** The journal answers the write under way; undefined: it does not. */
-  answer(answer: JournalAnswer | undefined = ok(this.nowMs)): readonly ShardEffect[] {
+  answer(answer: JournalAnswer = ok(this.nowMs)): readonly ShardEffect[] {
     if (this.write === undefined) throw new Error('No write is under way.');
     this.write = undefined;
     return this.step({ type: 'written', answer });
@@ -146,4 +144,21 @@ export class TestShard {
 
 export function typesOf(effects: readonly ShardEffect[]): string[] {
   return effects.map(({ type }) => type);
+}
+
+/** A shard whose set of one entry per customer is committed; its mark is under way. */
+export function driving(customers: number, deadlineMs = 3_600_000): TestShard {
+  const shard = TestShard.open({ deadlineMs, limits: { flushEvents: customers } });
+  const events = Array.from({ length: customers }, (_, customer) => usageEvent({ customer: `cus_${customer}` }));
+  shard.deliver(1, { events });
+  shard.tick();
+  shard.answer();
+  return shard;
+}
+
+/** The same with calls that may start. */
+export function marked(customers: number, deadlineMs?: number): TestShard {
+  const shard = driving(customers, deadlineMs);
+  shard.answer();
+  return shard;
 }
