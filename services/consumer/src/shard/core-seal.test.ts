@@ -120,6 +120,17 @@ describe('ShardCore, sealing', () => {
       });
     });
 
+    // Created while the set grew: the provider takes its usage by the time of the flush.
+    it('does not take a meter for missing on the word of a catalog that is older than the flush', () => {
+      const shard = TestShard.open();
+      shard.deliver(1, tokens);
+      shard.nowMs += 1_000;
+      shard.step({ type: 'catalog_read', catalog: { ...catalogOf(), askedAtMs: shard.nowMs } });
+      expect(shard.tick(5 * minuteMs)).toEqual([{ type: 'need_catalog' }]);
+      shard.step({ type: 'catalog_read', catalog: { ...catalogOf(meter('tokens')), askedAtMs: shard.nowMs } });
+      expect(shard.write).toMatchObject({ commit: { entries: [{ meter: 'tokens', value: '3' }] } });
+    });
+
     // A meter made after the catalog was asked for: usage of it came before the answer, and would have been dead.
     it('does not take a meter for missing on the word of a catalog that is older than its first event', () => {
       const shard = TestShard.open();

@@ -61,6 +61,7 @@ export class ShardCore {
   #generation = 0;
   #deadlineMs: number;
   #catalog: MeterCatalog;
+  #sealDueSinceMs: number | undefined;
   #effects: ShardEffect[] = [];
 
   /** `deadlineMs`: when the lease ends unless it is renewed, monotonic. */
@@ -275,7 +276,12 @@ export class ShardCore {
   #advance(nowMs: number): void {
     if (this.#life.mode === 'loading' || this.#life.mode === 'ended') return;
     this.flight.tick(nowMs);
-    if (this.#sealIsDue(nowMs) && this.#catalogKnowsTheSet()) this.flight.seal(this.memory, this.#catalog, nowMs);
+    if (!this.#sealIsDue(nowMs)) {
+      this.#sealDueSinceMs = undefined;
+    } else {
+      this.#sealDueSinceMs ??= nowMs;
+      if (this.#catalogKnowsTheSet(this.#sealDueSinceMs)) this.flight.seal(this.memory, this.#catalog, nowMs);
+    }
     const write = this.flight.nextWrite(nowMs, this.#mayCall());
     if (write !== undefined) this.#effects.push({ type: 'write', write });
     this.#ack();
@@ -305,11 +311,12 @@ export class ShardCore {
 
   /**
    * How events merge depends on their meter's formula, so a set with a meter that the catalog lacks waits for a newer
-   * catalog. A meter does not exist if it is not in one that was asked for after its first event had come.
+   * catalog. A meter does not exist if it is not in one that was asked for after its first event had come, and after
+   * the set was due: what the provider would take now must not be refused on its word of five minutes ago.
    */
-  #catalogKnowsTheSet(): boolean {
+  #catalogKnowsTheSet(dueSinceMs: number): boolean {
     for (const [meter, countedAtMs] of this.memory.open.unknownMeters) {
-      if (this.#catalog.meters.has(meter) || this.#catalog.askedAtMs >= countedAtMs) continue;
+      if (this.#catalog.meters.has(meter) || this.#catalog.askedAtMs >= Math.max(dueSinceMs, countedAtMs)) continue;
       this.#effects.push({ type: 'need_catalog' });
       return false;
     }
