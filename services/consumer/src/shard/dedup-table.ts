@@ -15,6 +15,9 @@ const highestLoad = 0.8;
 const growth = 1.2;
 const smallestSegment = 8;
 
+/** What a segment begins with, so that a table without ids costs next to nothing. */
+const noWords = new Uint32Array(0);
+
 /** Values of a slot's last word: 0 = never used, 1 = removed, else the set's number + 1. */
 const removed = 1;
 
@@ -25,10 +28,7 @@ interface Segment {
 }
 
 export class DedupTable {
-  readonly #segments: Segment[] = Array.from({ length: 1 << segmentBits }, () => ({
-    words: new Uint32Array(smallestSegment * wordsPerSlot),
-    used: 0,
-  }));
+  readonly #segments: Segment[] = Array.from({ length: 1 << segmentBits }, () => ({ words: noWords, used: 0 }));
   /** Set number → ids that are live. */
   readonly #counts = new Map<number, number>();
   #forgottenThrough = 0;
