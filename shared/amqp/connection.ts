@@ -120,13 +120,13 @@ export class BrokerConnection {
     model.on('blocked', (reason) => {
       this.#options.log.warn(
         { address, reason },
-        'The broker has stopped reading what is published until its alarm is over.',
+        'The broker reads nothing that is published until its alarm is over.',
       );
-      for (const listener of this.#blockedListeners) listener(true);
+      this.#tellBlocked(session, true);
     });
     model.on('unblocked', () => {
       this.#options.log.info({ address }, 'The broker reads again what is published.');
-      for (const listener of this.#blockedListeners) listener(false);
+      this.#tellBlocked(session, false);
     });
     // stop() may have been called while this attempt was under way.
     if (this.#currentKind() === 'stopped') {
@@ -150,6 +150,11 @@ export class BrokerConnection {
     const lasted = performance.now() - state.sinceMs >= stableAfterMs;
     this.#retryLater(lasted ? 1 : state.failures + 1, error, address);
     for (const listener of this.#lostListeners) listener(session.generation, error);
+  }
+
+  #tellBlocked(session: Session, blocked: boolean): void {
+    if (this.#state.kind !== 'connected' || this.#state.session !== session) return;
+    for (const listener of this.#blockedListeners) listener(blocked);
   }
 
   #retryLater(failures: number, error: Error, address: string): void {

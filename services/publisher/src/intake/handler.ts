@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { sendError, sendJson, sendMethodNotAllowed, sendNotFound } from '../../../../shared/http/respond.ts';
 import type { PublisherMetrics } from '../metrics.ts';
+import type { TurnedAwayReason } from '../outbox/core.ts';
 import type { Outcome } from '../outbox/outbox.ts';
 import type { PackedEvent } from '../outbox/packing.ts';
 import { type BodyLimits, BodyReader } from './body.ts';
@@ -13,7 +14,7 @@ export interface IntakeOptions extends BodyLimits {
   readonly requestEventsMax: number;
   readonly meters: ReadonlySet<string> | undefined;
   readonly outbox: {
-    readonly turnsAway: 'broker_unavailable' | 'overloaded' | undefined;
+    readonly turnsAway: TurnedAwayReason | undefined;
     submit(events: readonly PackedEvent[], receivedAtMs: number, answer: (outcome: Outcome) => void): void;
   };
   readonly metrics: PublisherMetrics;

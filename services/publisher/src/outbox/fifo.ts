@@ -19,8 +19,9 @@ export class Fifo<T> {
     const item = this.#items[this.#head];
     if (item === undefined) return undefined;
     this.#head++;
-    // Cut when most of the array is behind us: constant work per element.
-    if (this.#head > 64 && this.#head * 2 > this.#items.length) {
+    // Cut when it is empty, or when most of the array is behind us: constant work per element.
+    if (this.#head === this.#items.length) this.clear();
+    else if (this.#head > 64 && this.#head * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;
     }

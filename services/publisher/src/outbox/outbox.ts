@@ -61,7 +61,6 @@ export class Outbox {
 
   /** Publishes nothing more. What is unconfirmed then was not answered with 202. */
   stop(): void {
-    clearTimeout(this.#timer);
     if (this.#link.kind !== 'away') this.#lost(this.#link.session.generation);
     clearTimeout(this.#timer);
     if (this.#core.unconfirmedMessages > 0) {
@@ -74,6 +73,13 @@ export class Outbox {
 
   async #open(session: BrokerSession): Promise<void> {
     this.#link = { kind: 'opening', session };
+    const channel = await this.#openChannel(session);
+    if (channel === undefined || this.#link.kind !== 'opening' || this.#link.session !== session) return;
+    this.#link = { kind: 'open', session, channel, writable: true };
+    this.#step({ kind: 'connected', generation: session.generation });
+  }
+
+  async #openChannel(session: BrokerSession): Promise<ConfirmChannel | undefined> {
     const { exchange, log } = this.#options;
     try {
       const channel = await session.createConfirmChannel();
@@ -82,9 +88,7 @@ export class Outbox {
       channel.on('drain', () => this.#drained(session));
       channel.on('return', (message) => this.#returned(session.generation, message.properties.headers));
       await channel.checkExchange(exchange);
-      if (this.#link.kind !== 'opening' || this.#link.session !== session) return;
-      this.#link = { kind: 'open', session, channel, writable: true };
-      this.#step({ kind: 'connected', generation: session.generation });
+      return channel;
     } catch (error) {
       if (isNotFound(error)) {
         log.error(
@@ -98,6 +102,7 @@ export class Outbox {
         );
       }
       session.abandon('there is no channel to publish on');
+      return undefined;
     }
   }
 
