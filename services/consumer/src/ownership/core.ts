@@ -12,7 +12,8 @@ import type { EndReason } from '../shard/protocol.ts';
  * Views differ for a moment after every join and leave; the lease decides, the spread only says who asks. A member
  * that has no broker for longer than a lease cannot count anything, so it leaves until it has one.
  *
- * It halts when a claim answers an epoch or a set that is lower than one seen before: Redis lost writes (invariant 8).
+ * It halts when the journal is at an epoch or a set that is lower than one seen before, or holds another set than the one
+ * that was committed: Redis lost writes (invariant 8). A shard that it halted for stays halted for as long as this member lives.
  */
 export interface OwnershipLimits {
   readonly member: string;
@@ -63,7 +64,8 @@ type Tenure =
   | { readonly mode: 'free'; readonly retryAtMs: number }
   | { readonly mode: 'claiming' }
   | { readonly mode: 'owned' | 'leaving'; readonly epoch: number; renewAtMs: number; renewing: boolean }
-  | { readonly mode: 'releasing' };
+  | { readonly mode: 'releasing' }
+  | { readonly mode: 'halted' };
 
 /** Parts of the lease time, so that all of it happens within one lease, and a join within half of one. */
 const leaseTtlPart = 0.9;
@@ -128,10 +130,11 @@ export class OwnershipCore {
         this.#renewAnswered(event, nowMs);
         break;
       case 'shard_ended':
-        this.#shardEnded(event.shard, event.reason, event.next, nowMs);
+        this.#shardEnded(event.shard, event.reason, event.next);
         break;
       case 'release_answered':
-        this.#tenures[event.shard] = { mode: 'free', retryAtMs: nowMs };
+        if (this.#tenures[event.shard]?.mode === 'releasing')
+          this.#tenures[event.shard] = { mode: 'free', retryAtMs: nowMs };
         break;
       case 'left':
         this.#leave(nowMs);
@@ -165,8 +168,6 @@ export class OwnershipCore {
     }
     const seen = this.#seen.get(shard);
     if (seen !== undefined && (answer.epoch <= seen.epoch || answer.next < seen.next)) {
-      this.#tenures[shard] = { mode: 'releasing' };
-      this.#effects.push({ type: 'release', shard, epoch: answer.epoch });
       this.#halt(
         shard,
         `its journal is at epoch ${answer.epoch}, set ${answer.next}, after epoch ${seen.epoch}, set ${seen.next} was seen`,
@@ -200,31 +201,29 @@ export class OwnershipCore {
     }
   }
 
-  #shardEnded(shard: number, reason: EndReason, next: number, nowMs: number): void {
+  #shardEnded(shard: number, reason: EndReason, next: number): void {
     const tenure = this.#tenures[shard];
     if (tenure === undefined || (tenure.mode !== 'owned' && tenure.mode !== 'leaving')) return;
     const seen = this.#seen.get(shard);
+    // The commit of the last set that was sealed may not have been made, all before it have.
+    if (seen !== undefined) seen.next = Math.max(seen.next, next - 1);
     switch (reason) {
       case 'released':
-        if (seen !== undefined) seen.next = Math.max(seen.next, next - 1);
+      case 'lease_expired':
+      case 'stale':
+      case 'refused':
+        // If it is claimed again, then under a new epoch, before the journal is read (invariant 2).
         this.#tenures[shard] = { mode: 'releasing' };
         this.#effects.push({ type: 'release', shard, epoch: tenure.epoch });
         break;
       case 'mismatch':
         this.#halt(shard, 'its journal holds another flush set than the one that was committed');
-        this.#tenures[shard] = { mode: 'free', retryAtMs: nowMs };
-        break;
-      case 'lease_expired':
-      case 'stale':
-      case 'refused':
-        // A new epoch must be taken before the journal is read again (invariant 2).
-        this.#tenures[shard] = { mode: 'releasing' };
-        this.#effects.push({ type: 'release', shard, epoch: tenure.epoch });
         break;
     }
   }
 
   #halt(shard: number, reason: string): void {
+    this.#tenures[shard] = { mode: 'halted' };
     this.#effects.push({ type: 'halt', shard, reason });
   }
 
@@ -266,10 +265,12 @@ export class OwnershipCore {
           break;
         case 'claiming':
         case 'releasing':
+        case 'halted':
           break;
       }
     });
-    if (this.#leaving && !this.#finished && this.#tenures.every(({ mode }) => mode === 'free')) {
+    const over = this.#tenures.every(({ mode }) => mode === 'free' || mode === 'halted');
+    if (this.#leaving && !this.#finished && over) {
       this.#finished = true;
       this.#effects.push({ type: 'finished' });
     }
