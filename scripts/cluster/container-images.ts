@@ -1,6 +1,6 @@
 /**
  * Asks the container engine for the images that stand in for programs this machine lacks, and pulls them if needed:
- * `container-images.ts [rabbitmq-server] [redis-server]`. Status 1 and one line on stderr when they cannot be had.
+ * `container-images.ts [rabbitmq-server] [redis-server]`. Status 1 and the reason on stdout when they cannot be had.
  */
 import { brokerImage, redisImage, requireImages } from '../../shared/testing/containers.ts';
 
@@ -12,8 +12,8 @@ const images = process.argv.slice(2).map((program) => {
 });
 
 try {
-  await requireImages(images);
+  await requireImages(images, (image) => process.stderr.write(`setup: pulling the container image ${image} ...\n`));
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stdout.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 }

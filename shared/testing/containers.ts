@@ -66,12 +66,16 @@ export async function startRedisContainer(appendfsync: string): Promise<BackingS
   return { ...service, url: `redis://:${password}@127.0.0.1:${port}` };
 }
 
-/** Resolves once an engine answers and has, or has pulled, these images; else rejects with what is missing. */
-export async function requireImages(images: readonly string[]): Promise<void> {
+/**
+ * Resolves once an engine answers and has, or has pulled, these images; else rejects with what is missing. A pull may take
+ * minutes, so `onPull` is told.
+ */
+export async function requireImages(images: readonly string[], onPull?: (image: string) => void): Promise<void> {
   const client = await connectEngine();
   for (const image of images) {
     const name = ImageName.fromString(image);
     if (await client.image.exists(name)) continue;
+    onPull?.(image);
     await client.image.pull(name).catch((error: unknown) => {
       throw new Error(`the container engine answers, but the image ${image} is not there and cannot be pulled`, {
         cause: error,
