@@ -3,7 +3,24 @@ import { encodeMessage } from '../../../../shared/event/message.ts';
 import type { MessageOrigin } from '../../../../shared/event/usage-event.ts';
 import { Fifo } from './fifo.ts';
 import type { OutboxLimits } from './limits.ts';
+import type { OutboxEffect, OutboxEvent, OutboxIdentity, Outgoing, TurnedAwayReason } from './outbox-event.ts';
 import { type Batch, type PackedEvent, Packing, type Ticket } from './packing.ts';
+
+export type * from './outbox-event.ts';
+
+type Link = { readonly kind: 'away' } | { readonly kind: 'connected'; readonly generation: number };
+
+interface Unconfirmed {
+  readonly origin: MessageOrigin;
+  readonly body: Buffer;
+  readonly batch: Batch;
+  readonly events: number;
+  /** The generation it was last taken on; undefined while it waits to be taken again. */
+  sentOn: number | undefined;
+  returned: boolean;
+}
+
+const nothing: readonly OutboxEffect[] = [];
 
 /**
  * The outbox, from an accepted event to the broker's confirm: a pure core without clock, timers, randomness or I/O.
@@ -25,66 +42,6 @@ import { type Batch, type PackedEvent, Packing, type Ticket } from './packing.ts
  * Publishing is pulled: the shell calls `take()` as long as the channel takes more, so that one which does not read is not
  * fed without bound.
  */
-export type OutboxEvent =
-  | {
-      readonly kind: 'submitted';
-      /** Chosen by the shell; never used twice. */
-      readonly request: number;
-      /** At least one. */
-      readonly events: readonly PackedEvent[];
-      /** Wall clock, unix milliseconds. */
-      readonly receivedAtMs: number;
-    }
-  | { readonly kind: 'connected'; readonly generation: number }
-  | { readonly kind: 'lost'; readonly generation: number }
-  /** The broker has stopped reading, or reads again. */
-  | { readonly kind: 'blocked'; readonly blocked: boolean }
-  /** What the broker says about one message. `returned` is followed by `confirmed`: together they mean a failure. */
-  | {
-      readonly kind: 'confirmed' | 'refused' | 'returned';
-      readonly generation: number;
-      readonly slot: number;
-      readonly sequence: number;
-    }
-  /** The time `wakeAtMs` has come. */
-  | { readonly kind: 'ticked' };
-
-export type TurnedAwayReason = 'broker_unavailable' | 'overloaded';
-
-export type OutboxEffect =
-  | { readonly kind: 'durable'; readonly request: number }
-  | { readonly kind: 'expired'; readonly request: number }
-  | { readonly kind: 'turned_away'; readonly request: number; readonly reason: TurnedAwayReason };
-
-export interface Outgoing {
-  readonly origin: MessageOrigin;
-  readonly body: Buffer;
-  readonly events: number;
-  /** Not its first time. */
-  readonly again: boolean;
-}
-
-export interface OutboxIdentity {
-  /** New at every start: 128 random bits. */
-  readonly producer: string;
-  readonly source: string;
-  readonly region: string;
-}
-
-type Link = { readonly kind: 'away' } | { readonly kind: 'connected'; readonly generation: number };
-
-interface Unconfirmed {
-  readonly origin: MessageOrigin;
-  readonly body: Buffer;
-  readonly batch: Batch;
-  readonly events: number;
-  /** The generation it was last taken on; undefined while it waits to be taken again. */
-  sentOn: number | undefined;
-  returned: boolean;
-}
-
-const nothing: readonly OutboxEffect[] = [];
-
 export class OutboxCore {
   readonly #identity: OutboxIdentity;
   readonly #limits: OutboxLimits;
