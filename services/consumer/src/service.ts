@@ -147,7 +147,7 @@ export class ConsumerService implements Service {
     if (this.#member !== member) return;
     this.#member = undefined;
     this.#haltReason = `${reason} Redis has lost writes. What is in the broker is safe and waits; run npm run recover.`;
-    member.abandon();
+    const callsOver = member.abandon();
     const { namespace, shards } = this.#config;
     const { signal } = this.#stopping;
     try {
@@ -167,6 +167,7 @@ export class ConsumerService implements Service {
         if (topology.incarnation !== incarnation) break;
         await sleep(haltedPollMs, undefined, { signal });
       }
+      await callsOver;
       await this.#enter(redis);
     } catch (error) {
       if (!signal.aborted) this.#lifecycle.fail(error);

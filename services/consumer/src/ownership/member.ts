@@ -125,16 +125,21 @@ export class Member {
     });
   }
 
-  /** Ends at once, for a member that has halted: nothing is written any more, leases run out by themselves. */
-  abandon(): void {
+  /**
+   * Ends at once, for a member that has halted: nothing is written any more, leases run out by themselves. Resolves when
+   * the calls that were under way are over, so that whoever comes next shares no lane with them.
+   */
+  async abandon(): Promise<void> {
     this.#over = true;
     clearInterval(this.#ticker);
-    for (const runner of this.#runners.values()) {
+    const runners = [...this.#runners.values()];
+    this.#runners.clear();
+    for (const runner of runners) {
       this.#ports.dispatcher.remove(runner);
-      runner.post({ type: 'hand_over' });
+      runner.abandon();
       addTotals(this.#ports.past, runner);
     }
-    this.#runners.clear();
+    await Promise.all(runners.map((runner) => this.#callsOver(runner)));
   }
 
   #tick(): void {
@@ -285,12 +290,16 @@ export class Member {
     else
       log.warn({ reason }, 'Lost a shard: what it had not sealed is discarded and delivered again to its next owner.');
     // Not claimed again by this process while calls of the old tenure run: they would share lanes with the new ones.
-    while (this.#ports.dispatcher.inFlightOf(runner) > 0)
-      await new Promise((resolve) => setTimeout(resolve, callsPollMs));
+    await this.#callsOver(runner);
     if (this.#runners.get(shard) === runner) {
       this.#runners.delete(shard);
       addTotals(this.#ports.past, runner);
     }
     this.#post({ type: 'shard_ended', shard, reason, next: runner.core.flight.next });
+  }
+
+  async #callsOver(runner: ShardRunner): Promise<void> {
+    while (this.#ports.dispatcher.inFlightOf(runner) > 0)
+      await new Promise((resolve) => setTimeout(resolve, callsPollMs));
   }
 }

@@ -51,6 +51,7 @@ export class ShardRunner implements CallSource {
   #shortLives = 0;
   #unansweredWrites = 0;
   #unreadable = 0;
+  #abandoned = false;
 
   constructor(core: ShardCore, ports: ShardPorts) {
     this.core = core;
@@ -96,7 +97,17 @@ export class ShardRunner implements CallSource {
     if (this.#open !== undefined && this.#open.channel === undefined) void this.#openChannel(this.#open, 0);
   }
 
+  /**
+   * As if the process had ended here, whatever the core is about to do: nothing is written or acked any more, and the
+   * broker has its messages back. A core that only hands over could wait for ever for a write that is not repeated.
+   */
+  abandon(): void {
+    this.#abandoned = true;
+    if (this.#open !== undefined) this.#close(this.#open.generation);
+  }
+
   #run(effects: readonly ShardEffect[]): void {
+    if (this.#abandoned) return;
     for (const effect of effects) this.#runOne(effect);
   }
 
@@ -139,7 +150,7 @@ export class ShardRunner implements CallSource {
       const state = await this.#ports.journal.load(this.#ports.epoch);
       this.post({ type: 'loaded', state, askedAtMs });
     } catch (error) {
-      if (this.core.life !== 'loading') return;
+      if (this.core.life !== 'loading' || this.#abandoned) return;
       this.#ports.log.warn(
         { error },
         'The journal of a shard could not be read; its usage waits in the broker. Trying again.',
