@@ -1,6 +1,8 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { connect, type ChannelModel } from 'amqplib';
 import { Redis } from 'ioredis';
-import { expect, onTestFailed, onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { Exit } from '../../shared/testing/child.ts';
 import type { BackingService } from '../../shared/testing/backing-service.ts';
 import { startBroker } from '../../shared/testing/broker.ts';
@@ -58,7 +60,10 @@ const defaultShards = 16;
 export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const { publishers = 1, consumers = 1, shards = defaultShards, own = [] } = options;
   const nursery = await openNursery();
-  onTestFinished(() => nursery.close());
+  onTestFinished(async ({ task }) => {
+    if (task.result?.state === 'fail') await showLastLines(nursery);
+    await nursery.close();
+  });
   const shared = sharedServices();
   const [broker, redis] = await Promise.all([
     own.includes('broker') ? startBroker({ nursery }) : undefined,
@@ -79,7 +84,6 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
       simulator: { ...simulatorSettings, ...options.simulator },
     },
   });
-  onTestFailed(() => showLastLines(cluster));
   const { simulator } = cluster;
   if (simulator === undefined) throw new Error('a stage has a simulator of its own');
   const journal = new Redis(redisUrl, { maxRetriesPerRequest: null });
@@ -125,17 +129,18 @@ function owned(service: BackingService | undefined): BackingService {
 
 const shownLines = 15;
 
-async function showLastLines({ publishers, consumers }: Cluster): Promise<void> {
-  for (const service of [...publishers, ...consumers]) {
-    const exit = service.exit === undefined ? 'alive' : JSON.stringify(service.exit);
-    console.error(`--- ${service.name} (${exit})\n${await service.lastLines(shownLines)}`);
+async function showLastLines({ folder }: Nursery): Promise<void> {
+  const logs = (await readdir(folder)).filter((file) => file.endsWith('.log')).sort();
+  for (const log of logs) {
+    const lines = (await readFile(join(folder, log), 'utf8')).trimEnd().split('\n');
+    console.error(`--- ${log}\n${lines.slice(-shownLines).join('\n')}`);
   }
 }
 
 /** Drains everything that is alive, sidecars first, and expects that each of them ends with 0. */
-export async function drainAll({ cluster, services }: Stage): Promise<void> {
-  const alive = services();
-  await cluster.drain();
+export async function drainAll(stage: Stage): Promise<void> {
+  const alive = stage.services();
+  await stage.cluster.drain();
   const clean: Exit = { code: 0, signal: null };
   expect(Object.fromEntries(alive.map(({ name, exit }) => [name, exit]))).toEqual(
     Object.fromEntries(alive.map(({ name }) => [name, clean])),

@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { laneName, slotOf } from '../../shared/event/lane.ts';
+import { until } from '../../shared/testing/until.ts';
+import { shardQueue } from '../../shared/topology/names.ts';
+import { slotMap } from '../../shared/topology/slots.ts';
+import type { RunningService } from '../cluster/service.ts';
+import { closeBooks, exact, owes, untilBilled } from './books.ts';
+import { testTimeoutMs } from './durations.ts';
+import { endFaults, postEvents, tellSimulator } from './requests.ts';
+import { openStage } from './stage.ts';
+import { sendFor } from './traffic.ts';
+
+function only(services: readonly RunningService[]): RunningService {
+  const [service] = services;
+  if (service === undefined) throw new Error('there is none');
+  return service;
+}
+
+describe('a consumer', { timeout: testTimeoutMs }, () => {
+  it('works with the shortest lease, the shortest flush interval, one shard, and a window equal to its maximum', async () => {
+    const stage = await openStage({
+      consumers: 2,
+      shards: 1,
+      consumer: {
+        TALLYMAN_LEASE_MS: '1000',
+        TALLYMAN_FLUSH_INTERVAL_MS: '100',
+        TALLYMAN_WINDOW_MS: '60000',
+        TALLYMAN_WINDOW_MAX_MS: '60000',
+      },
+    });
+    const load = sendFor(stage, 4_000);
+    const sent = await load.finished;
+    expect(await closeBooks(stage, sent.owed)).toMatchObject(exact);
+  });
+
+  it('refuses to start with another number of shards than the topology has, with status 78', async () => {
+    const stage = await openStage({ consumers: 0, shards: 8 });
+    await expect(stage.cluster.addConsumer({ TALLYMAN_SHARDS: '16' })).rejects.toThrow(
+      /status 78[^]*The topology has 8 shards, TALLYMAN_SHARDS says 16/,
+    );
+    await stage.cluster.drain();
+  });
+
+  it('ends at once on a second SIGTERM, and what it had not settled is billed by the next one', async () => {
+    const stage = await openStage();
+    const [publisher, consumer] = [only(stage.cluster.publishers), only(stage.cluster.consumers)];
+    await tellSimulator(stage.simulatorUrl, 'faults', { kind: 'error' });
+    await postEvents(publisher, { id: 'stuck', customer: 'cus_stuck', meter: 'tokens', value: 9 });
+    await until(async () => expect((await consumer.metrics()).sum('tallyman_consumer_entries_pending')).toBe(1));
+
+    const first = consumer.drain();
+    await until(async () => expect(await consumer.lastLines(20)).toContain('"to":"draining"'));
+    expect(consumer.exit).toBeUndefined();
+    const since = performance.now();
+    const exit = await consumer.drain();
+    console.log(`a second SIGTERM ends it after ${Math.round(performance.now() - since)} ms`);
+    expect(exit).toEqual({ code: 143, signal: null });
+    expect(performance.now() - since).toBeLessThan(1_000);
+    await first;
+
+    await endFaults(stage.simulatorUrl);
+    await consumer.restart();
+    expect(await closeBooks(stage, () => [owes('cus_stuck', 'tokens', 9)])).toMatchObject(exact);
+  });
+
+  it('takes its shard up again after the broker cancelled it: queue deleted, then declared again', async () => {
+    const stage = await openStage();
+    const [publisher, consumer] = [only(stage.cluster.publishers), only(stage.cluster.consumers)];
+    const lane = { customer: 'cus_cancelled', meter: 'tokens' };
+    const shard = slotMap(stage.shards)[slotOf(laneName(lane))] ?? 0;
+    const queue = shardQueue(stage.cluster.namespace, shard);
+    await postEvents(publisher, { id: 'before', ...lane, value: 1 });
+    await untilBilled(stage, () => [owes(lane.customer, lane.meter, 1)]);
+    await until(async () => expect((await consumer.metrics()).sum('tallyman_consumer_messages_held')).toBe(0));
+
+    const connection = await stage.connectToBroker();
+    const channel = await connection.createChannel();
+    expect(await channel.deleteQueue(queue, { ifEmpty: true })).toEqual({ messageCount: 0 });
+    await until(async () => expect(await consumer.lastLines(20)).toContain('The shard queue could not be consumed'));
+    // Not durable before the queue is there again, so not answered either.
+    const answered = postEvents(publisher, { id: 'meanwhile', ...lane, value: 2 });
+    await until(async () =>
+      expect((await publisher.metrics()).sum('tallyman_publisher_messages_returned_total')).toBeGreaterThan(0),
+    );
+
+    await stage.run('topology.ts');
+    await answered;
+    const { pid } = consumer;
+    expect(await closeBooks(stage, () => [owes(lane.customer, lane.meter, 3, 2)])).toMatchObject(exact);
+    expect(consumer.pid).toBe(pid);
+  });
+});
