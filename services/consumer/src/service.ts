@@ -122,7 +122,13 @@ export class ConsumerService implements Service {
     const name = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
     const member = new Member(
       name,
-      { ...this.#config, shard: this.#config, incarnation: topology.incarnation, callTimeoutMs: this.#callTimeoutMs() },
+      {
+        ...this.#config,
+        shard: this.#config,
+        incarnation: topology.incarnation,
+        slots: topology.slots,
+        callTimeoutMs: this.#callTimeoutMs(),
+      },
       {
         broker: this.#broker,
         membership: createMembership(redis, namespace),

@@ -25,6 +25,8 @@ export interface MemberOptions {
   readonly namespace: string;
   readonly shards: number;
   readonly incarnation: string;
+  /** Shard of each slot, as the topology has it. */
+  readonly slots: readonly number[];
   readonly leaseMs: number;
   readonly drainMs: number;
   readonly callTimeoutMs: number;
@@ -254,7 +256,7 @@ export class Member {
   }
 
   #startShard(shard: number, epoch: number, deadlineMs: number): void {
-    const { namespace, incarnation, callTimeoutMs } = this.#options;
+    const { namespace, incarnation, slots, callTimeoutMs } = this.#options;
     const { dispatcher, deadLetters, catalog, needCatalog } = this.#ports;
     const limits: ShardLimits = {
       ...this.#options.shard,
@@ -268,6 +270,7 @@ export class Member {
     const core = new ShardCore(limits, deadlineMs, catalog(), random);
     const runner = new ShardRunner(core, {
       queue: shardQueue(namespace, shard),
+      hasSlot: (slot) => slots[slot] === shard,
       epoch,
       journal: this.#journalOf(shard),
       session: () => this.#session,

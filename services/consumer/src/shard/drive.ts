@@ -112,7 +112,11 @@ export class Drive {
     const retries = this.#deferredRetries.get(identifier) ?? 0;
     this.#deferredRetries.set(identifier, retries + 1);
     const { baseMs, maxMs } = this.#limits.deferredRetry;
-    this.#deferredDue.push({ item, retries, dueAtMs: nowMs + Math.min(maxMs, baseMs * 2 ** retries) * (0.5 + this.#random() / 2) });
+    this.#deferredDue.push({
+      item,
+      retries,
+      dueAtMs: nowMs + Math.min(maxMs, baseMs * 2 ** retries) * (0.5 + this.#random() / 2),
+    });
   }
 
   tick(nowMs: number): void {
@@ -138,7 +142,14 @@ export class Drive {
   }
 
   /** `startedAtMs`: when the call began. `breakerClosed`: whether the provider as a whole was taken for healthy. */
-  callEnded(item: Item, outcome: Outcome, startedAtMs: number, nowMs: number, redisMs: number, breakerClosed: boolean): void {
+  callEnded(
+    item: Item,
+    outcome: Outcome,
+    startedAtMs: number,
+    nowMs: number,
+    redisMs: number,
+    breakerClosed: boolean,
+  ): void {
     switch (outcome.kind) {
       case 'accepted':
         this.#settle(item, 'accepted', '', redisMs);

@@ -225,7 +225,9 @@ export class Flight {
     const state = this.#state;
     switch (state.mode) {
       case 'committing':
-        return newWrite({ kind: 'commit', commit: state.commit }, (redisMs, atMs) => this.#committed(state.commit, redisMs, atMs));
+        return newWrite({ kind: 'commit', commit: state.commit }, (redisMs, atMs) =>
+          this.#committed(state.commit, redisMs, atMs),
+        );
       case 'driving':
         return this.#chooseSetWrite(state.set, state.token, nowMs, goingOn) ?? this.#chooseDeferredWrite();
       case 'none':

@@ -17,6 +17,8 @@ import type { EndReason, JournalAnswer, JournalWrite, ShardEffect, ShardEvent } 
  */
 export interface ShardPorts {
   readonly queue: string;
+  /** Whether the topology binds this slot to the shard's queue. */
+  readonly hasSlot: (slot: number) => boolean;
   readonly epoch: number;
   readonly journal: ShardJournal;
   /** The broker connection that is up, if any. */
@@ -230,6 +232,10 @@ export class ShardRunner implements CallSource {
     let decoded: ReturnType<typeof decodeMessage>;
     try {
       decoded = decodeMessage(message.content, message.properties.headers);
+      // A publisher that routes a lane past its slot would have it counted, and called, by two shards.
+      const { slot } = decoded.origin;
+      if (!this.#ports.hasSlot(slot))
+        throw new UnreadableMessage('slot_mismatch', `slot ${slot} belongs to another shard`);
     } catch (error) {
       if (!(error instanceof UnreadableMessage)) throw error;
       this.#unreadable++;
