@@ -346,11 +346,11 @@ describe('OwnershipCore, leaving', () => {
     expect(shardsOf(effects, 'drain')).toEqual([0, 1, 2, 3]);
   });
 
-  it('drains for a second where others go on with what is sealed', () => {
+  it('drains for 400 ms where others go on with what is sealed', () => {
     const member = ownerOfAll();
     member.sees('me', 'other');
     member.nowMs = 1_000;
-    expect(ofType(member.step({ type: 'left' }), 'drain')[0]).toMatchObject({ deadlineMs: 2_000 });
+    expect(ofType(member.step({ type: 'left' }), 'drain')[0]).toMatchObject({ deadlineMs: 1_400 });
   });
 
   it('drains for as long as it may where nobody else is, with time left for calls under way', () => {

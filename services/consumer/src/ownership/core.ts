@@ -74,7 +74,9 @@ const renewPart = 1 / 6;
 const heartbeatPart = 1 / 20;
 const slowestHeartbeatMs = 500;
 /** How long a drain settles when another member can go on with the sealed set. */
-const quickDrainMs = 1_000;
+const quickDrainMs = 400;
+/** What closing takes beyond the last call, before the drain time is over. */
+const closingMs = 1_000;
 
 export class OwnershipCore {
   readonly #limits: OwnershipLimits;
@@ -232,7 +234,7 @@ export class OwnershipCore {
     this.#leaving = true;
     const others = this.#members.some((member) => member !== this.#limits.member);
     const { drainMs, callTimeoutMs } = this.#limits;
-    const settleMs = Math.max(0, drainMs - callTimeoutMs - quickDrainMs);
+    const settleMs = Math.max(0, drainMs - callTimeoutMs - closingMs);
     const deadlineMs = nowMs + (others ? Math.min(quickDrainMs, settleMs) : settleMs);
     this.#withdraw();
     this.#tenures.forEach((tenure, shard) => {
