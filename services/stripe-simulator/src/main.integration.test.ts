@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, it } from 'vitest';
 import { until } from '../../../shared/testing/until.ts';
@@ -46,6 +47,30 @@ it('answers a call in progress after SIGTERM, and exits with 0', async () => {
   child?.kill('SIGTERM');
   expect((await answer).status).toBe(200);
   expect(await exitCode()).toBe(0);
+});
+
+// Once, a simulator that stood still for a moment (a busy machine) read both calls together, found that the first
+// connection was open, and accused a client that had given the first one up before it sent the second.
+it('does not take a call that follows one given up for two calls at once, even if it reads both at the same time', async () => {
+  const settings = { TALLYMAN_PORT: '0', TALLYMAN_SIM_METERS: 'api:sum', TALLYMAN_SIM_LATENCY: 'fixed:20' };
+  const port = Number(await start(settings, /"port":(\d+)/));
+  const body = 'event_name=api&payload[stripe_customer_id]=cus_1&payload[value]=1';
+  const head = `POST /v1/billing/meter_events HTTP/1.1\r\nhost: sim\r\nauthorization: Bearer sk_test_1\r\ncontent-length: ${body.length}`;
+  const rounds = 20;
+  for (let round = 0; round < rounds; round++) {
+    const [givenUp, next] = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')];
+    await Promise.all([once(givenUp, 'connect'), once(next, 'connect')]);
+    child?.kill('SIGSTOP');
+    givenUp.end(`${head}\r\n\r\n${body}`);
+    await once(givenUp, 'finish');
+    next.end(`${head}\r\n\r\n${body}`);
+    await once(next, 'finish');
+    child?.kill('SIGCONT');
+    await once(next.resume(), 'close');
+    givenUp.destroy();
+  }
+  const ledger: unknown = await (await fetch(`http://127.0.0.1:${port}/_sim/ledger`)).json();
+  expect(ledger).toMatchObject({ calls: 2 * rounds, concurrencyViolations: 0 });
 });
 
 it('exits with 78 and names the fault of its configuration', async () => {

@@ -29,7 +29,9 @@ export class StripeApi {
   readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
     readBody(request, (body) => {
       if (body === undefined) send(response, 'req_too_large', request, invalid('The request is larger than 1 MiB.'));
-      else this.#serve(request, response, body);
+      // Once everything that has come in until now is read: also that the client of another call has hung up, before
+      // it sent this one. A process that stood still for a moment reads both at the same time.
+      else setImmediate(() => this.#serve(request, response, body));
     });
   };
 
@@ -38,7 +40,15 @@ export class StripeApi {
     const simulator = this.#simulator();
     const visit = simulator.arrive(callOf(request, body), this.#now());
     this.#inFlight += 1;
-    response.on('close', () => simulator.leave(visit));
+    const { socket } = request;
+    const hungUp = (): void => simulator.leave(visit);
+    // Node tells of the end of the connection at once, and some turns later that the answer cannot be given any more.
+    socket.once('end', hungUp);
+    response.on('close', () => {
+      socket.off('end', hungUp);
+      hungUp();
+    });
+    if (socket.readableEnded) hungUp();
     const finish = (): void => {
       this.#inFlight -= 1;
       const answer = simulator.finish(visit, this.#now());
