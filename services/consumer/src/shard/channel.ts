@@ -17,6 +17,7 @@ export class ShardChannel {
   readonly #queue: string;
   readonly #handlers: ChannelHandlers;
   #consumerTag: string | undefined;
+  #cancelled = false;
   #over = false;
 
   private constructor(channel: Channel, queue: string, handlers: ChannelHandlers) {
@@ -36,16 +37,20 @@ export class ShardChannel {
    */
   async consume(prefetch: number): Promise<void> {
     await this.#channel.prefetch(prefetch, false);
+    if (this.#cancelled) return;
     const previous = this.#consumerTag;
     const { consumerTag } = await this.#channel.consume(this.#queue, (message) => this.#receive(message), {
       noAck: false,
     });
     this.#consumerTag = consumerTag;
     if (previous !== undefined) await this.#channel.cancel(previous);
+    // `cancel` came while this consumer was being made, and found only the one before it, or none.
+    if (this.#cancelled && !this.#over) await this.#channel.cancel(consumerTag);
   }
 
   /** Deliveries still arrive until the broker has answered, and count. */
   async cancel(): Promise<void> {
+    this.#cancelled = true;
     if (this.#consumerTag !== undefined && !this.#over) await this.#channel.cancel(this.#consumerTag);
   }
 
