@@ -29,9 +29,7 @@ export class StripeApi {
   readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
     readBody(request, (body) => {
       if (body === undefined) send(response, 'req_too_large', request, invalid('The request is larger than 1 MiB.'));
-      // Once everything that has come in until now is read: also that the client of another call has hung up, before
-      // it sent this one. A process that stood still for a moment reads both at the same time.
-      else setImmediate(() => this.#serve(request, response, body));
+      else afterReading(() => this.#serve(request, response, body));
     });
   };
 
@@ -57,6 +55,14 @@ export class StripeApi {
     if (visit.waitMs <= 0) finish();
     else setTimeout(finish, visit.waitMs);
   }
+}
+
+/**
+ * Once everything that has come in until now is read: also that the client of an earlier call has hung up before it sent
+ * this one. A process that stood still for a moment has both to read; the end of a connection takes a turn of its own.
+ */
+function afterReading(serve: () => void): void {
+  setImmediate(() => setImmediate(serve));
 }
 
 function deliver(
