@@ -3,11 +3,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { until } from '../../shared/testing/until.ts';
 import { fetchLedger } from '../audit.ts';
-import type { RunningService } from '../cluster/service.ts';
 import { closeBooks, type Closing, exact, owes, untilBilled } from './books.ts';
 import { durations, testTimeoutMs } from './durations.ts';
 import { endFaults, postEvents, tellSimulator } from './requests.ts';
-import { openStage, type Stage } from './stage.ts';
+import { openStage, pick, type Stage } from './stage.ts';
 
 const customers = Array.from({ length: 40 }, (_, customer) => `cus_${customer}`);
 
@@ -20,15 +19,9 @@ function owedAfter(rounds: readonly number[]) {
   return () => customers.map((customer) => owes(customer, 'tokens', value, rounds.length));
 }
 
-function first(services: readonly RunningService[]): RunningService {
-  const [service] = services;
-  if (service === undefined) throw new Error('there is none');
-  return service;
-}
-
 /** What is settled before Redis loses its data is not in the broker any more, so it is not billed again. */
 async function settleRoundOne(stage: Stage): Promise<void> {
-  await postEvents(first(stage.cluster.publishers), ...posted(1));
+  await postEvents(pick(stage.cluster.publishers), ...posted(1));
   await untilBilled(stage, owedAfter([1]));
   await until(async () => expect(await gauge(stage, 'tallyman_consumer_messages_held')).toBe(0));
 }
@@ -51,7 +44,7 @@ async function haltAndRecover(stage: Stage): Promise<Closing> {
   // Stripe is well again and there is something to send, but nobody may send it.
   await endFaults(stage.simulatorUrl);
   const { calls } = await fetchLedger(stage.simulatorUrl, false);
-  await postEvents(first(publishers), ...posted(100));
+  await postEvents(pick(publishers), ...posted(100));
   await expect(stage.run('recover.ts')).rejects.toThrow(/npm run recover -- --yes/);
   expect(await gauge(stage, 'tallyman_consumer_halted')).toBe(consumers.length);
   expect((await fetchLedger(stage.simulatorUrl, false)).calls).toBe(calls);
@@ -71,7 +64,7 @@ describe('a consumer that halts', { timeout: testTimeoutMs }, () => {
     await settleRoundOne(stage);
     // Committed, but not sent: Stripe fails.
     await tellSimulator(stage.simulatorUrl, 'faults', { kind: 'error' });
-    await postEvents(first(stage.cluster.publishers), ...posted(10));
+    await postEvents(pick(stage.cluster.publishers), ...posted(10));
     await until(async () => expect(await gauge(stage, 'tallyman_consumer_entries_pending')).toBe(customers.length));
     await stage.journal.flushall();
     expect(await haltAndRecover(stage)).toMatchObject(exact);
@@ -81,7 +74,7 @@ describe('a consumer that halts', { timeout: testTimeoutMs }, () => {
     // Once, what a halted consumer held stayed with it for ever: its shards were told to hand over, and those whose write was
     // waiting to be repeated never did. So there are such writes here: the lease outlasts the outage.
     const stage = await openStage({ consumers: 2, own: ['redis'], consumer: { TALLYMAN_LEASE_MS: '10000' } });
-    const publisher = first(stage.cluster.publishers);
+    const publisher = pick(stage.cluster.publishers);
     await settleRoundOne(stage);
     await stage.redis.kill();
     await postEvents(publisher, ...posted(10));

@@ -1,17 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { until } from '../../shared/testing/until.ts';
 import { fetchLedger } from '../audit.ts';
-import type { RunningService } from '../cluster/service.ts';
 import { closeBooks, exact, owes, untilBilled } from './books.ts';
 import { testTimeoutMs } from './durations.ts';
 import { postEvents } from './requests.ts';
-import { openStage, type Stage } from './stage.ts';
-
-function pair(services: readonly RunningService[]): readonly [RunningService, RunningService] {
-  const [first, second] = services;
-  if (first === undefined || second === undefined) throw new Error('this test needs two of them');
-  return [first, second];
-}
+import { openStage, pick, type Stage } from './stage.ts';
 
 async function duplicatesSeen({ cluster }: Stage): Promise<number> {
   const all = await Promise.all(cluster.consumers.map((consumer) => consumer.metrics()));
@@ -21,7 +14,7 @@ async function duplicatesSeen({ cluster }: Stage): Promise<number> {
 describe('identity', { timeout: testTimeoutMs }, () => {
   it('counts an event id once, whichever sidecar it comes to, before and after the flush: the first value wins', async () => {
     const stage = await openStage({ publishers: 2, consumers: 2, consumer: { TALLYMAN_FLUSH_INTERVAL_MS: '1500' } });
-    const [left, right] = pair(stage.cluster.publishers);
+    const [left, right] = [pick(stage.cluster.publishers), pick(stage.cluster.publishers, 1)];
     const event = { id: 'invoice-7', customer: 'cus_twice', meter: 'tokens', value: 7 };
     const owed = () => [owes('cus_twice', 'tokens', 7), owes('cus_other', 'tokens', 3)];
 
@@ -42,8 +35,7 @@ describe('identity', { timeout: testTimeoutMs }, () => {
 
   it('sends ten dimension sets of one customer and meter one call after the other, and all of them', async () => {
     const stage = await openStage({ consumers: 2, simulator: { TALLYMAN_SIM_LATENCY: 'fixed:200' } });
-    const [publisher] = stage.cluster.publishers;
-    if (publisher === undefined) throw new Error('there is no sidecar');
+    const publisher = pick(stage.cluster.publishers);
     const sets = Array.from({ length: 10 }, (_, set) => set);
 
     await postEvents(

@@ -71,8 +71,8 @@ describe('under load', { timeout: testTimeoutMs }, () => {
     const closing = await survive(stage, durations.providerFailsMs, async () => {
       const durationMs = durations.providerFailsMs;
       await tellSimulator(stage.simulatorUrl, 'faults', [
-        { kind: 'error-after', rate: 0.5, durationMs },
-        { kind: 'error', rate: 1, durationMs },
+        { kind: 'error-after', rate: 1, durationMs },
+        { kind: 'error', rate: 0.5, durationMs },
       ]);
       const failingAt = performance.now();
       await until(

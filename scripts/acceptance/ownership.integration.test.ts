@@ -2,22 +2,17 @@ import { setTimeout as lasts } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { until } from '../../shared/testing/until.ts';
 import { clusterKeyPrefix } from '../../shared/topology/names.ts';
-import type { RunningService } from '../cluster/service.ts';
 import { closeBooks, exact } from './books.ts';
 import { durations, testTimeoutMs } from './durations.ts';
 import { leaseHolders, shardsHeld } from './leases.ts';
 import { sendFor } from './traffic.ts';
-import { leaseMs, openStage, type Stage } from './stage.ts';
+import { leaseMs, openStage, pick, type Stage } from './stage.ts';
 
 /** Looked at often: what is waited for here is measured in milliseconds. */
 const intervalMs = 20;
 const drainMs = 10_000;
-
-function member(stage: Stage, place: number): RunningService {
-  const consumer = stage.cluster.consumers[place];
-  if (consumer === undefined) throw new Error(`there is no consumer ${place}`);
-  return consumer;
-}
+/** As slow as Stripe: a shard is not handed over before the calls that are under way have ended. */
+const realLatency = { TALLYMAN_SIM_LATENCY: 'lognormal:200:800' };
 
 /** Resolves, with how long it took, once every shard is held by one of these processes. */
 async function untilHeldBy(stage: Stage, pids: readonly number[], deadlineMs: number): Promise<number> {
@@ -32,11 +27,15 @@ async function untilHeldBy(stage: Stage, pids: readonly number[], deadlineMs: nu
   return performance.now() - since;
 }
 
-/** Resolves once every shard is held and no member holds more than one shard above another. */
-async function untilEven(stage: Stage, pids: readonly number[], deadlineMs: number): Promise<void> {
+function livingPids({ cluster }: Stage): readonly number[] {
+  return cluster.consumers.flatMap(({ pid, exit }) => (exit === undefined ? [pid] : []));
+}
+
+/** Resolves once every shard is held by a living consumer, and none holds more than one shard above another. */
+async function untilEven(stage: Stage, deadlineMs = durations.patienceMs): Promise<void> {
   await until(
     async () => {
-      const held = await shardsHeld(stage, pids);
+      const held = await shardsHeld(stage, livingPids(stage));
       expect(held.reduce((sum, shards) => sum + shards, 0)).toBe(stage.shards);
       expect(Math.max(...held) - Math.min(...held)).toBeLessThanOrEqual(1);
     },
@@ -44,20 +43,14 @@ async function untilEven(stage: Stage, pids: readonly number[], deadlineMs: numb
   );
 }
 
-/** The processes say the same as the leases in Redis. */
+/** Resolves once the processes say the same as the leases in Redis. */
 async function untilWorking(stage: Stage): Promise<void> {
   await until(
     async () => {
-      const alive = stage.cluster.consumers.filter(({ exit }) => exit === undefined);
-      const owned = await Promise.all(
-        alive.map(async (consumer) => (await consumer.metrics()).sum('tallyman_consumer_shards_owned')),
-      );
-      const held = await shardsHeld(
-        stage,
-        alive.map(({ pid }) => pid),
-      );
-      expect(owned).toEqual(held);
-      expect(held.reduce((sum, shards) => sum + shards, 0)).toBe(stage.shards);
+      const living = stage.cluster.consumers.filter(({ exit }) => exit === undefined);
+      const pages = await Promise.all(living.map((consumer) => consumer.metrics()));
+      const owned = pages.map((metrics) => metrics.sum('tallyman_consumer_shards_owned'));
+      expect(owned).toEqual(await shardsHeld(stage, livingPids(stage)));
     },
     { deadlineMs: durations.patienceMs },
   );
@@ -70,15 +63,16 @@ function report(what: string, ms: number): void {
 describe('shards under load', { timeout: testTimeoutMs }, () => {
   it('move within the lease when their owner is killed', async () => {
     const stage = await openStage({ consumers: 3 });
-    const [killed, left, right] = [member(stage, 0), member(stage, 1), member(stage, 2)];
-    await untilEven(stage, [killed.pid, left.pid, right.pid], durations.patienceMs);
+    const killed = pick(stage.cluster.consumers);
+    const others = livingPids(stage).filter((pid) => pid !== killed.pid);
+    await untilEven(stage);
     const load = sendFor(stage, 2 * leaseMs);
     await until(() => load.progress.durable > load.events / 4);
 
     const gone = killed.kill();
-    report('shards of a killed consumer have owners after', await untilHeldBy(stage, [left.pid, right.pid], leaseMs));
+    report('shards of a killed consumer have owners after', await untilHeldBy(stage, others, leaseMs));
     await gone;
-    await untilEven(stage, [left.pid, right.pid], leaseMs);
+    await untilEven(stage);
     await untilWorking(stage);
 
     const sent = await load.finished;
@@ -86,8 +80,8 @@ describe('shards under load', { timeout: testTimeoutMs }, () => {
   });
 
   it('spread within half a lease over a member that joins', async () => {
-    const stage = await openStage({ consumers: 2 });
-    await untilEven(stage, [member(stage, 0).pid, member(stage, 1).pid], durations.patienceMs);
+    const stage = await openStage({ consumers: 2, simulator: realLatency });
+    await untilEven(stage);
     const load = sendFor(stage, 2 * leaseMs);
 
     const joining = stage.cluster.addConsumer();
@@ -115,8 +109,8 @@ describe('shards under load', { timeout: testTimeoutMs }, () => {
 
   it('leave an owner that freezes for longer than its lease, and come back to it when it wakes up', async () => {
     const stage = await openStage({ consumers: 2 });
-    const [frozen, awake] = [member(stage, 0), member(stage, 1)];
-    await untilEven(stage, [frozen.pid, awake.pid], durations.patienceMs);
+    const [frozen, awake] = [pick(stage.cluster.consumers), pick(stage.cluster.consumers, 1)];
+    await untilEven(stage);
     const load = sendFor(stage, 4 * leaseMs);
     await until(() => load.progress.durable > load.events / 8);
 
@@ -125,7 +119,7 @@ describe('shards under load', { timeout: testTimeoutMs }, () => {
     await lasts(leaseMs / 2);
     expect(await shardsHeld(stage, [frozen.pid, awake.pid])).toEqual([0, stage.shards]);
     frozen.thaw();
-    await untilEven(stage, [frozen.pid, awake.pid], durations.patienceMs);
+    await untilEven(stage);
     await untilWorking(stage);
 
     const sent = await load.finished;
@@ -133,21 +127,25 @@ describe('shards under load', { timeout: testTimeoutMs }, () => {
   });
 
   it('are handed over within two seconds of a SIGTERM, which ends in status 0', async () => {
-    const stage = await openStage({ consumers: 3, consumer: { TALLYMAN_DRAIN_MS: String(drainMs) } });
-    const [leaving, left, right] = [member(stage, 0), member(stage, 1), member(stage, 2)];
-    const stayingPids = [left.pid, right.pid];
-    await untilEven(stage, [leaving.pid, ...stayingPids], durations.patienceMs);
+    const stage = await openStage({
+      consumers: 3,
+      consumer: { TALLYMAN_DRAIN_MS: String(drainMs) },
+      simulator: realLatency,
+    });
+    const leaving = pick(stage.cluster.consumers);
+    const others = livingPids(stage).filter((pid) => pid !== leaving.pid);
+    await untilEven(stage);
     const load = sendFor(stage, 2 * leaseMs);
     await until(() => load.progress.durable > load.events / 4);
 
     const since = performance.now();
     const drained = leaving.drain().then((exit) => ({ exit, tookMs: performance.now() - since }));
-    report('shards of a drained consumer have owners after', await untilHeldBy(stage, stayingPids, 2_000));
-    await untilEven(stage, stayingPids, leaseMs);
+    report('shards of a drained consumer have owners after', await untilHeldBy(stage, others, 2_000));
     const { exit, tookMs } = await drained;
     report('a consumer under load has drained after', tookMs);
     expect(exit).toEqual({ code: 0, signal: null });
     expect(tookMs).toBeLessThan(drainMs);
+    await untilEven(stage);
     await untilWorking(stage);
 
     const sent = await load.finished;

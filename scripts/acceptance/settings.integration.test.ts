@@ -3,18 +3,11 @@ import { laneName, slotOf } from '../../shared/event/lane.ts';
 import { until } from '../../shared/testing/until.ts';
 import { shardQueue } from '../../shared/topology/names.ts';
 import { slotMap } from '../../shared/topology/slots.ts';
-import type { RunningService } from '../cluster/service.ts';
 import { closeBooks, exact, owes, untilBilled } from './books.ts';
 import { testTimeoutMs } from './durations.ts';
 import { endFaults, postEvents, tellSimulator } from './requests.ts';
-import { openStage } from './stage.ts';
+import { openStage, pick } from './stage.ts';
 import { sendFor } from './traffic.ts';
-
-function only(services: readonly RunningService[]): RunningService {
-  const [service] = services;
-  if (service === undefined) throw new Error('there is none');
-  return service;
-}
 
 describe('a consumer', { timeout: testTimeoutMs }, () => {
   it('works with the shortest lease, the shortest flush interval, one shard, and a window equal to its maximum', async () => {
@@ -43,7 +36,7 @@ describe('a consumer', { timeout: testTimeoutMs }, () => {
 
   it('ends at once on a second SIGTERM, and what it had not settled is billed by the next one', async () => {
     const stage = await openStage();
-    const [publisher, consumer] = [only(stage.cluster.publishers), only(stage.cluster.consumers)];
+    const [publisher, consumer] = [pick(stage.cluster.publishers), pick(stage.cluster.consumers)];
     await tellSimulator(stage.simulatorUrl, 'faults', { kind: 'error' });
     await postEvents(publisher, { id: 'stuck', customer: 'cus_stuck', meter: 'tokens', value: 9 });
     await until(async () => expect((await consumer.metrics()).sum('tallyman_consumer_entries_pending')).toBe(1));
@@ -65,7 +58,7 @@ describe('a consumer', { timeout: testTimeoutMs }, () => {
 
   it('takes its shard up again after the broker cancelled it: queue deleted, then declared again', async () => {
     const stage = await openStage();
-    const [publisher, consumer] = [only(stage.cluster.publishers), only(stage.cluster.consumers)];
+    const [publisher, consumer] = [pick(stage.cluster.publishers), pick(stage.cluster.consumers)];
     const lane = { customer: 'cus_cancelled', meter: 'tokens' };
     const shard = slotMap(stage.shards)[slotOf(laneName(lane))] ?? 0;
     const queue = shardQueue(stage.cluster.namespace, shard);
@@ -76,7 +69,7 @@ describe('a consumer', { timeout: testTimeoutMs }, () => {
     const connection = await stage.connectToBroker();
     const channel = await connection.createChannel();
     expect(await channel.deleteQueue(queue, { ifEmpty: true })).toEqual({ messageCount: 0 });
-    await until(async () => expect(await consumer.lastLines(20)).toContain('The shard queue could not be consumed'));
+    await until(async () => expect(await consumer.lastLines(20)).toContain(`no queue '${queue}'`));
     // Not durable before the queue is there again, so not answered either.
     const answered = postEvents(publisher, { id: 'meanwhile', ...lane, value: 2 });
     await until(async () =>

@@ -127,6 +127,13 @@ function owned(service: BackingService | undefined): BackingService {
   return service;
 }
 
+/** The service at this place; without one, the first. */
+export function pick(services: readonly RunningService[], place = 0): RunningService {
+  const service = services[place];
+  if (service === undefined) throw new Error(`there is no service at place ${place}`);
+  return service;
+}
+
 const shownLines = 15;
 
 async function showLastLines({ folder }: Nursery): Promise<void> {
