@@ -1,0 +1,185 @@
+import type { Entry, ParkedEntry } from '../../../shared/journal/journal.ts';
+import { amountOf, amountText } from './amount.ts';
+import type { CommittedEntry } from './calls.ts';
+import { laneOf, type Identity } from './intake.ts';
+import type { Report } from './report.ts';
+
+/** A line of the bill: what one key used in one window. */
+interface Line {
+  readonly name: string;
+  readonly identities: Identity[];
+  readonly entries: Entry[];
+}
+
+export interface AccountInput {
+  readonly identities: Iterable<Identity>;
+  readonly committed: ReadonlyMap<string, CommittedEntry>;
+  /** In the provider's ledger, by identifier. */
+  readonly billed: ReadonlyMap<string, Entry>;
+  /** In the journal as dead, in doubt or deferred, by identifier. */
+  readonly parked: ReadonlyMap<string, ParkedEntry>;
+  readonly windowMs: number;
+  readonly dedupWindowMs: number;
+  /** Meters that keep the newest value instead of adding. */
+  readonly lastMeters: ReadonlySet<string>;
+}
+
+/** How often an event may and must have been counted. */
+interface Allowance {
+  readonly least: number;
+  readonly most: number;
+  readonly values: readonly bigint[];
+}
+
+/** Lines with more events of open outcome than this allows are not checked; the summary says how many. */
+const combinationsMax = 20_000;
+
+/**
+ * The audit at the end: every line of the bill is made of the events that must be in it and any of those that may be. Bill
+ * is what the provider has, and what the journal keeps of it for a person; each identifier counts once.
+ */
+export function checkAccount(input: AccountInput, report: Report): void {
+  const held = checkEntries(input, report);
+  for (const line of linesOf(input, held)) {
+    const allowances = line.identities.map((identity) => allowanceOf(identity, input.dedupWindowMs));
+    const meter = line.entries[0]?.meter ?? line.identities[0]?.event.meter ?? '';
+    if (input.lastMeters.has(meter)) checkLast(line, allowances, report);
+    else checkSum(line, allowances, report);
+  }
+}
+
+/** Every committed entry has one place. Returns all that are on the bill. */
+function checkEntries({ committed, billed, parked }: AccountInput, report: Report): Map<string, Entry> {
+  const held = new Map<string, Entry>();
+  for (const [identifier, { entry }] of committed) {
+    held.set(identifier, entry);
+    const isBilled = billed.has(identifier);
+    const state = parked.get(identifier)?.state;
+    if (!isBilled && state === undefined)
+      report.violation(`${identifier} was committed, and is neither billed nor in the journal.`);
+    if (isBilled && state === 'dead') report.violation(`${identifier} is dead in the journal, and was billed.`);
+  }
+  for (const identifier of parked.keys()) {
+    if (!committed.has(identifier)) report.violation(`${identifier} is parked, and was never committed.`);
+  }
+  return held;
+}
+
+function linesOf({ identities, windowMs }: AccountInput, held: ReadonlyMap<string, Entry>): Iterable<Line> {
+  const lines = new Map<string, Line>();
+  const lineOf = (name: string): Line => {
+    const line = lines.get(name) ?? { name, identities: [], entries: [] };
+    lines.set(name, line);
+    return line;
+  };
+  for (const identity of identities) {
+    const { timestamp, dimensions } = identity.event;
+    lineOf(lineName(identity.lane, dimensions, Math.round(timestamp * 1000), windowMs)).identities.push(identity);
+  }
+  // By the time that the provider was told: a window that only the journal believes in would be no window.
+  for (const entry of held.values()) {
+    lineOf(lineName(laneOf(entry), entry.dimensions, entry.timestamp * 1000, windowMs)).entries.push(entry);
+  }
+  return lines.values();
+}
+
+function lineName(
+  lane: string,
+  dimensions: Readonly<Record<string, string>> | undefined,
+  timeMs: number,
+  windowMs: number,
+): string {
+  const pairs = Object.entries(dimensions ?? {}).map(([key, value]) => `${key}=${value}`);
+  return `${lane} {${pairs.sort().join(',')}} window ${timeMs - (timeMs % windowMs)}`;
+}
+
+function allowanceOf(identity: Identity, dedupWindowMs: number): Allowance {
+  const messages = [...identity.messages];
+  const firstMs = Math.min(...messages.map(({ firstReachedMs }) => firstReachedMs));
+  // Whatever reached the broker within the window of the first is the same event.
+  const beyond = messages.filter(({ lastReachedMs }) => lastReachedMs > firstMs + dedupWindowMs).length;
+  const copies = messages.length === 0 ? 0 : 1 + beyond;
+  return {
+    least: identity.accepted ? 1 : 0,
+    // An id that the sidecar made is not sent again by its client, so it stands in one message for ever.
+    most: identity.event.idGenerated === true ? Math.min(1, copies) : copies,
+    values: [...identity.values].map(amountOf),
+  };
+}
+
+/** Sums, and counts of events, that the line may have; undefined when there are too many to try. */
+function possibleTotals(allowances: readonly Allowance[]): Set<string> | undefined {
+  let totals = new Map<string, [amount: bigint, events: number]>([['0/0', [0n, 0]]]);
+  for (const allowance of allowances) {
+    const choices = choicesOf(allowance);
+    if (choices.length * totals.size > combinationsMax) return undefined;
+    const next = new Map<string, [amount: bigint, events: number]>();
+    for (const [amount, events] of totals.values()) {
+      for (const [added, copies] of choices) {
+        const total: [bigint, number] = [amount + added, events + copies];
+        next.set(`${total[0]}/${total[1]}`, total);
+      }
+    }
+    totals = next;
+  }
+  return new Set(totals.keys());
+}
+
+function choicesOf({ least, most, values }: Allowance): [amount: bigint, copies: number][] {
+  const choices: [bigint, number][] = [];
+  let sums = [0n];
+  for (let copies = 0; copies <= most; copies++) {
+    if (copies >= least) for (const sum of sums) choices.push([sum, copies]);
+    sums = [...new Set(sums.flatMap((sum) => values.map((value) => sum + value)))];
+  }
+  return choices;
+}
+
+function checkSum(line: Line, allowances: readonly Allowance[], report: Report): void {
+  const amount = line.entries.reduce((sum, { value }) => sum + amountOf(value), 0n);
+  const events = line.entries.reduce((sum, entry) => sum + entry.events, 0);
+  const possible = possibleTotals(allowances);
+  if (possible === undefined) report.uncheckedLines++;
+  else report.checkedLines++;
+  if (possible === undefined || possible.has(`${amount}/${events}`)) return;
+  report.violation(
+    `The bill is wrong. ${describe(line, allowances)} Billed: ${amountText(amount)} of ${events} events.`,
+  );
+}
+
+/** The newest value that is on the bill is the newest that must be there, or a newer one that may be. */
+function checkLast(line: Line, allowances: readonly Allowance[], report: Report): void {
+  const newest = line.entries.reduce<Entry | undefined>(
+    (last, entry) => (last === undefined || entry.timestamp >= last.timestamp ? entry : last),
+    undefined,
+  );
+  const candidates = line.identities.map(({ event, values }, index) => ({
+    event,
+    values,
+    allowance: allowances[index],
+  }));
+  const due = candidates.filter(({ allowance }) => (allowance?.least ?? 0) > 0);
+  const dueMs = Math.max(...due.map(({ event }) => event.timestamp));
+  const allowed = candidates.filter(({ event, allowance }) => (allowance?.most ?? 0) > 0 && event.timestamp >= dueMs);
+  const isRight =
+    newest === undefined
+      ? due.length === 0
+      : allowed.some(
+          ({ event, values }) => Math.floor(event.timestamp) === newest.timestamp && values.has(newest.value),
+        );
+  if (!isRight)
+    report.violation(`The last value is wrong. ${describe(line, allowances)} Billed: ${newest?.value ?? 'nothing'}.`);
+}
+
+function describe(line: Line, allowances: readonly Allowance[]): string {
+  const events = line.identities.map(({ event, messages }, index) => {
+    const { least, most, values } = allowances[index] ?? { least: 0, most: 0, values: [] };
+    const times = least === most ? String(least) : `${least} to ${most}`;
+    const reached = [...messages].map(({ name, firstReachedMs }) => `${name} at ${(firstReachedMs / 1000).toFixed(3)}`);
+    return `    ${event.id}: ${times} times ${values.map(amountText).join(' or ')} (${reached.join(', ')})`;
+  });
+  const entries = line.entries.map(
+    ({ identifier, value, events: count }) => `    ${identifier}: ${value} of ${count} events`,
+  );
+  return `${line.name}\n  events:\n${events.join('\n')}\n  entries:\n${entries.join('\n')}\n `;
+}

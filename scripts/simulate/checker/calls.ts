@@ -1,0 +1,120 @@
+import type { Entry, SetCommit } from '../../../shared/journal/journal.ts';
+import type { Held } from '../model-journal.ts';
+import type { Process } from '../process.ts';
+import { laneOf } from './intake.ts';
+import type { Report } from './report.ts';
+
+/** An entry as its commit fixed it. */
+export interface CommittedEntry {
+  readonly entry: Entry;
+  readonly shard: number;
+  readonly set: number;
+  /** When its first attempt was journaled, on the timeline. */
+  markedAtMs: number | undefined;
+}
+
+export interface WatchedCall {
+  readonly lane: string;
+  readonly identifier: string;
+  readonly shard: number;
+  readonly epoch: number;
+  readonly process: Process;
+  readonly startedAtMs: number;
+}
+
+/** Invariants 1, 6, 8 and 10, and the rate: what may be sent to the provider, when, and next to what. */
+export class Calls {
+  readonly committedEntries = new Map<string, CommittedEntry>();
+  readonly #report: Report;
+  readonly #ratePerS: number;
+  readonly #now: () => number;
+  readonly #sets = new Map<string, SetCommit>();
+  readonly #open = new Map<string, Set<WatchedCall>>();
+  #startedAtMs: number[] = [];
+  #windowHead = 0;
+
+  constructor(report: Report, ratePerS: number, now: () => number) {
+    this.#report = report;
+    this.#ratePerS = ratePerS;
+    this.#now = now;
+  }
+
+  committed(shard: number, commit: SetCommit): void {
+    const name = `${shard}/${commit.set}`;
+    const known = this.#sets.get(name);
+    if (known !== undefined) {
+      if (known.token !== commit.token) this.#report.violation(`Two sets ${name} were committed (invariant 2).`);
+      else if (textOf(known) !== textOf(commit)) {
+        this.#report.violation(`The commit of set ${name} was repeated with another content (invariant 2).`);
+      }
+      return;
+    }
+    this.#sets.set(name, commit);
+    for (const entry of commit.entries) {
+      if (entry.identifier.length > 100)
+        this.#report.violation(`Identifier ${entry.identifier} is longer than 100 characters.`);
+      if (this.committedEntries.has(entry.identifier))
+        this.#report.violation(`Identifier ${entry.identifier} was given twice.`);
+      this.committedEntries.set(entry.identifier, { entry, shard, set: commit.set, markedAtMs: undefined });
+    }
+  }
+
+  marked(shard: number, set: number, indices: readonly number[]): void {
+    const commit = this.#sets.get(`${shard}/${set}`);
+    for (const index of indices) {
+      const committed = this.committedEntries.get(commit?.entries[index]?.identifier ?? '');
+      if (committed !== undefined) committed.markedAtMs ??= this.#now();
+    }
+  }
+
+  started(entry: Entry, shard: number, held: Held, process: Process): WatchedCall {
+    const nowMs = this.#now();
+    const committed = this.committedEntries.get(entry.identifier);
+    if (committed === undefined) {
+      this.#report.violation(`${entry.identifier} was sent, and is in no committed set (invariant 1).`);
+    } else {
+      if (committed.entry !== entry && JSON.stringify(committed.entry) !== JSON.stringify(entry)) {
+        this.#report.violation(`${entry.identifier} was sent as something else than was committed (invariant 1).`);
+      }
+      if (committed.markedAtMs === undefined) {
+        this.#report.violation(`${entry.identifier} was sent before its attempt was journaled (invariant 6).`);
+      }
+    }
+    this.#checkRate(nowMs);
+    const lane = laneOf(entry);
+    const call = { lane, identifier: entry.identifier, shard, epoch: held.epoch, process, startedAtMs: nowMs };
+    const open = this.#open.get(lane) ?? new Set<WatchedCall>();
+    for (const other of open) this.#checkAlone(call, other);
+    open.add(call);
+    this.#open.set(lane, open);
+    return call;
+  }
+
+  ended(call: WatchedCall): void {
+    this.#open.get(call.lane)?.delete(call);
+  }
+
+  /** A stale owner is one that slept, and so has not noticed yet; nobody else may have a call under way. */
+  #checkAlone(call: WatchedCall, other: WatchedCall): void {
+    if (!other.process.isAlive) return;
+    if (other.process !== call.process && other.process.hasSleptSince(other.startedAtMs)) return;
+    this.#report.violation(
+      `Lane ${call.lane} has two calls at a time (invariant 10): ${other.identifier} by ${other.process.name} in epoch ` +
+        `${other.epoch}, and ${call.identifier} by ${call.process.name} in epoch ${call.epoch}.`,
+    );
+  }
+
+  #checkRate(nowMs: number): void {
+    this.#startedAtMs.push(nowMs);
+    while ((this.#startedAtMs[this.#windowHead] ?? nowMs) <= nowMs - 1000) this.#windowHead++;
+    const started = this.#startedAtMs.length - this.#windowHead;
+    if (started > Math.ceil(this.#ratePerS * 1.05)) {
+      this.#report.violation(`${started} calls were started within a second, the rate is ${this.#ratePerS}.`);
+    }
+  }
+}
+
+function textOf({ entries, cursors, totals, ids }: SetCommit): string {
+  const idLengths = ids.map(({ slot, bytes }) => [slot, bytes.length]);
+  return JSON.stringify([entries, [...cursors], [...totals], idLengths]);
+}

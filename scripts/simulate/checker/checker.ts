@@ -1,0 +1,142 @@
+import type { Entry, ParkedEntry, SetCommit } from '../../../shared/journal/journal.ts';
+import type { MessageOrigin, UsageEvent } from '../../../shared/event/usage-event.ts';
+import type { Held } from '../model-journal.ts';
+import type { StoredMessage } from '../model-queue.ts';
+import type { ModelRedis } from '../model-redis.ts';
+import type { Process } from '../process.ts';
+import type { Profile } from '../profile.ts';
+import { checkAccount } from './account.ts';
+import { Calls, type WatchedCall } from './calls.ts';
+import { Custody } from './custody.ts';
+import { Intake } from './intake.ts';
+import { checkParked } from './parked.ts';
+import { Report } from './report.ts';
+import { checkTotals } from './totals.ts';
+
+/**
+ * Compares what was accepted with what was billed, and watches the invariants while a run goes on. It shares no code with the cores:
+ * it knows only what was sent, what stands on the broker, in the journal and at the provider.
+ */
+export class Checker {
+  readonly intake: Intake;
+  readonly custody: Custody;
+  readonly calls: Calls;
+  readonly #report: Report;
+  readonly #profile: Profile;
+  readonly #now: () => number;
+  readonly #billed = new Map<string, Entry>();
+
+  constructor(profile: Profile, now: () => number, found: () => void) {
+    this.#profile = profile;
+    this.#now = now;
+    this.#report = new Report(found);
+    this.intake = new Intake(this.#report);
+    this.custody = new Custody(this.#report);
+    this.calls = new Calls(this.#report, profile.ratePerS, now);
+  }
+
+  get violations(): readonly string[] {
+    return this.#report.violations;
+  }
+
+  /** Lines of the bill that were compared, and those that had too many events of open outcome for it. */
+  get lines(): { readonly checked: number; readonly unchecked: number } {
+    return { checked: this.#report.checkedLines, unchecked: this.#report.uncheckedLines };
+  }
+
+  violation(sentence: string): void {
+    this.#report.violation(sentence);
+  }
+
+  sent(events: readonly UsageEvent[]): void {
+    for (const event of events) this.intake.sent(event);
+  }
+
+  /** Answered with 202. */
+  accepted(events: readonly UsageEvent[]): void {
+    for (const event of events) this.intake.accepted(event);
+  }
+
+  reached(origin: MessageOrigin, body: Buffer, nowMs: number): void {
+    this.intake.reached(origin, body, nowMs);
+  }
+
+  acked(message: StoredMessage): void {
+    if (message.origin === undefined) this.custody.ackedUnreadable(message.shard, message.position);
+    else this.custody.ackedUsage(message.origin);
+  }
+
+  deadLettered(shard: number, position: number): void {
+    this.custody.deadLettered(shard, position);
+  }
+
+  committed(shard: number, commit: SetCommit): void {
+    this.calls.committed(shard, commit);
+    this.custody.committed(shard, commit);
+  }
+
+  marked(shard: number, set: number, entries: readonly number[]): void {
+    this.calls.marked(shard, set, entries);
+  }
+
+  completed(shard: number, set: number): void {
+    this.custody.completed(shard, set);
+  }
+
+  callStarted(entry: Entry, shard: number, held: Held, process: Process): WatchedCall {
+    return this.calls.started(entry, shard, held, process);
+  }
+
+  callEnded(call: WatchedCall): void {
+    this.calls.ended(call);
+  }
+
+  billed(entry: Entry): void {
+    if (this.#billed.has(entry.identifier)) this.#report.violation(`${entry.identifier} was billed twice.`);
+    this.#billed.set(entry.identifier, entry);
+  }
+
+  parked(parked: readonly ParkedEntry[]): void {
+    for (const entry of parked)
+      checkParked(entry, this.calls.committedEntries, this.intake, this.#profile, this.#now(), this.#report);
+  }
+
+  halted(member: string, reason: string): void {
+    this.#report.violation(`${member} halted although Redis lost nothing: ${reason}.`);
+  }
+
+  /** A member says that it has given everything back, and every claim and release of it was answered. */
+  finished(member: string, redis: ModelRedis): void {
+    redis.journals.forEach((journal, shard) => {
+      const { lease } = journal.snapshot();
+      if (lease?.owner === member && lease.untilMs > redis.nowMs) {
+        this.#report.violation(`${member} left, and still holds the lease of shard ${shard} (invariant 7).`);
+      }
+    });
+  }
+
+  /** The audit, when nothing more happens. */
+  finish(redis: ModelRedis): void {
+    const parked = new Map<string, ParkedEntry>();
+    for (const journal of redis.journals) {
+      for (const entry of [...journal.parked(), ...journal.snapshot().deferred.values()])
+        parked.set(entry.entry.identifier, entry);
+    }
+    const committed = this.calls.committedEntries;
+    for (const identity of this.intake.identities.values()) {
+      // Some of its messages may be lost: those that were never confirmed.
+      if (!identity.accepted || [...identity.messages].some(({ name }) => this.custody.isSettled(name))) continue;
+      this.#report.violation(
+        `Event ${identity.event.id} was answered 202, and is neither on the broker nor in a settled set.`,
+      );
+    }
+    const { windowMs, dedupWindowMs, meters } = this.#profile;
+    const lastMeters = new Set(meters.flatMap(({ meter }) => (meter.formula === 'last' ? [meter.eventName] : [])));
+    const identities = this.intake.identities.values();
+    checkAccount(
+      { identities, committed, billed: this.#billed, parked, windowMs, dedupWindowMs, lastMeters },
+      this.#report,
+    );
+    checkTotals(redis.journals, committed.values(), lastMeters, this.#report);
+  }
+}

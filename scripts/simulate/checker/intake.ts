@@ -1,0 +1,100 @@
+import type { MessageOrigin, UsageEvent } from '../../../shared/event/usage-event.ts';
+import type { Report } from './report.ts';
+
+/** What the checker knows of one (lane, id): all that was sent under it, and by which messages it reached the broker. */
+export interface Identity {
+  readonly lane: string;
+  readonly event: UsageEvent;
+  /** Different only if a client used the id twice. */
+  readonly values: Set<string>;
+  accepted: boolean;
+  readonly messages: Set<MessageRecord>;
+}
+
+export interface MessageRecord {
+  readonly name: string;
+  readonly text: string;
+  readonly identities: readonly Identity[];
+  readonly firstReachedMs: number;
+  /** Of its latest copy. */
+  lastReachedMs: number;
+}
+
+/** What clients sent, what they were told, and what reached the broker. */
+export class Intake {
+  readonly identities = new Map<string, Identity>();
+  readonly messages = new Map<string, MessageRecord>();
+  readonly #report: Report;
+
+  constructor(report: Report) {
+    this.#report = report;
+  }
+
+  sent(event: UsageEvent): void {
+    const name = identityName(event);
+    const known = this.identities.get(name);
+    if (known !== undefined) known.values.add(event.value);
+    else {
+      const lane = laneOf(event);
+      this.identities.set(name, { lane, event, values: new Set([event.value]), accepted: false, messages: new Set() });
+    }
+  }
+
+  accepted(event: UsageEvent): void {
+    const identity = this.#identity(event);
+    if (identity !== undefined) identity.accepted = true;
+    if (identity?.messages.size === 0) {
+      this.#report.violation(`Event ${event.id} was answered 202 and has never reached the broker.`);
+    }
+  }
+
+  reached(origin: MessageOrigin, body: Buffer, nowMs: number): void {
+    const name = messageName(origin);
+    const text = body.toString('utf8');
+    const known = this.messages.get(name);
+    if (known !== undefined) {
+      if (known.text !== text)
+        this.#report.violation(`Message ${name} was published again with other bytes (invariant 4).`);
+      known.lastReachedMs = nowMs;
+      return;
+    }
+    const { events } = JSON.parse(text) as { events: UsageEvent[] };
+    const identities = events.flatMap((event) => this.#identity(event) ?? []);
+    const message = { name, text, identities, firstReachedMs: nowMs, lastReachedMs: nowMs };
+    this.messages.set(name, message);
+    for (const identity of identities) identity.messages.add(message);
+  }
+
+  #identity(event: UsageEvent): Identity | undefined {
+    const identity = this.identities.get(identityName(event));
+    if (identity === undefined || !identity.values.has(event.value) || !isSameUsage(identity.event, event)) {
+      this.#report.violation(`Event ${event.id} of ${event.customer} ${event.meter} is not one that a client sent.`);
+      return undefined;
+    }
+    return identity;
+  }
+}
+
+export function messageName(origin: MessageOrigin): string {
+  return `${origin.slot}/${origin.producer}#${origin.sequence}`;
+}
+
+export function laneOf({
+  account = '',
+  customer,
+  meter,
+}: {
+  account?: string;
+  customer: string;
+  meter: string;
+}): string {
+  return [account, customer, meter].join(' ');
+}
+
+function identityName(event: UsageEvent): string {
+  return `${laneOf(event)} ${event.id}`;
+}
+
+function isSameUsage(left: UsageEvent, right: UsageEvent): boolean {
+  return left.timestamp === right.timestamp && JSON.stringify(left.dimensions) === JSON.stringify(right.dimensions);
+}

@@ -1,0 +1,46 @@
+import type { ParkedEntry } from '../../../shared/journal/journal.ts';
+import type { Profile } from '../profile.ts';
+import type { CommittedEntry } from './calls.ts';
+import { type Intake, laneOf } from './intake.ts';
+import type { Report } from './report.ts';
+
+/** Nothing is given up without cause: an entry is dead only if the provider refuses it, and in doubt only if it may have been billed. */
+export function checkParked(
+  { entry, state, reason }: ParkedEntry,
+  committed: ReadonlyMap<string, CommittedEntry>,
+  intake: Intake,
+  profile: Profile,
+  nowMs: number,
+  report: Report,
+): void {
+  const { identifier, customer, meter } = entry;
+  const markedAtMs = committed.get(identifier)?.markedAtMs;
+  const isRefused = profile.customers.some(({ name, refusedFromMs }) => name === customer && refusedFromMs <= nowMs);
+  switch (state) {
+    case 'dead':
+      if (reason.startsWith('refused') ? !isRefused : !isHopeless(meter, laneOf(entry), intake, profile)) {
+        report.violation(`${identifier} is dead without cause: ${reason}.`);
+      }
+      break;
+    case 'in_doubt':
+      if (markedAtMs === undefined) report.violation(`${identifier} is in doubt, and was never attempted.`);
+      else if (reason.startsWith('unknown_outcome') && nowMs - markedAtMs < profile.drive.inDoubtAfterMs - 10) {
+        report.violation(`${identifier} is in doubt ${nowMs - markedAtMs} ms after its first attempt.`);
+      } else if (reason.startsWith('refused') && !isRefused) {
+        report.violation(`${identifier} is in doubt without cause: ${reason}.`);
+      }
+      break;
+    case 'deferred':
+      break;
+  }
+}
+
+/** The meter cannot take counts, or did not exist yet when the lane's first event reached the broker. */
+function isHopeless(meter: string, lane: string, intake: Intake, profile: Profile): boolean {
+  const known = profile.meters.find(({ meter: { eventName } }) => eventName === meter);
+  if (known === undefined || known.meter.eventTimeWindow !== undefined) return true;
+  const reachedMs = [...intake.messages.values()].flatMap(({ identities, firstReachedMs }) =>
+    identities.some((identity) => identity.lane === lane) ? [firstReachedMs] : [],
+  );
+  return Math.min(...reachedMs) < known.createdAtMs;
+}

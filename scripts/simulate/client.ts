@@ -1,0 +1,165 @@
+import type { UsageEvent } from '../../shared/event/usage-event.ts';
+import type { HttpStatus, Publisher } from './publisher.ts';
+import type { Random } from './random.ts';
+import type { World } from './world.ts';
+
+interface Request {
+  readonly name: string;
+  readonly events: readonly UsageEvent[];
+  /** Its events have ids of the client's own, so sending it again is harmless. */
+  readonly mayRepeat: boolean;
+  attempts: number;
+}
+
+const attemptsMax = 8;
+
+/**
+ * The applications: they post usage to some sidecar, post it again under the same ids when there is no answer or a
+ * 503, to the same sidecar or another one, and now and then once more for no reason at all.
+ */
+export class Client {
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #publishers: () => readonly Publisher[];
+  #events = 0;
+  /** Ids are unique within their lane only. */
+  readonly #idsOfLane = new Map<string, number>();
+  #open = 0;
+
+  constructor(world: World, random: Random, publishers: () => readonly Publisher[]) {
+    this.#world = world;
+    this.#random = random;
+    this.#publishers = publishers;
+    const { requests, activeMs } = world.profile;
+    for (let index = 0; index < requests; index++) {
+      this.#open++;
+      world.timeline.at(random.between(0, activeMs), () => this.#begin(`request ${index}`));
+    }
+  }
+
+  /** Requests that are not answered and not given up. */
+  get open(): number {
+    return this.#open;
+  }
+
+  #begin(name: string): void {
+    const { profile, timeline } = this.#world;
+    const { dedupWindowMs, activeMs } = profile;
+    const mayRepeat = this.#random.chance(0.85);
+    const count = this.#random.integer(1, 4);
+    const events = Array.from({ length: count }, () => this.#drawEvent(mayRepeat));
+    const request = { name, events, mayRepeat, attempts: 0 };
+    this.#send(request);
+    if (mayRepeat && this.#random.chance(profile.repeats)) {
+      this.#open++;
+      const again = { name: `${name} again`, events: this.#mayBeChanged(events), mayRepeat, attempts: 0 };
+      // At once, within the dedup window, just at its end, or beyond it.
+      const windows = this.#random.pick([0, this.#random.between(0, 1), 0.98, 2]);
+      timeline.at(Math.min(activeMs, timeline.nowMs + windows * dedupWindowMs), () => this.#send(again));
+    }
+  }
+
+  #send(request: Request): void {
+    const { timeline, checker, tally, trace, profile } = this.#world;
+    checker.sent(request.events);
+    request.attempts++;
+    const alive = this.#publishers();
+    const publisher = this.#random.pick(alive);
+    if (trace.on)
+      trace.line('client', `${request.name} to ${publisher.process.name}: ${request.events.map(describe).join(', ')}`);
+    let isOver = false;
+    const end = (status: HttpStatus | undefined): void => {
+      if (isOver) return;
+      isOver = true;
+      this.#answered(request, status);
+    };
+    // The answer of a request that waits may take as long as its message may.
+    timeline.after(profile.publishExpiryMs * 1.2, () => end(undefined));
+    timeline.after(this.#random.between(1, 10), () =>
+      publisher.process.receive(() =>
+        publisher.submit(request.events, (status) =>
+          publisher.process.emit(() =>
+            timeline.after(this.#random.between(1, 10), () => {
+              // Durable is durable, even if the client has stopped listening.
+              if (status === 202) checker.accepted(request.events);
+              tally.add(`answers ${status}`);
+              if (!this.#random.chance(0.01)) end(status);
+            }),
+          ),
+        ),
+      ),
+    );
+  }
+
+  #answered(request: Request, status: HttpStatus | undefined): void {
+    const { timeline, profile, tally } = this.#world;
+    if (status === undefined) tally.add('client timeouts');
+    if (status === 202 || !request.mayRepeat || request.attempts >= attemptsMax) {
+      this.#open--;
+      return;
+    }
+    tally.add('client retries');
+    timeline.after(this.#random.between(0.05, 0.5) * profile.leaseMs, () => this.#send(request));
+  }
+
+  #drawEvent(hasId: boolean): UsageEvent {
+    const { profile, timeline } = this.#world;
+    const random = this.#random;
+    const { eventName, formula } = random.chance(0.03)
+      ? { eventName: 'misspelt', formula: 'sum' }
+      : random.pick(profile.meters).meter;
+    const isLast = formula === 'last';
+    const nowMs = profile.epochMs + timeline.nowMs;
+    const lateMs = random.chance(0.3) ? random.between(0, 3 * profile.windowMs) : 0;
+    this.#events++;
+    const customer = random.pick(profile.customers).name;
+    const account = random.chance(0.1) ? 'acct_1' : undefined;
+    const dimensions = random.pick([undefined, undefined, { region: 'a' }, { region: 'b', tier: '1' }]);
+    return {
+      id: hasId ? `e${this.#nextIdOf(`${account} ${customer} ${eventName}`)}` : `generated${this.#events}`,
+      ...(hasId ? {} : { idGenerated: true }),
+      customer,
+      meter: eventName,
+      value: drawValue(random),
+      // Of a meter that keeps the last value no two are of the same second, so that it is clear which is the last.
+      timestamp: isLast ? Math.floor(nowMs / 1000) - 1000 + this.#events : Math.floor(nowMs - lateMs) / 1000,
+      ...(dimensions === undefined ? {} : { dimensions }),
+      ...(account === undefined ? {} : { account }),
+    };
+  }
+
+  #nextIdOf(lane: string): number {
+    const id = (this.#idsOfLane.get(lane) ?? 0) + 1;
+    this.#idsOfLane.set(lane, id);
+    return id;
+  }
+
+  /** The same events, one of them now and then with another value under its id: then either of them counts, once. */
+  #mayBeChanged(events: readonly UsageEvent[]): readonly UsageEvent[] {
+    if (this.#random.chance(0.8)) return events;
+    return events.map((event) => (this.#random.chance(0.5) ? event : { ...event, value: drawValue(this.#random) }));
+  }
+}
+
+/** Mostly so odd that no other events add up to it. */
+function drawValue(random: Random): string {
+  const digits = String(random.integer(100_000, 999_999));
+  switch (random.integer(0, 5)) {
+    case 0:
+      return '1';
+    case 1:
+      return `-${digits}`;
+    case 2:
+      return `${digits}.${random.integer(1, 999)}`;
+    case 3:
+      return `0.00${digits}`;
+    case 4:
+      return `${digits}${random.integer(100_000_000, 999_999_999)}`;
+    default:
+      return digits;
+  }
+}
+
+function describe({ id, meter, customer, value }: UsageEvent): string {
+  return `${id} ${customer}/${meter}=${value}`;
+}

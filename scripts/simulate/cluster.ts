@@ -1,0 +1,97 @@
+import { Consumer, type Services } from './consumer.ts';
+import { ModelBroker } from './model-broker.ts';
+import { ModelProvider } from './model-provider.ts';
+import { ModelRedis } from './model-redis.ts';
+import { Process } from './process.ts';
+import { Publisher } from './publisher.ts';
+import type { Random } from './random.ts';
+import type { World } from './world.ts';
+
+/** The processes of one simulated cluster and what they stand on. */
+export class Cluster implements Services {
+  readonly broker: ModelBroker;
+  readonly redis: ModelRedis;
+  readonly provider: ModelProvider;
+  readonly #world: World;
+  readonly #random: Random;
+  #consumers: Consumer[] = [];
+  #publishers: Publisher[] = [];
+  #started = 0;
+
+  constructor(world: World, random: Random) {
+    this.#world = world;
+    this.#random = random;
+    this.broker = new ModelBroker(world, random.fork());
+    this.redis = new ModelRedis(world);
+    this.provider = new ModelProvider(world, random.fork());
+    for (let consumer = 0; consumer < world.profile.consumers; consumer++) this.addConsumer();
+    for (let publisher = 0; publisher < world.profile.publishers; publisher++) this.addPublisher();
+  }
+
+  /** Alive, frozen ones too. */
+  get consumers(): readonly Consumer[] {
+    this.#consumers = this.#consumers.filter(({ process }) => process.isAlive);
+    return this.#consumers;
+  }
+
+  /** Every sidecar that an application may have the address of; some may be dead. */
+  get publishers(): readonly Publisher[] {
+    return this.#publishers;
+  }
+
+  addConsumer(): Consumer {
+    const consumer = new Consumer(this.#world, this, this.#newProcess('consumer'), this.#random.fork());
+    this.#consumers.push(consumer);
+    return consumer;
+  }
+
+  addPublisher(): Publisher {
+    const process = this.#newProcess('publisher');
+    const publisher = new Publisher(this.#world, this.broker, this.redis, process, this.#random.fork());
+    this.#publishers.push(publisher);
+    return publisher;
+  }
+
+  /** SIGKILL, or the machine is gone: then the broker has to notice by itself. */
+  kill(member: Consumer | Publisher, withMachine: boolean): void {
+    const { link } = member.broker;
+    if (withMachine) link?.cut(this.heartbeatTimeoutMs(), 0);
+    else link?.close();
+    if (member instanceof Consumer) member.redis.end();
+    member.process.kill();
+    if (this.#world.trace.on) this.#world.trace.line(member.process.name, 'is killed');
+  }
+
+  /** Stands still for so long; the broker gives its connection up if it misses its heartbeats. */
+  freeze(member: Consumer | Publisher, durationMs: number): void {
+    const { timeline, trace } = this.#world;
+    const { process } = member;
+    if (process.isFrozen || !process.isAlive) return;
+    if (trace.on) trace.line(process.name, `is frozen for ${durationMs.toFixed(0)} ms`);
+    process.freeze();
+    const { freezes } = process;
+    timeline.after(this.heartbeatTimeoutMs(), () => {
+      if (process.isFrozen && process.freezes === freezes) member.broker.link?.breakAtBroker(0);
+    });
+    timeline.after(durationMs, () => {
+      if (process.freezes !== freezes) return;
+      if (trace.on) trace.line(process.name, 'wakes up');
+      process.thaw();
+    });
+  }
+
+  dropPublisher(publisher: Publisher): void {
+    this.#publishers = this.#publishers.filter((other) => other !== publisher);
+  }
+
+  heartbeatTimeoutMs(): number {
+    return this.#world.profile.heartbeatMs * this.#random.between(1, 2);
+  }
+
+  #newProcess(kind: string): Process {
+    const { timeline, profile, trace } = this.#world;
+    const name = `${kind}-${++this.#started}`;
+    if (trace.on) trace.line(name, 'starts');
+    return new Process(name, timeline, this.#random.fork(), profile.hesitation);
+  }
+}

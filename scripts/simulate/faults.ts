@@ -1,0 +1,187 @@
+import { slotCount } from '../../shared/event/lane.ts';
+import type { Cluster } from './cluster.ts';
+import type { Consumer } from './consumer.ts';
+import type { ProviderMode } from './model-provider.ts';
+import { type FaultKind, noRates } from './profile.ts';
+import type { Random } from './random.ts';
+import type { World } from './world.ts';
+
+const outages: readonly ProviderMode[] = ['failing', 'refusing_connections', 'silent', 'key_revoked', 'throttling'];
+
+/** Makes trouble as the profile says, until its active time is over; then it repairs everything that is broken. */
+export class Faults {
+  readonly #world: World;
+  readonly #cluster: Cluster;
+  readonly #random: Random;
+
+  constructor(world: World, cluster: Cluster, random: Random) {
+    this.#world = world;
+    this.#cluster = cluster;
+    this.#random = random;
+    for (const [kind, meanMs] of Object.entries(world.profile.faults)) this.#expect(kind as FaultKind, meanMs);
+    world.timeline.at(world.profile.activeMs, () => this.#repair());
+  }
+
+  #expect(kind: FaultKind, meanMs: number): void {
+    const { timeline, profile, tally } = this.#world;
+    const delayMs = this.#random.exponential(meanMs);
+    if (timeline.nowMs + delayMs >= profile.activeMs) return;
+    timeline.after(delayMs, () => {
+      tally.add(`fault: ${kind}`);
+      this.#cause(kind);
+      this.#expect(kind, meanMs);
+    });
+  }
+
+  #cause(kind: FaultKind): void {
+    const { profile, timeline } = this.#world;
+    const random = this.#random;
+    const cluster = this.#cluster;
+    const someLeases = (most: number): number => random.between(0, most * profile.leaseMs);
+    switch (kind) {
+      case 'consumer_crash':
+        this.#crashConsumer();
+        break;
+      case 'all_consumers_crash':
+        this.#crashAllConsumers();
+        break;
+      case 'consumer_freeze':
+        this.#someConsumer((consumer) => cluster.freeze(consumer, random.between(0, profile.longestFreezeMs)));
+        break;
+      case 'consumer_leave':
+        this.#someConsumer((consumer) => {
+          consumer.leave();
+          timeline.after(someLeases(2), () => cluster.addConsumer());
+        });
+        break;
+      case 'consumer_join':
+        if (cluster.consumers.length <= profile.shards) cluster.addConsumer();
+        break;
+      case 'publisher_crash':
+        this.#crashPublisher();
+        break;
+      case 'publisher_freeze':
+        cluster.freeze(random.pick(cluster.publishers), someLeases(1));
+        break;
+      case 'broker_link_cut':
+        this.#cutBrokerLink();
+        break;
+      case 'broker_restart':
+      case 'broker_power_loss':
+        this.#restartBroker(kind === 'broker_power_loss');
+        break;
+      case 'channel_lost':
+        this.#someConsumer((consumer) => {
+          const channels = consumer.broker.link?.channels ?? [];
+          if (channels.length > 0) random.pick(channels).breakAtBroker(random.chance(0.5));
+        });
+        break;
+      case 'binding_missing':
+        this.#loseBindings();
+        break;
+      case 'unreadable_message':
+        cluster.broker.publishUnreadable(random.integer(0, profile.shards - 1));
+        break;
+      case 'redis_cut':
+        this.#someConsumer((consumer) => consumer.redis.cut(random.pick(['lost', 'late'])));
+        break;
+      case 'redis_stall':
+        this.#someConsumer((consumer) => consumer.redis.stall(someLeases(1.5)));
+        break;
+      case 'redis_restart':
+        cluster.redis.stop();
+        timeline.after(someLeases(2), () => cluster.redis.start());
+        break;
+      case 'provider_outage':
+        this.#failProvider();
+        break;
+    }
+    if (this.#world.trace.on) this.#world.trace.line('fault', kind);
+  }
+
+  #someConsumer(action: (consumer: Consumer) => void): void {
+    const { consumers } = this.#cluster;
+    if (consumers.length > 0) action(this.#random.pick(consumers));
+  }
+
+  #crashConsumer(): void {
+    this.#someConsumer((consumer) => {
+      this.#cluster.kill(consumer, this.#random.chance(0.3));
+      const awayMs = this.#random.pick([50, this.#random.between(0, 2 * this.#world.profile.leaseMs)]);
+      this.#world.timeline.after(awayMs, () => this.#cluster.addConsumer());
+    });
+  }
+
+  /** Nobody is there for a long time, and a backlog grows. */
+  #crashAllConsumers(): void {
+    const consumers = [...this.#cluster.consumers];
+    const { activeMs } = this.#world.profile;
+    const awayMs = this.#random.between(0, activeMs - this.#world.timeline.nowMs);
+    for (const consumer of consumers) this.#cluster.kill(consumer, false);
+    this.#world.timeline.after(awayMs, () => {
+      for (const _ of consumers) this.#cluster.addConsumer();
+    });
+  }
+
+  #crashPublisher(): void {
+    const publisher = this.#random.pick(this.#cluster.publishers);
+    this.#cluster.kill(publisher, this.#random.chance(0.3));
+    this.#world.timeline.after(this.#random.between(0, this.#world.profile.leaseMs), () => {
+      this.#cluster.dropPublisher(publisher);
+      this.#cluster.addPublisher();
+    });
+  }
+
+  #cutBrokerLink(): void {
+    const { broker } = this.#cluster;
+    if (broker.links.size === 0) return;
+    const link = this.#random.pick([...broker.links]);
+    if (this.#random.chance(0.3)) {
+      link.stall(this.#random.between(0, this.#world.profile.heartbeatMs));
+      return;
+    }
+    const notice = (): number =>
+      this.#random.chance(0.5) ? this.#random.between(0, 20) : this.#cluster.heartbeatTimeoutMs();
+    link.cut(notice(), notice());
+  }
+
+  #restartBroker(withPower: boolean): void {
+    const { broker } = this.#cluster;
+    if (!broker.isUp) return;
+    broker.stop(withPower);
+    this.#world.timeline.after(this.#random.between(0, 2 * this.#world.profile.leaseMs), () => broker.start());
+  }
+
+  #loseBindings(): void {
+    const { broker } = this.#cluster;
+    const slots = Array.from({ length: slotCount }, (_, slot) => slot).filter(() => this.#random.chance(0.5));
+    for (const slot of slots) broker.setUnbound(slot, true);
+    this.#world.timeline.after(this.#random.between(0, this.#world.profile.leaseMs / 2), () => {
+      for (const slot of slots) broker.setUnbound(slot, false);
+    });
+  }
+
+  #failProvider(): void {
+    const { provider } = this.#cluster;
+    const { least, most } = this.#world.profile.outageMs;
+    provider.mode = this.#random.pick(outages);
+    this.#world.timeline.after(this.#random.between(least, most), () => {
+      provider.mode = 'well';
+    });
+  }
+
+  #repair(): void {
+    if (this.#world.trace.on) this.#world.trace.line('fault', 'the faults are over');
+    this.#world.rates = noRates;
+    const { broker, redis, provider, consumers, publishers } = this.#cluster;
+    // What is away for some time comes back when that is over, or now.
+    broker.start();
+    redis.start();
+    provider.mode = 'well';
+    for (let slot = 0; slot < slotCount; slot++) broker.setUnbound(slot, false);
+    for (const { process } of [...consumers, ...publishers]) process.thaw();
+    const staying = consumers.filter(({ isLeaving }) => !isLeaving).length;
+    if (staying === 0) this.#cluster.addConsumer();
+    if (publishers.every(({ process }) => !process.isAlive)) this.#cluster.addPublisher();
+  }
+}

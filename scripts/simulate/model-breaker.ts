@@ -1,0 +1,50 @@
+import type { BreakerState } from '../../services/consumer/src/provider/breaker.ts';
+import type { Outcome } from '../../services/consumer/src/provider/provider.ts';
+import type { Process } from './process.ts';
+import type { World } from './world.ts';
+
+/** The breaker as `services/consumer/src/provider/breaker.ts` behaves, opening after failures in a row to be short. */
+export class ModelBreaker {
+  readonly #world: World;
+  readonly #process: Process;
+  readonly #changed: (state: BreakerState) => void;
+  #state: BreakerState = 'closed';
+  #failuresInARow = 0;
+
+  constructor(world: World, process: Process, changed: (state: BreakerState) => void) {
+    this.#world = world;
+    this.#process = process;
+    this.#changed = changed;
+  }
+
+  get state(): BreakerState {
+    return this.#state;
+  }
+
+  callEnded(outcome: Outcome): void {
+    const failed = outcome.kind === 'unsent' || outcome.kind === 'unknown' || outcome.kind === 'unauthorized';
+    this.#failuresInARow = failed ? this.#failuresInARow + 1 : 0;
+    switch (this.#state) {
+      case 'closed':
+        if (this.#failuresInARow >= this.#world.profile.breakerFailures) this.#open();
+        break;
+      case 'half_open':
+        if (failed) this.#open();
+        else this.#set('closed');
+        break;
+      case 'open':
+        break;
+    }
+  }
+
+  #open(): void {
+    this.#world.tally.add('breaker opened');
+    this.#set('open');
+    this.#process.after(this.#world.profile.breakerResetMs, () => this.#set('half_open'));
+  }
+
+  #set(state: BreakerState): void {
+    this.#state = state;
+    this.#changed(state);
+  }
+}

@@ -1,0 +1,137 @@
+import type { Meter, Outcome } from '../../services/consumer/src/provider/provider.ts';
+import type { Entry } from '../../shared/journal/journal.ts';
+import type { Process } from './process.ts';
+import type { Random } from './random.ts';
+import type { World } from './world.ts';
+
+/**
+ * The billing provider (stripe.md): remembers identifiers for a day, takes one call at a time per lane (409), and fails in every
+ * way that leaves its caller in doubt: the answer lost after the effect, a 500 before or after it, no answer at all.
+ */
+export type ProviderMode = 'well' | 'failing' | 'refusing_connections' | 'silent' | 'key_revoked' | 'throttling';
+
+export class ModelProvider {
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #rememberedUntilMs = new Map<string, number>();
+  readonly #busyLanes = new Set<string>();
+  #mode: ProviderMode = 'well';
+
+  constructor(world: World, random: Random) {
+    this.#world = world;
+    this.#random = random;
+  }
+
+  set mode(mode: ProviderMode) {
+    this.#mode = mode;
+  }
+
+  /** One call, as `Provider.send`: `ended` is told exactly once, after the call's timeout at the latest. */
+  send(entry: Entry, process: Process, ended: (outcome: Outcome) => void): void {
+    const { timeline, profile, rates, tally } = this.#world;
+    tally.add('calls');
+    let isOver = false;
+    const end = (outcome: Outcome): void => {
+      if (isOver) return;
+      isOver = true;
+      tally.add(`calls ${outcome.kind}`);
+      ended(outcome);
+    };
+    const answer = (outcome: Outcome): void => {
+      if (this.#random.chance(rates.replyLost)) tally.add('replies lost');
+      else timeline.after(this.#latencyMs(), () => process.receive(() => end(outcome)));
+    };
+    process.after(profile.callTimeoutMs, () => end({ kind: 'unknown', reason: 'timeout' }));
+    process.emit(() => {
+      if (this.#mode === 'refusing_connections' || this.#random.chance(rates.unsent)) {
+        timeline.after(1, () => process.receive(() => end({ kind: 'unsent', reason: 'connection refused' })));
+      } else if (!this.#random.chance(this.#mode === 'silent' ? 0.5 : rates.requestLost)) {
+        timeline.after(this.#latencyMs(), () => this.#arrive(entry, answer));
+      }
+    });
+  }
+
+  /** Every meter, or undefined when it cannot be read. */
+  readMeters(process: Process, answered: (meters: ReadonlyMap<string, Meter> | undefined) => void): void {
+    const { timeline } = this.#world;
+    timeline.after(this.#latencyMs(), () => {
+      const works = this.#mode === 'well' || this.#mode === 'throttling';
+      const meters = works ? this.#meters() : undefined;
+      timeline.after(this.#latencyMs(), () => process.receive(() => answered(meters)));
+    });
+  }
+
+  #meters(): ReadonlyMap<string, Meter> {
+    const { profile, timeline } = this.#world;
+    const existing = profile.meters.filter(({ createdAtMs }) => createdAtMs <= timeline.nowMs);
+    return new Map(existing.map(({ meter }) => [meter.eventName, meter]));
+  }
+
+  #arrive(entry: Entry, answer: (outcome: Outcome) => void): void {
+    const { timeline, rates } = this.#world;
+    if (this.#mode === 'key_revoked') {
+      answer({ kind: 'unauthorized', reason: '401' });
+      return;
+    }
+    if (this.#mode === 'throttling' || this.#random.chance(rates.throttled)) {
+      answer({ kind: 'throttled', scope: 'account', reason: '429' });
+      return;
+    }
+    const lane = `${entry.account ?? ''} ${entry.customer} ${entry.meter}`;
+    if (this.#busyLanes.has(lane)) {
+      answer({ kind: 'throttled', scope: 'lane', reason: '409' });
+      return;
+    }
+    if (this.#mode === 'failing' && this.#random.chance(0.8)) {
+      answer({ kind: 'unknown', reason: '500' });
+      return;
+    }
+    this.#busyLanes.add(lane);
+    timeline.after(this.#serviceMs(), () => {
+      this.#busyLanes.delete(lane);
+      this.#process(entry, answer);
+    });
+  }
+
+  #process(entry: Entry, answer: (outcome: Outcome) => void): void {
+    const { rates, timeline } = this.#world;
+    if (this.#random.chance(rates.failedBefore)) {
+      answer({ kind: 'unknown', reason: '500' });
+      return;
+    }
+    if (this.#isRefused(entry)) {
+      answer({ kind: 'refused', reason: 'refused: no such customer' });
+      return;
+    }
+    const isKnown = (this.#rememberedUntilMs.get(entry.identifier) ?? -1) > timeline.nowMs;
+    if (!isKnown) this.#bill(entry);
+    else this.#world.tally.add('calls for what the provider had');
+    if (this.#mode === 'silent') return;
+    const fails = this.#mode === 'failing' || this.#random.chance(rates.failedAfter);
+    answer(fails ? { kind: 'unknown', reason: '500' } : { kind: 'accepted' });
+  }
+
+  /** Checked before the identifier: whoever asks again after a customer is gone is not told that the entry was taken. */
+  #isRefused(entry: Entry): boolean {
+    const customer = this.#world.profile.customers.find(({ name }) => name === entry.customer);
+    return customer === undefined || this.#world.timeline.nowMs >= customer.refusedFromMs;
+  }
+
+  #bill(entry: Entry): void {
+    const { profile, timeline, checker, trace } = this.#world;
+    this.#rememberedUntilMs.set(entry.identifier, timeline.nowMs + profile.providerMemoryMs);
+    if (trace.on) trace.line('provider', `billed ${entry.identifier} ${entry.value}`);
+    checker.billed(entry);
+  }
+
+  #latencyMs(): number {
+    return this.#random.between(1, this.#world.profile.providerLatencyMs);
+  }
+
+  /** Sometimes longer than the caller waits. */
+  #serviceMs(): number {
+    const { callTimeoutMs, providerLatencyMs } = this.#world.profile;
+    if (this.#random.chance(this.#world.rates.slow)) return this.#random.between(0, 2 * callTimeoutMs);
+    return this.#random.between(1, providerLatencyMs);
+  }
+}

@@ -1,0 +1,333 @@
+import type { DriveLimits } from '../../services/consumer/src/shard/drive.ts';
+import type { Meter } from '../../services/consumer/src/provider/provider.ts';
+import type { Random } from './random.ts';
+
+/** Chances that one request, call or publish goes wrong. */
+export interface Rates {
+  readonly redisRequestFails: number;
+  readonly refusedPublish: number;
+  /** A call never reaches the provider. */
+  readonly requestLost: number;
+  readonly unsent: number;
+  /** The provider's answer never arrives. */
+  readonly replyLost: number;
+  readonly failedBefore: number;
+  /** 500, though it was billed. */
+  readonly failedAfter: number;
+  readonly throttled: number;
+  readonly slow: number;
+}
+
+export const noRates: Rates = {
+  redisRequestFails: 0,
+  refusedPublish: 0,
+  requestLost: 0,
+  unsent: 0,
+  replyLost: 0,
+  failedBefore: 0,
+  failedAfter: 0,
+  throttled: 0,
+  slow: 0,
+};
+
+export const faultKinds = [
+  'consumer_crash',
+  'all_consumers_crash',
+  'consumer_freeze',
+  'consumer_leave',
+  'consumer_join',
+  'publisher_crash',
+  'publisher_freeze',
+  'broker_link_cut',
+  'broker_restart',
+  'broker_power_loss',
+  'channel_lost',
+  'binding_missing',
+  'unreadable_message',
+  'redis_cut',
+  'redis_stall',
+  'redis_restart',
+  'provider_outage',
+] as const;
+
+export type FaultKind = (typeof faultKinds)[number];
+
+export interface SimulatedMeter {
+  readonly meter: Meter;
+  /** On the timeline. */
+  readonly createdAtMs: number;
+}
+
+export interface SimulatedCustomer {
+  readonly name: string;
+  /** Since when the provider refuses it, on the timeline. */
+  readonly refusedFromMs: number;
+}
+
+/** Everything that is decided about a run before it begins. Names that a core's limits have mean what they mean there. */
+export interface Profile {
+  readonly name: ProfileName;
+  /** Redis' clock when the timeline begins, unix milliseconds. */
+  readonly epochMs: number;
+  readonly incarnation: string;
+  readonly shards: number;
+  readonly consumers: number;
+  readonly publishers: number;
+  readonly leaseMs: number;
+  readonly drainMs: number;
+  readonly tickMs: number;
+  readonly callTimeoutMs: number;
+  readonly windowMs: number;
+  readonly flushEvents: number;
+  readonly flushIntervalMs: number;
+  readonly dedupWindowMs: number;
+  readonly dedupMaxIds: number;
+  readonly strandedMs: number;
+  readonly drive: DriveLimits;
+  readonly concurrency: number;
+  readonly ratePerS: number;
+  readonly breakerFailures: number;
+  readonly breakerResetMs: number;
+  readonly catalogPaceMs: number;
+  readonly brokerLatencyMs: number;
+  /** How long the broker takes to sync a message. */
+  readonly syncMs: number;
+  readonly deliveryGapMs: number;
+  /** AMQP heartbeat: twice this without a word, and the broker gives a connection up. */
+  readonly heartbeatMs: number;
+  readonly reconnectMs: number;
+  readonly redisLatencyMs: number;
+  readonly redisTimeoutMs: number;
+  readonly providerLatencyMs: number;
+  readonly providerMemoryMs: number;
+  readonly publishExpiryMs: number;
+  readonly messageEventsMax: number;
+  readonly clockSkewMs: number;
+  readonly customers: readonly SimulatedCustomer[];
+  readonly meters: readonly SimulatedMeter[];
+  readonly requests: number;
+  /** Part of the requests that is sent a second time on purpose. */
+  readonly repeats: number;
+  /** Clients send until then, faults end then. */
+  readonly activeMs: number;
+  /** Everything has to be settled within this after the faults. */
+  readonly settleMs: number;
+  readonly longestFreezeMs: number;
+  readonly outageMs: { readonly least: number; readonly most: number };
+  /** Chance that a process pauses between a decision and the socket's write. */
+  readonly hesitation: number;
+  readonly rates: Rates;
+  /** Mean time between two faults of a kind; absent: never. */
+  readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
+}
+
+export const profileNames = [
+  'calm',
+  'crashes',
+  'freezes',
+  'lost_answers',
+  'redelivery',
+  'provider_trouble',
+  'long_outage',
+  'duplicates',
+  'members',
+  'storm',
+] as const;
+
+export type ProfileName = (typeof profileNames)[number];
+
+/** A cluster that is drawn from the random source, and the trouble of one kind that it gets. */
+export function drawProfile(random: Random): Profile {
+  const base = drawBase(random);
+  const { leaseMs } = base;
+  const each = (leases: number): number => leaseMs * leases;
+  const little = random.between(0.002, 0.02);
+  switch (base.name) {
+    case 'calm':
+      return { ...base, hesitation: 0 };
+    case 'crashes':
+      return { ...base, faults: { consumer_crash: each(1), publisher_crash: each(3) } };
+    case 'freezes':
+      return { ...base, faults: { consumer_freeze: each(1), publisher_freeze: each(3) } };
+    case 'lost_answers':
+      return {
+        ...base,
+        rates: { ...noRates, redisRequestFails: random.between(0.01, 0.1), refusedPublish: little, slow: 0.3 },
+        faults: { redis_cut: each(2), redis_stall: each(2), redis_restart: each(5) },
+      };
+    case 'redelivery':
+      return {
+        ...base,
+        rates: { ...noRates, refusedPublish: little, redisRequestFails: little },
+        faults: {
+          broker_link_cut: each(1),
+          channel_lost: each(1),
+          broker_restart: each(5),
+          broker_power_loss: each(4),
+          binding_missing: each(2),
+          unreadable_message: each(3),
+        },
+      };
+    case 'provider_trouble':
+      return {
+        ...base,
+        rates: { ...providerRates(random), redisRequestFails: little },
+        faults: { provider_outage: each(2), consumer_crash: each(4) },
+      };
+    case 'long_outage':
+      return longOutage(base, random);
+    case 'duplicates':
+      return {
+        ...base,
+        dedupWindowMs: each(random.between(0.5, 2)),
+        repeats: 0.6,
+        rates: { ...noRates, redisRequestFails: little },
+        activeMs: each(random.between(6, 15)),
+        faults: {
+          consumer_crash: each(3),
+          all_consumers_crash: each(10),
+          consumer_freeze: each(3),
+          channel_lost: each(3),
+          publisher_crash: each(3),
+        },
+      };
+    case 'members':
+      return {
+        ...base,
+        rates: { ...noRates, redisRequestFails: random.chance(0.5) ? 0 : little },
+        faults: { consumer_leave: each(1), consumer_join: each(1.5), consumer_crash: each(6) },
+      };
+    case 'storm':
+      return {
+        ...base,
+        rates: { ...providerRates(random), redisRequestFails: little, refusedPublish: little },
+        faults: Object.fromEntries(faultKinds.map((kind) => [kind, each(random.between(3, 10))])),
+      };
+  }
+}
+
+/**
+ * A provider that fails for longer than it remembers identifiers. Its day and ours are scaled down together: an hour
+ * is a little more than whatever a call can be late, or a process that is about to send can sleep.
+ */
+function longOutage(base: Profile, random: Random): Profile {
+  const hourMs = 3 * base.callTimeoutMs;
+  const drive = { ...base.drive, inDoubtAfterMs: 23 * hourMs, deferAfterFailures: random.integer(2, 5) };
+  return {
+    ...base,
+    requests: Math.ceil(base.requests / 3),
+    activeMs: hourMs * random.between(30, 40),
+    longestFreezeMs: hourMs / 3,
+    outageMs: { least: 20 * hourMs, most: 28 * hourMs },
+    drive,
+    providerMemoryMs: 24 * hourMs,
+    rates: { ...providerRates(random), redisRequestFails: 0.001 },
+    faults: {
+      provider_outage: 8 * hourMs,
+      consumer_crash: 10 * hourMs,
+      consumer_freeze: 10 * hourMs,
+      all_consumers_crash: 40 * hourMs,
+    },
+  };
+}
+
+function providerRates(random: Random): Rates {
+  const some = (): number => (random.chance(0.5) ? 0 : random.between(0, 0.3));
+  return {
+    ...noRates,
+    requestLost: some(),
+    unsent: some(),
+    replyLost: some(),
+    failedBefore: some(),
+    failedAfter: some(),
+    throttled: some(),
+    slow: some(),
+  };
+}
+
+function drawBase(random: Random): Profile {
+  const name = random.pick(profileNames);
+  const leaseMs = random.pick([1000, 2000, 5000, 10_000]);
+  const callTimeoutMs = Math.round(leaseMs * random.between(0.15, 0.5));
+  const activeMs = leaseMs * random.between(3, 5);
+  const dedupWindowMs = leaseMs * random.between(2, 20);
+  const heartbeatMs = leaseMs * random.between(0.3, 2);
+  const flushIntervalMs = leaseMs * random.pick([0.05, 0.2, 0.5, 1]);
+  const settleMs = 16 * leaseMs + 4 * flushIntervalMs;
+  return {
+    name,
+    epochMs: 1_790_000_000_000 + random.integer(0, 86_400_000),
+    incarnation: random.hex(4),
+    shards: random.integer(2, 4),
+    consumers: random.integer(1, 3),
+    publishers: random.integer(1, 2),
+    leaseMs,
+    drainMs: leaseMs * random.between(1, 3),
+    tickMs: leaseMs / 40,
+    callTimeoutMs,
+    windowMs: random.pick([1000, 5000, 60_000]),
+    flushEvents: random.pick([3, 10, 1000]),
+    flushIntervalMs,
+    dedupWindowMs,
+    dedupMaxIds: 4_000_000,
+    strandedMs: 3 * heartbeatMs,
+    drive: {
+      inDoubtAfterMs: 23 * 3_600_000,
+      deferAfterFailures: random.integer(2, 5),
+      deferredMax: random.pick([0, 1, 1000]),
+      deferredRetry: { baseMs: leaseMs / 2, maxMs: 2 * leaseMs },
+      retry: { baseMs: leaseMs / 50, maxMs: leaseMs },
+    },
+    concurrency: random.integer(1, 16),
+    ratePerS: random.pick([20, 100, 1000]),
+    breakerFailures: random.pick([3, 1000]),
+    breakerResetMs: leaseMs / 5,
+    catalogPaceMs: leaseMs / 4,
+    brokerLatencyMs: random.pick([2, 30, leaseMs / 10]),
+    syncMs: random.pick([1, 50]),
+    deliveryGapMs: random.pick([1e-6, leaseMs / 1000, leaseMs / 100]),
+    heartbeatMs,
+    reconnectMs: random.between(30, leaseMs / 2),
+    redisLatencyMs: random.between(1, 12),
+    redisTimeoutMs: leaseMs / 2,
+    providerLatencyMs: callTimeoutMs * random.between(0.02, 0.3),
+    providerMemoryMs: 24 * 3_600_000,
+    publishExpiryMs: Math.min(dedupWindowMs / 4, leaseMs * 3),
+    messageEventsMax: random.pick([2, 500]),
+    clockSkewMs: random.pick([0, heartbeatMs / 4]),
+    customers: drawCustomers(random, activeMs),
+    meters: drawMeters(random, activeMs),
+    requests: random.integer(10, 40),
+    repeats: random.between(0, 0.3),
+    activeMs,
+    settleMs,
+    longestFreezeMs: 3 * leaseMs,
+    outageMs: { least: 0, most: 2 * leaseMs },
+    hesitation: 0.01,
+    rates: noRates,
+    faults: {},
+  };
+}
+
+function drawCustomers(random: Random, activeMs: number): SimulatedCustomer[] {
+  const customers = Array.from({ length: random.integer(1, 4) }, (_, index) => ({
+    name: `cus_${index}`,
+    refusedFromMs: Number.POSITIVE_INFINITY,
+  }));
+  if (random.chance(0.1)) customers.push({ name: 'cus_unknown', refusedFromMs: 0 });
+  if (random.chance(0.2)) customers.push({ name: 'cus_closed', refusedFromMs: random.between(0, activeMs) });
+  return customers;
+}
+
+function drawMeters(random: Random, activeMs: number): SimulatedMeter[] {
+  const meter = (eventName: string, formula: Meter['formula']): Meter => {
+    return { eventName, formula, customerKey: 'stripe_customer_id', valueKey: 'value' };
+  };
+  const meters = [{ meter: meter('requests', 'sum'), createdAtMs: 0 }];
+  if (random.chance(0.6)) meters.push({ meter: meter('tokens', 'sum'), createdAtMs: 0 });
+  if (random.chance(0.3)) meters.push({ meter: meter('seats', 'last'), createdAtMs: 0 });
+  if (random.chance(0.3)) meters.push({ meter: meter('jobs', 'count'), createdAtMs: 0 });
+  if (random.chance(0.1)) meters.push({ meter: { ...meter('peak', 'sum'), eventTimeWindow: 'day' }, createdAtMs: 0 });
+  if (random.chance(0.3)) meters.push({ meter: meter('launched', 'sum'), createdAtMs: random.between(0, activeMs) });
+  return meters;
+}

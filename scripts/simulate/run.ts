@@ -1,0 +1,60 @@
+import { Checker } from './checker/checker.ts';
+import { Client } from './client.ts';
+import { Cluster } from './cluster.ts';
+import { Faults } from './faults.ts';
+import { drawProfile, type Profile } from './profile.ts';
+import { Random } from './random.ts';
+import { Settlement } from './settlement.ts';
+import { Tally } from './tally.ts';
+import { Timeline } from './timeline.ts';
+import { Trace } from './trace.ts';
+import type { World } from './world.ts';
+
+export interface RunResult {
+  readonly seed: number;
+  readonly profile: Profile;
+  readonly violations: readonly string[];
+  readonly tally: Tally;
+  /** Empty unless it was asked for. */
+  readonly trace: readonly string[];
+  readonly virtualMs: number;
+  /** Steps of the timeline: with the virtual time a cheap fingerprint of the run. */
+  readonly steps: number;
+}
+
+/** One run of one seed, from the first process to the audit. The same seed always gives the same run. */
+export function runSeed(seed: number, options: { readonly trace: boolean }): RunResult {
+  const random = new Random(seed);
+  const profile = drawProfile(random.fork());
+  const timeline = new Timeline();
+  const checker = new Checker(
+    profile,
+    () => timeline.nowMs,
+    () => timeline.stop(),
+  );
+  const trace = new Trace(timeline, options.trace);
+  const tally = new Tally();
+  const world: World = { profile, timeline, checker, trace, tally, rates: profile.rates };
+  const cluster = new Cluster(world, random.fork());
+  const client = new Client(world, random.fork(), () => cluster.publishers);
+  void new Faults(world, cluster, random.fork());
+  void new Settlement(world, cluster, client);
+  try {
+    timeline.run();
+  } catch (error) {
+    checker.violation(`A core threw: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  }
+  tally.add(`profile: ${profile.name}`);
+  tally.add('lines of the bill checked', checker.lines.checked);
+  tally.add('lines of the bill not checked', checker.lines.unchecked);
+  for (const violation of checker.violations) trace.line('violation', violation);
+  return {
+    seed,
+    profile,
+    violations: checker.violations,
+    tally,
+    trace: trace.lines,
+    virtualMs: timeline.nowMs,
+    steps: timeline.happened,
+  };
+}

@@ -1,0 +1,62 @@
+import type { Client } from './client.ts';
+import type { Cluster } from './cluster.ts';
+import type { World } from './world.ts';
+
+/**
+ * The end of a run: once the faults are over, everything has to settle within the profile's time; then comes the audit. Settled
+ * means: nothing on the broker, no set pending, no entry deferred, every shard owned and the shards spread evenly.
+ */
+export class Settlement {
+  readonly #world: World;
+  readonly #cluster: Cluster;
+  readonly #client: Client;
+
+  constructor(world: World, cluster: Cluster, client: Client) {
+    this.#world = world;
+    this.#cluster = cluster;
+    this.#client = client;
+    world.timeline.at(world.profile.activeMs, () => this.#look());
+  }
+
+  #look(): void {
+    const { timeline, profile, checker, tally } = this.#world;
+    const unsettled = this.#unsettled();
+    const overdueMs = timeline.nowMs - profile.activeMs;
+    if (unsettled.length > 0 && overdueMs < profile.settleMs) {
+      timeline.after(profile.leaseMs / 8, () => this.#look());
+      return;
+    }
+    if (unsettled.length > 0) {
+      checker.violation(
+        `${Math.round(overdueMs)} ms after the last fault this is not settled: ${unsettled.join(', ')}.`,
+      );
+    } else {
+      tally.add('virtual ms until settled', Math.round(overdueMs));
+      for (const journal of this.#cluster.redis.journals) checker.parked(journal.parked());
+      checker.finish(this.#cluster.redis);
+    }
+    timeline.stop();
+  }
+
+  #unsettled(): string[] {
+    const { broker, redis, consumers } = this.#cluster;
+    const { shards } = this.#world.profile;
+    const unsettled: string[] = [];
+    if (this.#client.open > 0) unsettled.push(`${this.#client.open} requests`);
+    for (const { shard, ready, unacked } of broker.queues) {
+      if (ready + unacked > 0) unsettled.push(`${ready} ready and ${unacked} unacked messages of shard ${shard}`);
+    }
+    if (unsettled.length > 0) return unsettled;
+    redis.journals.forEach((journal, shard) => {
+      const { last, deferred } = journal.snapshot();
+      if (last !== undefined && last.settledAtMs === undefined) unsettled.push(`set ${last.set} of shard ${shard}`);
+      if (deferred.size > 0) unsettled.push(`${deferred.size} deferred entries of shard ${shard}`);
+    });
+    for (const consumer of consumers) if (consumer.isLeaving) unsettled.push(`the drain of ${consumer.process.name}`);
+    const loads = consumers.map(({ owned }) => owned.length);
+    const owned = loads.reduce((sum, load) => sum + load, 0);
+    if (owned !== shards) unsettled.push(`${owned} of ${shards} shards are owned`);
+    if (Math.max(...loads) - Math.min(...loads) > 1) unsettled.push(`loads of ${loads.join(', ')} shards`);
+    return unsettled;
+  }
+}

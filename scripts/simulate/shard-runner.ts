@@ -1,0 +1,296 @@
+import type { Call, CallSource } from '../../services/consumer/src/dispatch/dispatcher.ts';
+import type { ShardCore } from '../../services/consumer/src/shard/core.ts';
+import type {
+  EndReason,
+  JournalAnswer,
+  JournalWrite,
+  ShardEffect,
+  ShardEvent,
+} from '../../services/consumer/src/shard/protocol.ts';
+import { decodeMessage, UnreadableMessage } from '../../shared/event/message.ts';
+import type { BrokerLink, ClientChannel } from './broker-link.ts';
+import type { Held } from './model-journal.ts';
+import { nameOf, type StoredMessage } from './model-queue.ts';
+import type { ModelRedis } from './model-redis.ts';
+import type { Process } from './process.ts';
+import type { Random } from './random.ts';
+import type { RedisClient } from './redis-client.ts';
+import type { World } from './world.ts';
+
+/** The simulation's shell of one shard under one lease: what `services/consumer/src/shard/runner.ts` is in a real consumer. */
+export interface ShardPorts {
+  readonly world: World;
+  readonly shard: number;
+  readonly held: Held;
+  readonly process: Process;
+  readonly random: Random;
+  readonly redis: ModelRedis;
+  readonly journal: RedisClient;
+  readonly link: () => BrokerLink | undefined;
+  readonly needCatalog: () => void;
+  /** The core has ended and its channel is closed. */
+  readonly ended: (reason: EndReason) => void;
+}
+
+interface Wanted {
+  readonly generation: number;
+  readonly prefetch: number;
+  channel: ClientChannel | undefined;
+}
+
+export class ShardRunner implements CallSource {
+  readonly core: ShardCore;
+  readonly #ports: ShardPorts;
+  #wanted: Wanted | undefined;
+  #closing = false;
+  #endReason: EndReason | undefined;
+
+  constructor(core: ShardCore, ports: ShardPorts) {
+    this.core = core;
+    this.#ports = ports;
+  }
+
+  get held(): Held {
+    return this.#ports.held;
+  }
+
+  get armed(): number {
+    return this.core.armed;
+  }
+
+  takeCall(nowMs: number): Call | undefined {
+    const { world, shard, held, process } = this.#ports;
+    const call = this.core.takeCall(nowMs);
+    if (call === undefined) return undefined;
+    if (world.trace.on) world.trace.line(process.name, `calls ${call.entry.identifier}`);
+    const watched = world.checker.callStarted(call.entry, shard, held, process);
+    return {
+      ...call,
+      ended: (outcome, endedAtMs, breakerClosed) => {
+        if (world.trace.on) world.trace.line(process.name, `call of ${call.entry.identifier} ended: ${outcome.kind}`);
+        world.checker.callEnded(watched);
+        call.ended(outcome, endedAtMs, breakerClosed);
+        this.post({ type: 'ticked' });
+      },
+    };
+  }
+
+  start(): void {
+    this.#run(this.core.start());
+  }
+
+  post(event: ShardEvent): void {
+    this.#run(this.core.step(event, this.#ports.process.nowMs));
+  }
+
+  connected(): void {
+    if (this.#wanted !== undefined && this.#wanted.channel === undefined) this.#openChannel(this.#wanted);
+  }
+
+  #run(effects: readonly ShardEffect[]): void {
+    for (const effect of effects) this.#runOne(effect);
+  }
+
+  #runOne(effect: ShardEffect): void {
+    const { trace } = this.#ports.world;
+    switch (effect.type) {
+      case 'load':
+        this.#load();
+        break;
+      case 'open_channel':
+        this.#wanted = { generation: effect.generation, prefetch: effect.prefetch, channel: undefined };
+        this.#openChannel(this.#wanted);
+        break;
+      case 'set_prefetch':
+        this.#channelOf(effect.generation)?.consume(effect.prefetch);
+        break;
+      case 'cancel_consumer':
+        this.#channelOf(effect.generation)?.cancel();
+        break;
+      case 'close_channel':
+        this.#closeChannel(effect.generation);
+        break;
+      case 'ack':
+        if (trace.on) this.#trace(`acks through ${effect.tag} (generation ${effect.generation})`);
+        this.#channelOf(effect.generation)?.ack(effect.tag);
+        break;
+      case 'write':
+        this.#write(effect.write);
+        break;
+      case 'need_catalog':
+        this.#ports.needCatalog();
+        break;
+      case 'ended':
+        if (trace.on) this.#trace(`ended: ${effect.reason}`);
+        this.#endReason = effect.reason;
+        this.#tellEnded();
+        break;
+    }
+  }
+
+  #load(): void {
+    const { world, shard, held, process, redis, journal, random } = this.#ports;
+    const askedAtMs = process.nowMs;
+    journal.request(
+      'load',
+      () => redis.journal(shard).load(redis.nowMs, held),
+      (state) => {
+        if (world.trace.on) this.#trace(`loaded ${state === undefined ? 'nothing' : describeState(state)}`);
+        if (state !== undefined) this.post({ type: 'loaded', state, askedAtMs });
+        else if (this.core.life === 'loading') process.after(random.between(1, 100), () => this.#load());
+      },
+    );
+  }
+
+  #openChannel(wanted: Wanted): void {
+    const link = this.#ports.link();
+    // Without a connection `connected` comes with the next one.
+    if (link === undefined) return;
+    const { generation } = wanted;
+    const channel: ClientChannel = link.openChannel(this.#ports.shard, {
+      opened: () => {
+        this.post({ type: 'channel_opened', generation });
+        channel.consume(wanted.prefetch);
+      },
+      delivered: (tag, message) => this.#delivered(generation, tag, message),
+      lost: () => {
+        if (this.#wanted !== wanted) return;
+        this.#wanted = undefined;
+        if (this.#ports.world.trace.on) this.#trace(`lost its channel (generation ${generation})`);
+        this.post({ type: 'channel_lost', generation });
+      },
+    });
+    wanted.channel = channel;
+  }
+
+  #closeChannel(generation: number): void {
+    const channel = this.#channelOf(generation);
+    if (this.#wanted?.generation === generation) this.#wanted = undefined;
+    if (channel === undefined) return;
+    this.#closing = true;
+    channel.close(() => {
+      this.#closing = false;
+      this.#tellEnded();
+    });
+  }
+
+  #tellEnded(): void {
+    if (this.#endReason === undefined || this.#closing) return;
+    const reason = this.#endReason;
+    this.#endReason = undefined;
+    this.#ports.ended(reason);
+  }
+
+  #channelOf(generation: number): ClientChannel | undefined {
+    return this.#wanted?.generation === generation ? this.#wanted.channel : undefined;
+  }
+
+  #delivered(generation: number, tag: number, message: StoredMessage): void {
+    const { world } = this.#ports;
+    world.tally.add('deliveries');
+    if (world.trace.on) this.#trace(`is delivered ${nameOf(message)} as ${tag} (generation ${generation})`);
+    let decoded: ReturnType<typeof decodeMessage>;
+    try {
+      decoded = decodeMessage(message.body, message.headers);
+    } catch (error) {
+      if (!(error instanceof UnreadableMessage)) throw error;
+      this.post({ type: 'unreadable', generation, tag });
+      this.#bury(generation, tag, message);
+      return;
+    }
+    this.#run(this.core.step({ type: 'delivered', generation, tag, ...decoded }, this.#ports.process.nowMs));
+  }
+
+  /** To the dead-letter exchange; again until it is confirmed, as long as the delivery is ours. */
+  #bury(generation: number, tag: number, message: StoredMessage): void {
+    const { process, random, world } = this.#ports;
+    if (this.#wanted?.generation !== generation) return;
+    const link = this.#ports.link();
+    if (link === undefined || random.chance(world.rates.refusedPublish)) {
+      process.after(random.between(10, 200), () => this.#bury(generation, tag, message));
+      return;
+    }
+    link.bury(message, () => this.post({ type: 'dead_letter_confirmed', generation, tag }));
+  }
+
+  #write(write: JournalWrite): void {
+    const { world, journal } = this.#ports;
+    if (world.trace.on) this.#trace(`writes ${describeWrite(write)}`);
+    journal.request<JournalAnswer>(
+      write.kind,
+      () => this.#carryOut(write),
+      (answer) => {
+        if (world.trace.on) this.#trace(`${write.kind} answered ${answer?.answer ?? 'nothing'}`);
+        this.post({ type: 'written', answer });
+      },
+    );
+  }
+
+  /** On the side of Redis. The checker sees what the journal took. */
+  #carryOut(write: JournalWrite): JournalAnswer {
+    const { world, shard, held, redis } = this.#ports;
+    const { checker } = world;
+    const journal = redis.journal(shard);
+    const now = redis.nowMs;
+    switch (write.kind) {
+      case 'commit': {
+        const answer = journal.commit(now, held, write.commit);
+        if (answer.answer === 'ok') checker.committed(shard, write.commit);
+        else world.tally.add(`commits refused: ${answer.answer}`);
+        if (world.trace.on) this.#trace(`commit of set ${write.commit.set} in the journal: ${answer.answer}`);
+        return answer;
+      }
+      case 'mark': {
+        const answer = journal.mark(now, held, write.set, write.token, write.entries);
+        if (answer.answer === 'ok') checker.marked(shard, write.set, write.entries);
+        return answer;
+      }
+      case 'progress': {
+        const answer = journal.progress(now, held, write.set, write.token, write.settled, write.parked);
+        if (answer.answer === 'ok') for (const { state } of write.parked) world.tally.add(`entries ${state}`);
+        return answer;
+      }
+      case 'complete': {
+        const answer = journal.complete(now, held, write.set, write.token);
+        if (answer.answer === 'ok') checker.completed(shard, write.set);
+        return answer;
+      }
+      case 'settle_deferred': {
+        const answer = journal.settleDeferred(now, held, write.identifier, write.outcome);
+        const ending = write.outcome === 'accepted' ? 'accepted' : write.outcome.state;
+        if (answer.answer === 'ok') world.tally.add(`deferred entries ${ending}`);
+        return answer;
+      }
+    }
+  }
+
+  #trace(what: string): void {
+    const { world, process, shard, held } = this.#ports;
+    world.trace.line(process.name, `shard ${shard} epoch ${held.epoch}: ${what}`);
+  }
+}
+
+function describeState(
+  state: 'stale' | { readonly next: number; readonly pending?: { readonly set: number } },
+): string {
+  if (state === 'stale') return 'stale';
+  return `next ${state.next}, pending ${state.pending?.set ?? 'none'}`;
+}
+
+function describeWrite(write: JournalWrite): string {
+  switch (write.kind) {
+    case 'commit': {
+      const { set, entries, cursors } = write.commit;
+      const seen = [...cursors].map(([key, cursor]) => `${key}=${cursor.split(';')[2]}`);
+      return `commit of set ${set}: ${entries.length} entries, cursors ${seen.join(' ')}`;
+    }
+    case 'mark':
+      return `mark of set ${write.set}: ${write.entries.join(' ')}`;
+    case 'progress':
+      return `progress of set ${write.set}: ${[...write.settled].map(([index, as]) => `${index} ${as}`).join(', ')}`;
+    case 'complete':
+      return `complete of set ${write.set}`;
+    case 'settle_deferred':
+      return `end of deferred ${write.identifier}: ${write.outcome === 'accepted' ? 'accepted' : write.outcome.state}`;
+  }
+}
