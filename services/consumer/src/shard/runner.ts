@@ -219,6 +219,8 @@ export class ShardRunner implements CallSource {
     const open = this.#open;
     if (open?.generation !== generation || open.channel === undefined) return;
     action(open.channel).catch((error: unknown) => {
+      // Closed meanwhile on purpose, as at the end of a drain.
+      if (this.#open !== open) return;
       this.#ports.log.warn(
         { error, queue: this.#ports.queue },
         'A channel broke while its consumer was changed; it is opened again.',
