@@ -66,6 +66,17 @@ describe('OwnershipCore, as a member', () => {
     expect(shardsOf(member.released(0), 'claim')).toEqual([0]);
   });
 
+  it('claims nothing on the word of a heartbeat that is answered after it withdrew', () => {
+    const member = TestMember.joined([], { shards: 1 });
+    member.refuse(0, leaseMs);
+    member.step({ type: 'broker_changed', connected: false });
+    member.tick(leaseMs - 1);
+    member.refuse(0, 0);
+    expect(member.tick(1)).toEqual([{ type: 'withdraw' }]);
+    expect(member.sees('me')).toEqual([]);
+    expect(member.tick(leaseMs)).toEqual([]);
+  });
+
   it('stays when the broker comes back within the lease time', () => {
     const member = ownerOfAll();
     member.step({ type: 'broker_changed', connected: false });

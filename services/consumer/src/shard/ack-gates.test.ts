@@ -19,7 +19,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 describe('AckGates', () => {
   it('acks the longest run of deliveries whose gates are open, and nothing behind it', () => {
     fc.assert(
-      fc.property(fc.array(action, { maxLength: 200 }), (actions) => {
+      fc.property(fc.array(action, { maxLength: 200, size: 'max' }), (actions) => {
         const gates = new AckGates();
         let model: { tag: number; gate: Gate }[] = [];
         let tag = 0;

@@ -76,6 +76,31 @@ describe('ShardCore, sealing', () => {
     expect(shard.writes[0]).toMatchObject({ commit: { forgottenIdSets: [] } });
   });
 
+  it('forgets ids with the first set whose messages are all younger than settlement and window', () => {
+    const shard = TestShard.open({ limits: { dedupWindowMs: hourMs, strandedMs: minuteMs } });
+    const events = [usageEvent()];
+    shard.deliver(1, { events });
+    shard.commit();
+    shard.settle();
+    shard.nowMs += hourMs + minuteMs;
+    shard.deliver(2, { events });
+    shard.commit();
+    expect(shard.writes.at(-1)).toMatchObject({ kind: 'complete', set: 2 });
+    shard.settle();
+    shard.nowMs += 1;
+    shard.deliver(3, { events });
+    shard.commit();
+    shard.settle();
+    const commits = shard.writes.flatMap((write) => (write.kind === 'commit' ? [write.commit] : []));
+    expect(commits.map(({ entries, forgottenIdSets }) => [entries.length, forgottenIdSets])).toEqual([
+      [1, []],
+      [0, []],
+      [0, [1]],
+    ]);
+    shard.deliver(4, { events });
+    expect(shard.core.memory.open.events).toBe(1);
+  });
+
   describe('with a meter that the catalog does not have', () => {
     const tokens = { events: [usageEvent({ meter: 'tokens', value: '2' }), usageEvent({ meter: 'tokens', id: 'b' })] };
 

@@ -26,7 +26,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 describe('Cursors', () => {
   it('knows for every message whether it is new, open or sealed, as a journal that loses what is discarded', () => {
     fc.assert(
-      fc.property(fc.array(action, { maxLength: 60 }), (actions) => {
+      fc.property(fc.array(action, { maxLength: 60, size: 'max' }), (actions) => {
         const cursors = new Cursors();
         const journal = new Map<string, string>();
         const sealed = new Set<string>();

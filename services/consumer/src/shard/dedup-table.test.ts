@@ -39,7 +39,7 @@ describe('DedupTable', () => {
     { ids: 'spread', hashOf: spreadHash },
   ])('answers as a map from id to set, with $ids ids', ({ hashOf }) => {
     fc.assert(
-      fc.property(fc.array(action, { maxLength: 300 }), (actions) => {
+      fc.property(fc.array(action, { maxLength: 300, size: 'max' }), (actions) => {
         const table = new DedupTable();
         const model = new Map<number, number>();
         let forgottenThrough = 0;

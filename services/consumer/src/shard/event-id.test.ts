@@ -31,7 +31,7 @@ describe('hashId', () => {
 describe('SlotIdList', () => {
   it('keeps every id under its slot, in the bytes that are read back', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(63), idHash), { maxLength: 300 }), (added) => {
+      fc.property(fc.array(fc.tuple(fc.nat(63), idHash), { maxLength: 300, size: 'max' }), (added) => {
         const list = new SlotIdList();
         const model = new Map<number, IdHash[]>();
         for (const [slot, id] of added) {

@@ -232,7 +232,7 @@ describe('ShardMemory', () => {
       { weight: 3, arbitrary: fc.constantFrom<Action>({ type: 'seal' }, { type: 'settle' }, { type: 'lose' }) },
     );
     fc.assert(
-      fc.property(fc.array(action, { maxLength: 60 }), (actions) => {
+      fc.property(fc.array(action, { maxLength: 60, size: 'max' }), (actions) => {
         const memory = newMemory({ dedupMaxIds: 4 });
         const remembered = new Map<string, number>();
         let pending: number | undefined;
