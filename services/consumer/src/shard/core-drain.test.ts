@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { driving, marked, TestShard, typesOf } from './test-shard.ts';
+import { marked, TestShard, typesOf } from './test-shard.ts';
 import { catalogOf, entry, hourMs, minuteMs, outcomes, pendingSet, shardState, usageEvent } from './testing.ts';
 
 describe('ShardCore, draining', () => {
