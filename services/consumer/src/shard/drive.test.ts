@@ -153,9 +153,16 @@ describe('Drive', () => {
 
     it('known when the set was sealed leaves the other entries of its lane alone', () => {
       const drive = newDrive();
-      const [dead, alive] = itemsOf([entry({ refusal: 'no_meter' }), entry({ identifier: 'alive' })]);
-      drive.startSet([dead!, alive!], startRedisMs, 0);
-      expect(takeMarked(drive, 0)).toBe(alive);
+      const refusal = 'no_meter';
+      const [before, dead, after] = itemsOf([
+        entry(),
+        entry({ identifier: 'dead', refusal }),
+        entry({ identifier: 'after' }),
+      ]);
+      drive.startSet([before!, dead!, after!], startRedisMs, 0);
+      expect(takeMarked(drive, 0)).toBe(before);
+      endCall(drive, before!, accepted, 0);
+      expect(takeMarked(drive, 0)).toBe(after);
     });
   });
 
