@@ -76,13 +76,30 @@ describe('ShardCore, sealing', () => {
     expect(shard.writes[0]).toMatchObject({ commit: { forgottenIdSets: [] } });
   });
 
+  // Simulation, seeds 49 and 50678: a consumer froze with a repeated event in its channel, which had come within the window.
+  // The next owner counted younger messages and forgot the id; then the broker gave the stranded one up, and it counted again.
+  it('forgets no ids before the broker has noticed every consumer that was there before', () => {
+    const shard = TestShard.open({ limits: { dedupWindowMs: minuteMs, strandedMs: hourMs } });
+    shard.deliver(1);
+    shard.commit();
+    shard.settle();
+    shard.nowMs = hourMs - 1;
+    shard.deliver(2);
+    shard.commit();
+    shard.settle();
+    shard.deliver(3);
+    shard.commit();
+    const commits = shard.writes.flatMap((write) => (write.kind === 'commit' ? [write.commit] : []));
+    expect(commits.map(({ forgottenIdSets }) => forgottenIdSets)).toEqual([[], [], [1]]);
+  });
+
   it('forgets ids with the first set whose messages are all younger than settlement and window', () => {
-    const shard = TestShard.open({ limits: { dedupWindowMs: hourMs, strandedMs: minuteMs } });
+    const shard = TestShard.open({ limits: { dedupWindowMs: hourMs, strandedMs: 0 } });
     const events = [usageEvent()];
     shard.deliver(1, { events });
     shard.commit();
     shard.settle();
-    shard.nowMs += hourMs + minuteMs;
+    shard.nowMs += hourMs;
     shard.deliver(2, { events });
     shard.commit();
     expect(shard.writes.at(-1)).toMatchObject({ kind: 'complete', set: 2 });

@@ -62,6 +62,7 @@ export class ShardCore {
   #deadlineMs: number;
   #catalog: MeterCatalog;
   #sealDueSinceMs: number | undefined;
+  #channelOpenedAtMs = Number.POSITIVE_INFINITY;
   #effects: ShardEffect[] = [];
 
   /** `deadlineMs`: when the lease ends unless it is renewed, monotonic. */
@@ -139,6 +140,7 @@ export class ShardCore {
       case 'channel_opened':
         if (this.#intake.mode === 'opening' && this.#intake.generation === event.generation) {
           this.#intake = { mode: 'open', generation: event.generation };
+          this.#channelOpenedAtMs = nowMs;
         }
         break;
       case 'channel_lost':
@@ -280,13 +282,22 @@ export class ShardCore {
       this.#sealDueSinceMs = undefined;
     } else {
       this.#sealDueSinceMs ??= nowMs;
-      if (this.#catalogKnowsTheSet(this.#sealDueSinceMs)) this.flight.seal(this.memory, this.#catalog, nowMs);
+      if (this.#catalogKnowsTheSet(this.#sealDueSinceMs)) this.#seal(nowMs);
     }
     const write = this.flight.nextWrite(nowMs, this.#mayCall());
     if (write !== undefined) this.#effects.push({ type: 'write', write });
     this.#ack();
     this.#tunePrefetch(nowMs);
     this.#finish(nowMs);
+  }
+
+  /**
+   * Messages come in the order of the queue, but for those that the broker keeps for a consumer that is gone: they come
+   * back to the front when it notices. Only what was delivered after that proves that nothing older is outstanding.
+   */
+  #seal(nowMs: number): void {
+    const isInOrder = this.memory.open.heldSinceMs >= this.#channelOpenedAtMs + this.#limits.strandedMs;
+    this.flight.seal(this.memory, this.#catalog, isInOrder, nowMs);
   }
 
   #sealIsDue(nowMs: number): boolean {

@@ -67,7 +67,7 @@ describe('a set in flight', () => {
         flight,
         Array.from({ length: 5_000 }, (_, customer) => `cus_${customer}`),
       );
-      flight.seal(memory, catalog, 0);
+      flight.seal(memory, catalog, true, 0);
       const kinds: string[] = [];
       let parked = 0;
       for (let written = flight.nextWrite(0, true); written !== undefined; written = flight.nextWrite(0, true)) {

@@ -54,7 +54,7 @@ describe('Flight', () => {
       }),
     );
     memory.count(origin(4), [usageEvent()], 5, startRedisMs, requestsCatalog, 0);
-    flight.seal(memory, requestsCatalog, 0);
+    flight.seal(memory, requestsCatalog, true, 0);
     const sealed = nextWrite(flight);
     expect(sealed).toMatchObject({
       kind: 'commit',
@@ -79,7 +79,7 @@ describe('Flight', () => {
     const { flight, memory } = newFlight();
     const tokens = [1, 2].map(() => {
       countCustomers(memory, flight, []);
-      flight.seal(memory, requestsCatalog, 0);
+      flight.seal(memory, requestsCatalog, true, 0);
       const sealed = nextWrite(flight);
       flight.written(ok(), 0);
       expect(nextWrite(flight).kind).toBe('complete');
@@ -99,7 +99,7 @@ describe('Flight', () => {
     it('what was not answered again, the very same object, after a short pause', () => {
       const { flight, memory } = newFlight();
       countCustomers(memory, flight, ['cus_1']);
-      flight.seal(memory, requestsCatalog, 0);
+      flight.seal(memory, requestsCatalog, true, 0);
       const first = nextWrite(flight);
       let nowMs = 0;
       for (let failed = 0; failed < 20; failed++) {
@@ -126,7 +126,7 @@ describe('Flight', () => {
     ] as const)('a commit that is answered $answer: $told', ({ answer, told }) => {
       const { flight, memory } = newFlight();
       countCustomers(memory, flight, ['cus_1']);
-      flight.seal(memory, requestsCatalog, 0);
+      flight.seal(memory, requestsCatalog, true, 0);
       nextWrite(flight);
       expect(flight.written({ answer }, 0)).toBe(told);
     });

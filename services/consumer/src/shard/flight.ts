@@ -136,8 +136,11 @@ export class Flight {
     this.#drive.startSet(items, redisMs, nowMs);
   }
 
-  /** Seals the open set, empty of entries or not: its cursors count either way (invariant 2). */
-  seal(memory: ShardMemory, catalog: MeterCatalog, nowMs: number): void {
+  /**
+   * Seals the open set, empty of entries or not: its cursors count either way (invariant 2). `isInOrder`: no message
+   * that is older than the set's oldest one can still come, so what only those could repeat may be forgotten.
+   */
+  seal(memory: ShardMemory, catalog: MeterCatalog, isInOrder: boolean, nowMs: number): void {
     const set = this.#next;
     this.#next++;
     const token = this.#limits.random.token();
@@ -149,9 +152,9 @@ export class Flight {
       token,
       entries,
       cursors: memory.cursors.seal(this.clock.at(nowMs)),
-      forgottenCursors: memory.cursors.forget(open.oldestAcceptedMs),
+      forgottenCursors: isInOrder ? memory.cursors.forget(open.oldestAcceptedMs) : [],
       ids: open.ids.slots(),
-      forgottenIdSets: memory.forgettableIdSets(open.oldestAcceptedMs),
+      forgottenIdSets: memory.forgettableIdSets(open.oldestAcceptedMs, isInOrder),
       totals: addToTotals(this.#totals, entries, catalog.meters),
     };
     this.#state = { mode: 'committing', commit };

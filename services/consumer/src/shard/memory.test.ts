@@ -128,7 +128,7 @@ describe('ShardMemory', () => {
     const settledAtMs = startRedisMs + 10 * minuteMs;
 
     function settledOnce(): ShardMemory {
-      const memory = newMemory({ dedupWindowMs: windowMs, strandedMs: 0 });
+      const memory = newMemory({ dedupWindowMs: windowMs });
       count(memory, 1, events('a'));
       seal(memory, 1, settledAtMs);
       return memory;
@@ -136,36 +136,30 @@ describe('ShardMemory', () => {
 
     it('once the oldest message of a set was accepted later than settlement and window', () => {
       const memory = settledOnce();
-      expect(memory.forgettableIdSets(settledAtMs + windowMs)).toEqual([]);
-      expect(memory.forgettableIdSets(settledAtMs + windowMs + 1)).toEqual([1]);
+      expect(memory.forgettableIdSets(settledAtMs + windowMs, true)).toEqual([]);
+      expect(memory.forgettableIdSets(settledAtMs + windowMs + 1, true)).toEqual([1]);
     });
 
-    it('of what reached the broker within the window only when nobody can still have it', () => {
-      // Simulation, seed 49: a consumer froze with a repeated event in its channel. The next owner counted younger messages
-      // for longer than the window and forgot the id; then the broker gave the stranded repetition up, and it counted again.
-      const memory = newMemory({ dedupWindowMs: windowMs, strandedMs: minuteMs });
-      count(memory, 1, events('a'));
-      seal(memory, 1, settledAtMs);
-      expect(memory.forgettableIdSets(settledAtMs + windowMs + minuteMs)).toEqual([]);
-      expect(memory.forgettableIdSets(settledAtMs + windowMs + minuteMs + 1)).toEqual([1]);
+    it('of no set, however old, as long as an older message may still come', () => {
+      expect(settledOnce().forgettableIdSets(settledAtMs + 1_000 * hourMs, false)).toEqual([]);
     });
 
     it('only when the commit that says so is in the journal', () => {
       const memory = settledOnce();
-      memory.forgettableIdSets(settledAtMs + windowMs + 1);
+      memory.forgettableIdSets(settledAtMs + windowMs + 1, true);
       count(memory, 2, events('a'));
       expect(memory.open.events).toBe(0);
       memory.forgetIdSets([1]);
       count(memory, 2, events('a'));
       expect(memory.open.events).toBe(1);
-      expect(memory.forgettableIdSets(Number.MAX_SAFE_INTEGER)).toEqual([]);
+      expect(memory.forgettableIdSets(Number.MAX_SAFE_INTEGER, true)).toEqual([]);
     });
 
     it('never of a set that is pending, however old', () => {
       const memory = newMemory();
       count(memory, 1, events('a'));
       seal(memory, 1);
-      expect(memory.forgettableIdSets(startRedisMs + 1_000 * hourMs)).toEqual([]);
+      expect(memory.forgettableIdSets(startRedisMs + 1_000 * hourMs, true)).toEqual([]);
     });
 
     it('of the oldest settled sets before their time when there are too many, and counts them', () => {
@@ -174,7 +168,7 @@ describe('ShardMemory', () => {
         count(memory, set + 1, events(...ids));
         seal(memory, set + 1, settledAtMs);
       }
-      expect(memory.forgettableIdSets(startRedisMs)).toEqual([1]);
+      expect(memory.forgettableIdSets(startRedisMs, true)).toEqual([1]);
       expect(memory.idsForgottenEarly).toBe(2);
     });
 
@@ -183,16 +177,16 @@ describe('ShardMemory', () => {
       count(memory, 1, events('a', 'b'));
       seal(memory, 1);
       count(memory, 2, events('c', 'd'));
-      expect(memory.forgettableIdSets(startRedisMs)).toEqual([]);
+      expect(memory.forgettableIdSets(startRedisMs, true)).toEqual([]);
     });
 
     it('of every set whose time is over, in one go', () => {
-      const memory = newMemory({ strandedMs: 0 });
+      const memory = newMemory();
       for (const set of [1, 2, 3]) {
         count(memory, set, events(`id of ${set}`));
         seal(memory, set, settledAtMs + set * minuteMs);
       }
-      expect(memory.forgettableIdSets(settledAtMs + windowMs + 3 * minuteMs)).toEqual([1, 2]);
+      expect(memory.forgettableIdSets(settledAtMs + windowMs + 3 * minuteMs, true)).toEqual([1, 2]);
     });
   });
 
@@ -214,9 +208,9 @@ describe('ShardMemory', () => {
     expect([1, 2, 3].map((known) => successor.cursors.find(origin(known)))).toEqual(['sealed', 'sealed', 'new']);
     count(successor, 3, events('a', 'b', 'c'));
     expect(successor.open.events).toBe(1);
-    expect(successor.forgettableIdSets(startRedisMs + 2 * hourMs)).toEqual([1]);
+    expect(successor.forgettableIdSets(startRedisMs + 2 * hourMs, true)).toEqual([1]);
     successor.settled(2, startRedisMs);
-    expect(successor.forgettableIdSets(startRedisMs + 2 * hourMs)).toEqual([1, 2]);
+    expect(successor.forgettableIdSets(startRedisMs + 2 * hourMs, true)).toEqual([1, 2]);
   });
 
   it('counts every id as often as a set of what is remembered would, through seals, settlements and lost channels', () => {
@@ -249,7 +243,7 @@ describe('ShardMemory', () => {
             }
             case 'seal': {
               if (pending !== undefined) break;
-              const forgotten = memory.forgettableIdSets(startRedisMs);
+              const forgotten = memory.forgettableIdSets(startRedisMs, true);
               seal(memory, next);
               memory.forgetIdSets(forgotten);
               for (const [id, set] of remembered) if (forgotten.includes(set)) remembered.delete(id);

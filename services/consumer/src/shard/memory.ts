@@ -18,21 +18,16 @@ export class ShardMemory {
   /** Sets with remembered ids, oldest first; the time when each settled, Redis time, once it has. */
   readonly #idSets = new Map<number, number | undefined>();
   readonly #windowMs: number;
-  readonly #idLifeMs: number;
+  readonly #dedupWindowMs: number;
   readonly #dedupMaxIds: number;
   duplicateEvents = 0;
   countedEvents = 0;
   /** Ids forgotten before their time because the table was full. */
   idsForgottenEarly = 0;
 
-  constructor(limits: {
-    readonly windowMs: number;
-    readonly dedupWindowMs: number;
-    readonly dedupMaxIds: number;
-    readonly strandedMs: number;
-  }) {
+  constructor(limits: { readonly windowMs: number; readonly dedupWindowMs: number; readonly dedupMaxIds: number }) {
     this.#windowMs = limits.windowMs;
-    this.#idLifeMs = limits.dedupWindowMs + limits.strandedMs;
+    this.#dedupWindowMs = limits.dedupWindowMs;
     this.#dedupMaxIds = limits.dedupMaxIds;
   }
 
@@ -88,16 +83,14 @@ export class ShardMemory {
 
   /**
    * Sets whose ids may be forgotten when a set is committed whose oldest message was accepted at `oldestAcceptedMs`:
-   * settled longer before that than the window (invariant 4), or the oldest ones where the table is full. The time that a
-   * message may be stranded comes on top: one that reached the broker within the window may be held for a frozen consumer
-   * while its shard's next owner counts younger ones.
+   * settled longer before that than the window (invariant 4), if `isInOrder`; or the oldest ones where the table is full.
    */
-  forgettableIdSets(oldestAcceptedMs: number): number[] {
+  forgettableIdSets(oldestAcceptedMs: number, isInOrder: boolean): number[] {
     const forgettable: number[] = [];
     let kept = this.ids.size;
     for (const [set, settledAtMs] of this.#idSets) {
       if (settledAtMs === undefined) break;
-      const expired = settledAtMs + this.#idLifeMs < oldestAcceptedMs;
+      const expired = isInOrder && settledAtMs + this.#dedupWindowMs < oldestAcceptedMs;
       if (!expired && kept <= this.#dedupMaxIds) break;
       if (!expired) this.idsForgottenEarly += this.ids.countOf(set);
       kept -= this.ids.countOf(set);

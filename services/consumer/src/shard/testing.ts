@@ -183,7 +183,7 @@ export function countCustomers(memory: ShardMemory, flight: Flight, customers: r
 export function committed(...customers: readonly string[]): { readonly flight: Flight; readonly memory: ShardMemory } {
   const { flight, memory } = newFlight();
   countCustomers(memory, flight, customers);
-  flight.seal(memory, requestsCatalog, 0);
+  flight.seal(memory, requestsCatalog, true, 0);
   nextWrite(flight);
   flight.written(ok(), 0);
   return { flight, memory };
