@@ -39,9 +39,16 @@ export class SlotIdList {
       grown.set(list.bytes);
       list.bytes = grown;
     }
-    const view = new DataView(list.bytes.buffer, list.length, idBytes);
-    id.forEach((value, index) => view.setUint32(index * 4, value));
-    list.length += idBytes;
+    const { bytes, length } = list;
+    for (let word = 0; word < id.length; word++) {
+      const value = id[word] ?? 0;
+      const at = length + word * 4;
+      bytes[at] = value >>> 24;
+      bytes[at + 1] = value >>> 16;
+      bytes[at + 2] = value >>> 8;
+      bytes[at + 3] = value;
+    }
+    list.length = length + idBytes;
   }
 
   slots(): SlotIds[] {
