@@ -158,6 +158,9 @@ export class ModelShardJournal {
   ): SetAnswer {
     const pending = this.#pending(redisMs, held, set, token);
     if (typeof pending === 'string') return { answer: pending };
+    // A repetition, or a first copy that comes late: by now a deferred entry may have ended.
+    if (settled.size > 0 && [...settled.keys()].every((index) => pending.settled.has(index)))
+      return { answer: 'ok', redisMs };
     for (const [index, state] of settled) pending.settled.set(index, state);
     for (const entry of parked) {
       const place = entry.state === 'deferred' ? this.#deferred : this.#parked;

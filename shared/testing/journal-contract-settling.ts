@@ -49,6 +49,18 @@ export function settlingContract(makeGround: () => Promise<JournalGround>): void
   });
 
   describe('progress', () => {
+    // Without an answer the same write is sent again, and the network may bring the first copy last.
+    it('brings no deferred entry back that has ended since', async () => {
+      const epoch = await claimed(journal, 'owner');
+      await committed(journal, epoch, { ...commitOf(1), entries: [0, 1].map(entryOf) });
+      const deferred = parkedOf(0, 'deferred');
+      const write = () => journal.progress(epoch, 1, token, new Map([[0, 'deferred']]), [deferred]);
+      await write();
+      await journal.settleDeferred(epoch, deferred.entry.identifier, 'accepted');
+      expect(await write()).toMatchObject({ answer: 'ok' });
+      expect((await loaded(journal, epoch)).deferred).toEqual([]);
+    });
+
     it('keeps how entries ended, and parks what was not accepted', async () => {
       const epoch = await claimed(journal, 'owner');
       await committed(journal, epoch, { ...commitOf(1), entries: [0, 1, 2, 3, 4].map(entryOf) });

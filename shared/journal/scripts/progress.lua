@@ -8,6 +8,12 @@ local head = redis.call('HMGET', KEYS[2], 'set', 'token', 'state')
 if head[1] ~= ARGV[2] or head[2] ~= ARGV[3] or head[3] ~= 'pending' then
   return { 'mismatch' }
 end
+-- A repetition of a write that had no answer, or its first copy that comes late: by now a deferred entry may have ended.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if redis.call('LPOS', KEYS[3], ARGV[4]) then
+  return { 'ok', now }
+end
 local at = 5
 for key = 4, 5 do
   local first = at + 1
@@ -20,5 +26,4 @@ end
 if ARGV[4] ~= '' then
   redis.call('RPUSH', KEYS[3], ARGV[4])
 end
-local time = redis.call('TIME')
-return { 'ok', time[1] * 1000 + math.floor(time[2] / 1000) }
+return { 'ok', now }
