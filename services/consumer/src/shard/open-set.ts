@@ -109,12 +109,16 @@ function addTo(count: Count, value: string, timestampMs: number): void {
   count.newestMs = Math.max(count.newestMs, timestampMs);
 }
 
+/** Unambiguous, since no part can contain NUL. */
 function countKey(
   laneName: string,
   windowStartMs: number,
   dimensions: Readonly<Record<string, string>> | undefined,
 ): string {
-  if (dimensions === undefined) return `${laneName}\0${windowStartMs}`;
-  const pairs = Object.entries(dimensions).sort(([left], [right]) => (left < right ? -1 : 1));
-  return `${laneName}\0${windowStartMs}\0${JSON.stringify(pairs)}`;
+  let key = `${laneName}\0${windowStartMs}`;
+  if (dimensions === undefined) return key;
+  const names = Object.keys(dimensions);
+  if (names.length > 1) names.sort();
+  for (const name of names) key += `\0${name}\0${dimensions[name] ?? ''}`;
+  return key;
 }
