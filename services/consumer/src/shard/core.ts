@@ -1,12 +1,11 @@
 import type { MessageOrigin, UsageMessage } from '../../../../shared/event/usage-event.ts';
 import type { ShardState } from '../../../../shared/journal/journal.ts';
 import type { Call } from '../dispatch/dispatcher.ts';
-import { AckGates } from './ack-gates.ts';
 import { Flight } from './flight.ts';
 import type { DriveLimits } from './drive.ts';
+import { type IntakeLimits, ShardIntake } from './intake.ts';
 import { ShardMemory } from './memory.ts';
 import type { MeterCatalog } from './open-set.ts';
-import { PrefetchTuner } from './prefetch.ts';
 import type { EndReason, RandomSource, ShardEffect, ShardEvent } from './protocol.ts';
 
 /**
@@ -17,22 +16,18 @@ import type { EndReason, RandomSource, ShardEffect, ShardEvent } from './protoco
  *                         └────hand_over──────────────────────────────────────────┘
  *   any state ──lease over, stale, mismatch──▶ ended
  *
- * While owned, two things go on side by side. Intake: closed → opening → open, back to opening when the channel is lost,
- * and with it every unsealed count (invariant 5). Flight (flight.ts): at most one sealed set on its way to the provider.
+ * While owned, two things go on side by side. Intake (intake.ts): when its channel is lost, every unsealed count goes with
+ * it (invariant 5). Flight (flight.ts): at most one sealed set on its way to the provider.
  *
  * It guarantees invariants 2 to 7, 9 and 10 of the design for its shard. It ends rather than go on in doubt: whoever
  * claims the shard next finds in the journal and on the broker everything that was not settled.
  */
-export interface ShardLimits {
+export interface ShardLimits extends IntakeLimits {
   readonly shard: number;
   readonly incarnation: string;
   readonly windowMs: number;
-  readonly flushEvents: number;
-  readonly flushIntervalMs: number;
   readonly dedupWindowMs: number;
   readonly dedupMaxIds: number;
-  /** How long the broker may keep a message from everyone, because the consumer that has it is gone and it has not noticed. */
-  readonly strandedMs: number;
   /** A call's longest duration: none starts when the lease may end before it. */
   readonly callTimeoutMs: number;
   readonly drive: DriveLimits;
@@ -45,24 +40,15 @@ type Life =
   | { readonly mode: 'closing'; readonly deadlineMs: number }
   | { readonly mode: 'ended'; readonly reason: EndReason };
 
-type Intake =
-  | { readonly mode: 'closed' }
-  | { readonly mode: 'opening'; readonly generation: number }
-  | { readonly mode: 'open'; readonly generation: number };
-
 export class ShardCore {
   readonly memory: ShardMemory;
   readonly flight: Flight;
   readonly #limits: ShardLimits;
-  readonly #gates = new AckGates();
-  readonly #prefetch: PrefetchTuner;
+  readonly #intake: ShardIntake;
   #life: Life = { mode: 'loading' };
-  #intake: Intake = { mode: 'closed' };
-  #generation = 0;
   #deadlineMs: number;
   #catalog: MeterCatalog;
   #sealDueSinceMs: number | undefined;
-  #channelOpenedAtMs = Number.POSITIVE_INFINITY;
   #effects: ShardEffect[] = [];
 
   /** `deadlineMs`: when the lease ends unless it is renewed, monotonic. */
@@ -71,7 +57,7 @@ export class ShardCore {
     this.#deadlineMs = deadlineMs;
     this.#catalog = catalog;
     this.memory = new ShardMemory(limits);
-    this.#prefetch = new PrefetchTuner(limits.flushIntervalMs, limits.flushEvents);
+    this.#intake = new ShardIntake(limits);
     this.flight = new Flight({ ...limits, random });
   }
 
@@ -81,11 +67,11 @@ export class ShardCore {
 
   /** Deliveries that are not acked yet. */
   get held(): number {
-    return this.#gates.size;
+    return this.#intake.held;
   }
 
   get prefetch(): number {
-    return this.#prefetch.current;
+    return this.#intake.prefetch;
   }
 
   start(): ShardEffect[] {
@@ -126,25 +112,25 @@ export class ShardCore {
         break;
       case 'delivered':
         // The hot path: nothing but counting; sealing and writing wait for the next tick.
-        if (this.#isCurrent(event.generation)) this.#delivered(event.tag, event.origin, event.message, nowMs);
+        if (this.#intake.isCurrent(event.generation)) this.#delivered(event.tag, event.origin, event.message, nowMs);
         return;
       case 'unreadable':
-        if (this.#isCurrent(event.generation)) this.#gates.deliver(event.tag, 'dead_letter');
+        if (this.#intake.isCurrent(event.generation)) this.#intake.deliver(event.tag, 'dead_letter', 0);
         return;
       case 'dead_letter_confirmed':
-        if (this.#isCurrent(event.generation)) this.#gates.openDeadLetter(event.tag);
+        if (this.#intake.isCurrent(event.generation)) this.#intake.deadLettered(event.tag);
         break;
       case 'catalog_read':
         this.#catalog = event.catalog;
         break;
       case 'channel_opened':
-        if (this.#intake.mode === 'opening' && this.#intake.generation === event.generation) {
-          this.#intake = { mode: 'open', generation: event.generation };
-          this.#channelOpenedAtMs = nowMs;
-        }
+        this.#intake.opened(event.generation, nowMs);
         break;
       case 'channel_lost':
-        this.#channelLost(event.generation);
+        if (this.#intake.lost(event.generation)) {
+          this.memory.discardOpen(this.flight.next);
+          if (this.#life.mode === 'owned') this.#emit(this.#intake.open());
+        }
         break;
       case 'written':
         this.#written(this.flight.written(event.answer, nowMs), nowMs);
@@ -171,25 +157,21 @@ export class ShardCore {
     this.memory.load(state);
     this.flight.load(state, askedAtMs, nowMs);
     this.#life = { mode: 'owned' };
-    this.#openChannel();
-  }
-
-  #isCurrent(generation: number): boolean {
-    return this.#intake.mode === 'open' && this.#intake.generation === generation;
+    this.#emit(this.#intake.open());
   }
 
   #delivered(tag: number, origin: MessageOrigin, message: UsageMessage, nowMs: number): void {
-    this.#prefetch.delivered(message.events.length);
+    const events = message.events.length;
     switch (this.memory.cursors.find(origin)) {
       case 'open':
-        this.#gates.deliver(tag, this.flight.next);
+        this.#intake.deliver(tag, this.flight.next, events);
         break;
       case 'sealed':
         // The set that covers it may be the one in flight, so custody stays with the broker until that settles.
-        this.#gates.deliver(tag, this.flight.pendingSet ?? 'none');
+        this.#intake.deliver(tag, this.flight.pendingSet ?? 'none', events);
         break;
       case 'new': {
-        this.#gates.deliver(tag, this.flight.next);
+        this.#intake.deliver(tag, this.flight.next, events);
         const acceptedAtMs = Math.min(message.receivedAt * 1000, this.flight.clock.at(nowMs));
         this.memory.count(origin, message.events, this.flight.next, acceptedAtMs, this.#catalog, nowMs);
         break;
@@ -197,28 +179,10 @@ export class ShardCore {
     }
   }
 
-  #channelLost(generation: number): void {
-    if (this.#intake.mode === 'closed' || this.#intake.generation !== generation) return;
-    this.#discardIntake();
-    if (this.#life.mode === 'owned') this.#openChannel();
-  }
-
-  #discardIntake(): void {
-    this.#gates.clear();
-    this.memory.discardOpen(this.flight.next);
-    this.#intake = { mode: 'closed' };
-  }
-
-  #openChannel(): void {
-    this.#generation++;
-    this.#intake = { mode: 'opening', generation: this.#generation };
-    this.#effects.push({ type: 'open_channel', generation: this.#generation, prefetch: this.#prefetch.current });
-  }
-
   #drain(deadlineMs: number): void {
     switch (this.#life.mode) {
       case 'owned':
-        this.#stopConsuming();
+        this.#emit(this.#intake.stop());
         this.#life = { mode: 'draining', deadlineMs };
         break;
       case 'draining':
@@ -229,21 +193,6 @@ export class ShardCore {
         break;
       case 'closing':
       case 'ended':
-        break;
-    }
-  }
-
-  #stopConsuming(): void {
-    const intake = this.#intake;
-    switch (intake.mode) {
-      case 'open':
-        this.#effects.push({ type: 'cancel_consumer', generation: intake.generation });
-        break;
-      case 'opening':
-        this.#effects.push({ type: 'close_channel', generation: intake.generation });
-        this.#intake = { mode: 'closed' };
-        break;
-      case 'closed':
         break;
     }
   }
@@ -271,7 +220,7 @@ export class ShardCore {
         this.#end(result);
         break;
     }
-    this.#prefetch.settle(this.flight.pendingSet, nowMs);
+    this.#intake.flying(this.flight.pendingSet, nowMs);
   }
 
   /** What follows from the state by itself: sealing, the next write, acks, the end of a drain. */
@@ -282,22 +231,16 @@ export class ShardCore {
       this.#sealDueSinceMs = undefined;
     } else {
       this.#sealDueSinceMs ??= nowMs;
-      if (this.#catalogKnowsTheSet(this.#sealDueSinceMs)) this.#seal(nowMs);
+      if (this.#catalogKnowsTheSet(this.#sealDueSinceMs)) {
+        const isInOrder = this.#intake.isInOrder(this.memory.open.heldSinceMs);
+        this.flight.seal(this.memory, this.#catalog, isInOrder, nowMs);
+      }
     }
     const write = this.flight.nextWrite(nowMs, this.#mayCall());
-    if (write !== undefined) this.#effects.push({ type: 'write', write });
-    this.#ack();
-    this.#tunePrefetch(nowMs);
+    if (write !== undefined) this.#emit({ type: 'write', write });
+    this.#emit(this.#intake.ack(this.flight.settledThrough));
+    if (this.#life.mode === 'owned') this.#emit(this.#intake.tune(nowMs));
     this.#finish(nowMs);
-  }
-
-  /**
-   * Messages come in the order of the queue, but for those that the broker keeps for a consumer that is gone: they come
-   * back to the front when it notices. Only what was delivered after that proves that nothing older is outstanding.
-   */
-  #seal(nowMs: number): void {
-    const isInOrder = this.memory.open.heldSinceMs >= this.#channelOpenedAtMs + this.#limits.strandedMs;
-    this.flight.seal(this.memory, this.#catalog, isInOrder, nowMs);
   }
 
   #sealIsDue(nowMs: number): boolean {
@@ -310,8 +253,7 @@ export class ShardCore {
         return (
           open.events >= this.#limits.flushEvents ||
           nowMs - open.heldSinceMs >= this.#limits.flushIntervalMs ||
-          // Half of the prefetch, so that the other half can come in while this one is in flight (invariant 9).
-          this.#gates.size * 2 >= this.#prefetch.current
+          this.#intake.isHalfFull
         );
       case 'loading':
       case 'closing':
@@ -328,24 +270,10 @@ export class ShardCore {
   #catalogKnowsTheSet(dueSinceMs: number): boolean {
     for (const [meter, countedAtMs] of this.memory.open.unknownMeters) {
       if (this.#catalog.meters.has(meter) || this.#catalog.askedAtMs >= Math.max(dueSinceMs, countedAtMs)) continue;
-      this.#effects.push({ type: 'need_catalog' });
+      this.#emit({ type: 'need_catalog' });
       return false;
     }
     return true;
-  }
-
-  #ack(): void {
-    if (this.#intake.mode !== 'open') return;
-    const tag = this.#gates.take(this.flight.settledThrough);
-    if (tag !== undefined) this.#effects.push({ type: 'ack', generation: this.#intake.generation, tag });
-  }
-
-  #tunePrefetch(nowMs: number): void {
-    if (this.#intake.mode !== 'open' || this.#life.mode !== 'owned') return;
-    const prefetch = this.#prefetch.tune(nowMs);
-    if (prefetch !== undefined) {
-      this.#effects.push({ type: 'set_prefetch', generation: this.#intake.generation, prefetch });
-    }
   }
 
   #finish(nowMs: number): void {
@@ -366,12 +294,14 @@ export class ShardCore {
   }
 
   #end(reason: EndReason): void {
-    if (this.#intake.mode !== 'closed') {
-      this.#effects.push({ type: 'close_channel', generation: this.#intake.generation });
-    }
-    this.#discardIntake();
+    this.#emit(this.#intake.close());
+    this.memory.discardOpen(this.flight.next);
     this.#life = { mode: 'ended', reason };
-    this.#effects.push({ type: 'ended', reason });
+    this.#emit({ type: 'ended', reason });
+  }
+
+  #emit(effect: ShardEffect | undefined): void {
+    if (effect !== undefined) this.#effects.push(effect);
   }
 
   #takeEffects(): readonly ShardEffect[] {
