@@ -21,5 +21,8 @@ export const durations = isFull
       patienceMs: 60_000,
     };
 
+/** For `until`, where only whether something happens matters: on a busy machine everything takes its time. */
+export const patient = { deadlineMs: durations.patienceMs };
+
 /** Longer than any test: the deadlines of its waits come first, and say what was waited for. */
 export const testTimeoutMs = 3 * durations.patienceMs;

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { until } from '../../shared/testing/until.ts';
 import { fetchLedger } from '../audit.ts';
 import { closeBooks, type Closing, exact, owes, untilBilled } from './books.ts';
-import { durations, testTimeoutMs } from './durations.ts';
+import { patient, testTimeoutMs } from './durations.ts';
 import { endFaults, postEvents, tellSimulator } from './requests.ts';
 import { openStage, pick, type Stage } from './stage.ts';
 
@@ -23,7 +23,7 @@ function owedAfter(rounds: readonly number[]) {
 async function settleRoundOne(stage: Stage): Promise<void> {
   await postEvents(pick(stage.cluster.publishers), ...posted(1));
   await untilBilled(stage, owedAfter([1]));
-  await until(async () => expect(await gauge(stage, 'tallyman_consumer_messages_held')).toBe(0));
+  await until(async () => expect(await gauge(stage, 'tallyman_consumer_messages_held')).toBe(0), patient);
 }
 
 async function gauge({ cluster }: Stage, name: string): Promise<number> {
@@ -35,10 +35,8 @@ async function gauge({ cluster }: Stage, name: string): Promise<number> {
 async function haltAndRecover(stage: Stage): Promise<Closing> {
   const { consumers, publishers } = stage.cluster;
   const pids = consumers.map(({ pid }) => pid);
-  await until(async () => expect(await gauge(stage, 'tallyman_consumer_halted')).toBe(consumers.length), {
-    deadlineMs: durations.patienceMs,
-  });
-  await until(async () => expect(await gauge(stage, 'tallyman_consumer_provider_in_flight')).toBe(0));
+  await until(async () => expect(await gauge(stage, 'tallyman_consumer_halted')).toBe(consumers.length), patient);
+  await until(async () => expect(await gauge(stage, 'tallyman_consumer_provider_in_flight')).toBe(0), patient);
   expect(await Promise.all(consumers.map((consumer) => consumer.isReady()))).not.toContain(true);
 
   // Stripe is well again and there is something to send, but nobody may send it.
@@ -50,9 +48,7 @@ async function haltAndRecover(stage: Stage): Promise<Closing> {
   expect((await fetchLedger(stage.simulatorUrl, false)).calls).toBe(calls);
 
   await stage.run('recover.ts', '--yes');
-  await until(async () => expect(await gauge(stage, 'tallyman_consumer_halted')).toBe(0), {
-    deadlineMs: durations.patienceMs,
-  });
+  await until(async () => expect(await gauge(stage, 'tallyman_consumer_halted')).toBe(0), patient);
   await untilBilled(stage, owedAfter([1, 10, 100]));
   expect(consumers.map(({ pid, exit }) => (exit === undefined ? pid : exit))).toEqual(pids);
   return closeBooks(stage, owedAfter([1, 10, 100]));
@@ -65,7 +61,10 @@ describe('a consumer that halts', { timeout: testTimeoutMs }, () => {
     // Committed, but not sent: Stripe fails.
     await tellSimulator(stage.simulatorUrl, 'faults', { kind: 'error' });
     await postEvents(pick(stage.cluster.publishers), ...posted(10));
-    await until(async () => expect(await gauge(stage, 'tallyman_consumer_entries_pending')).toBe(customers.length));
+    await until(
+      async () => expect(await gauge(stage, 'tallyman_consumer_entries_pending')).toBe(customers.length),
+      patient,
+    );
     await stage.journal.flushall();
     expect(await haltAndRecover(stage)).toMatchObject(exact);
   });
@@ -81,7 +80,7 @@ describe('a consumer that halts', { timeout: testTimeoutMs }, () => {
     await until(async () => {
       expect(await gauge(stage, 'tallyman_consumer_messages_held')).toBeGreaterThan(0);
       expect(await gauge(stage, 'tallyman_consumer_events_open')).toBe(0);
-    });
+    }, patient);
     const { port } = new URL(stage.redis.url);
     await rm(join(stage.nursery.folder, `redis-${port}`, 'appendonlydir'), { recursive: true });
     await stage.redis.start();

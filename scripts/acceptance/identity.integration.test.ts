@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { until } from '../../shared/testing/until.ts';
 import { fetchLedger } from '../audit.ts';
 import { closeBooks, exact, owes, untilBilled } from './books.ts';
-import { testTimeoutMs } from './durations.ts';
+import { patient, testTimeoutMs } from './durations.ts';
 import { postEvents } from './requests.ts';
 import { openStage, pick, type Stage } from './stage.ts';
 
@@ -22,13 +22,13 @@ describe('identity', { timeout: testTimeoutMs }, () => {
     await postEvents(right, { ...event, value: 1_000 });
     // The same id of another customer is another event.
     await postEvents(right, { ...event, customer: 'cus_other', value: 3 });
-    await until(async () => expect(await duplicatesSeen(stage)).toBe(1));
+    await until(async () => expect(await duplicatesSeen(stage)).toBe(1), patient);
     expect((await fetchLedger(stage.simulatorUrl, false)).events).toBe(0);
 
     await untilBilled(stage, owed);
     await postEvents(right, { ...event, value: 2_000 });
     await postEvents(left, { ...event, value: 3_000 });
-    await until(async () => expect(await duplicatesSeen(stage)).toBe(3));
+    await until(async () => expect(await duplicatesSeen(stage)).toBe(3), patient);
 
     expect(await closeBooks(stage, owed)).toMatchObject({ ...exact, ledger: { events: 2 } });
   });

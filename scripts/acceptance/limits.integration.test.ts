@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { until } from '../../shared/testing/until.ts';
 import { fetchLedger } from '../audit.ts';
 import { closeBooks, exact, owes } from './books.ts';
-import { durations, testTimeoutMs } from './durations.ts';
+import { durations, patient, testTimeoutMs } from './durations.ts';
 import { postEvents } from './requests.ts';
 import { openStage, pick } from './stage.ts';
 
@@ -24,13 +24,10 @@ describe("Stripe's limits", { timeout: testTimeoutMs }, () => {
 
     for (const [round, value] of values.entries()) {
       // While the entries of the round before are on their way: the same lanes again, in the next set.
-      await until(
-        async () => {
-          const { events } = await fetchLedger(stage.simulatorUrl, false);
-          expect(events).toBeGreaterThanOrEqual((round - 0.5) * keys.length);
-        },
-        { deadlineMs: durations.patienceMs },
-      );
+      await until(async () => {
+        const { events } = await fetchLedger(stage.simulatorUrl, false);
+        expect(events).toBeGreaterThanOrEqual((round - 0.5) * keys.length);
+      }, patient);
       for (let from = 0; from < keys.length; from += eventsPerRequest) {
         const events = keys
           .slice(from, from + eventsPerRequest)

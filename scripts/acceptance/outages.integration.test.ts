@@ -4,7 +4,7 @@ import { until } from '../../shared/testing/until.ts';
 import { fetchLedger } from '../audit.ts';
 import type { RunningService } from '../cluster/service.ts';
 import { closeBooks, type Closing, exact } from './books.ts';
-import { durations, testTimeoutMs } from './durations.ts';
+import { durations, patient, testTimeoutMs } from './durations.ts';
 import { sendFor } from './traffic.ts';
 import { tellSimulator } from './requests.ts';
 import { openStage, type Stage } from './stage.ts';
@@ -19,15 +19,13 @@ const calmMs = 2_000;
 async function survive(stage: Stage, outageMs: number, outage: () => Promise<void>): Promise<Closing> {
   const before = pids(stage.services());
   const load = sendFor(stage, calmMs + outageMs + calmMs);
-  await until(async () => expect((await fetchLedger(stage.simulatorUrl, false)).events).toBeGreaterThan(0));
+  await until(async () => expect((await fetchLedger(stage.simulatorUrl, false)).events).toBeGreaterThan(0), patient);
 
   await outage();
   expect(load.progress.sent, 'the load must last longer than the outage').toBeLessThan(load.events);
 
   const sent = await load.finished;
-  await until(() => readiness(stage).then((ready) => expect(ready).not.toContain(false)), {
-    deadlineMs: durations.patienceMs,
-  });
+  await until(() => readiness(stage).then((ready) => expect(ready).not.toContain(false)), patient);
   expect(pids(stage.services())).toEqual(before);
   return closeBooks(stage, sent.owed);
 }
@@ -45,7 +43,7 @@ describe('under load', { timeout: testTimeoutMs }, () => {
     const stage = await openStage({ ...cluster, own: ['broker'] });
     const closing = await survive(stage, durations.brokerAwayMs, async () => {
       await stage.broker.kill();
-      await until(async () => expect(await readiness(stage)).not.toContain(true));
+      await until(async () => expect(await readiness(stage)).not.toContain(true), patient);
       await lasts(durations.brokerAwayMs);
       await stage.broker.start();
     });
@@ -59,7 +57,7 @@ describe('under load', { timeout: testTimeoutMs }, () => {
       await until(async () => {
         const ready = await Promise.all(stage.cluster.consumers.map((consumer) => consumer.isReady()));
         expect(ready).not.toContain(true);
-      });
+      }, patient);
       await lasts(durations.redisAwayMs);
       await stage.redis.start();
     });

@@ -6,7 +6,7 @@ import { shardKeys } from '../../shared/journal/keys.ts';
 import { until } from '../../shared/testing/until.ts';
 import { deadExchange, usageExchange } from '../../shared/topology/names.ts';
 import { closeBooks, exact, owes } from './books.ts';
-import { testTimeoutMs } from './durations.ts';
+import { patient, testTimeoutMs } from './durations.ts';
 import { createMeter, postEvents, tellSimulator } from './requests.ts';
 import { openStage, pick, type Stage } from './stage.ts';
 
@@ -122,7 +122,7 @@ describe('usage that Stripe does not take', { timeout: testTimeoutMs }, () => {
       const found = await channel.get(deadExchange(namespace), { noAck: true });
       if (found === false) throw new Error('there is no dead letter yet');
       return found;
-    });
+    }, patient);
     expect(letter.content.equals(body)).toBe(true);
     expect(letter.fields.routingKey).toBe(String(slot));
     expect(letter.properties.headers).toMatchObject({ ...headers, 'x-tallyman-reason': 'body_not_json' });
