@@ -29,7 +29,10 @@ export class ModelBroker {
     this.#random = random;
     this.#shardOf = slotMapOf(world.profile.shards);
     const listener = { acked: (message: StoredMessage) => this.#acked(message) };
-    this.queues = Array.from({ length: world.profile.shards }, (_, shard) => new ModelQueue(shard, listener));
+    this.queues = Array.from(
+      { length: world.profile.shards },
+      (_, shard) => new ModelQueue(shard, world.profile.prefetchMax, listener),
+    );
   }
 
   get isUp(): boolean {

@@ -44,7 +44,7 @@ export class BrokerChannel {
 
   consume(prefetch: number): void {
     this.#isConsuming = true;
-    this.#prefetch = prefetch;
+    this.#prefetch = Math.min(prefetch, this.queue.prefetchMax);
     this.queue.pump();
   }
 
@@ -86,6 +86,7 @@ export interface QueueListener {
 /** One shard's queue: in order of arrival, shared in turn by whoever consumes it. */
 export class ModelQueue {
   readonly shard: number;
+  readonly prefetchMax: number;
   readonly channels: BrokerChannel[] = [];
   readonly #listener: QueueListener;
   #ready: StoredMessage[] = [];
@@ -94,8 +95,9 @@ export class ModelQueue {
   /** Acked lately: acks are not synced, so after a power loss these come back. */
   #ackedLately: StoredMessage[] = [];
 
-  constructor(shard: number, listener: QueueListener) {
+  constructor(shard: number, prefetchMax: number, listener: QueueListener) {
     this.shard = shard;
+    this.prefetchMax = prefetchMax;
     this.#listener = listener;
   }
 

@@ -93,6 +93,8 @@ export interface Profile {
   /** How long the broker takes to sync a message. */
   readonly syncMs: number;
   readonly deliveryGapMs: number;
+  /** The broker has no more than this outstanding, whatever prefetch a consumer asks for: then backlogs stay with it. */
+  readonly prefetchMax: number;
   /** AMQP heartbeat: twice this without a word, and the broker gives a connection up. */
   readonly heartbeatMs: number;
   readonly reconnectMs: number;
@@ -177,20 +179,7 @@ export function drawProfile(random: Random): Profile {
     case 'long_outage':
       return longOutage(base, random);
     case 'duplicates':
-      return {
-        ...base,
-        dedupWindowMs: each(random.between(0.5, 2)),
-        repeats: 0.6,
-        rates: { ...noRates, redisRequestFails: little },
-        activeMs: each(random.between(6, 15)),
-        faults: {
-          consumer_crash: each(3),
-          all_consumers_crash: each(10),
-          consumer_freeze: each(3),
-          channel_lost: each(3),
-          publisher_crash: each(3),
-        },
-      };
+      return duplicates(base, random);
     case 'members':
       return {
         ...base,
@@ -204,6 +193,29 @@ export function drawProfile(random: Random): Profile {
         faults: Object.fromEntries(faultKinds.map((kind) => [kind, each(random.between(3, 10))])),
       };
   }
+}
+
+/** Clients that repeat themselves within the dedup window and beyond it, and messages that come long after their time. */
+function duplicates(base: Profile, random: Random): Profile {
+  const { leaseMs } = base;
+  const heartbeatMs = leaseMs * random.pick([0.3, 1]);
+  return {
+    ...base,
+    heartbeatMs,
+    strandedMs: 3 * heartbeatMs,
+    dedupWindowMs: leaseMs * random.between(0.5, 2),
+    flushEvents: random.pick([3, 10]),
+    repeats: 0.6,
+    activeMs: leaseMs * random.between(6, 15),
+    rates: { ...noRates, redisRequestFails: random.between(0.002, 0.02) },
+    faults: {
+      consumer_crash: 3 * leaseMs,
+      all_consumers_crash: 8 * leaseMs,
+      consumer_freeze: 2 * leaseMs,
+      channel_lost: 3 * leaseMs,
+      publisher_crash: 3 * leaseMs,
+    },
+  };
 }
 
 /**
@@ -252,7 +264,9 @@ function drawBase(random: Random): Profile {
   const activeMs = leaseMs * random.between(3, 5);
   const dedupWindowMs = leaseMs * random.between(2, 20);
   const heartbeatMs = leaseMs * random.between(0.3, 2);
-  const flushIntervalMs = leaseMs * random.pick([0.05, 0.2, 0.5, 1]);
+  const prefetchMax = random.pick([65_535, 65_535, 20, 3]);
+  // With few outstanding messages sets are sealed by their age only: then it must be short, or a backlog never ends.
+  const flushIntervalMs = leaseMs * (prefetchMax > 20 ? random.pick([0.05, 0.2, 0.5, 1]) : 0.05);
   const settleMs = 16 * leaseMs + 4 * flushIntervalMs;
   return {
     name,
@@ -285,6 +299,7 @@ function drawBase(random: Random): Profile {
     catalogPaceMs: leaseMs / 4,
     brokerLatencyMs: random.pick([2, 30, leaseMs / 10]),
     syncMs: random.pick([1, 50]),
+    prefetchMax,
     deliveryGapMs: random.pick([1e-6, leaseMs / 1000, leaseMs / 100]),
     heartbeatMs,
     reconnectMs: random.between(30, leaseMs / 2),

@@ -7,6 +7,8 @@ export class Wire {
   readonly #gapMs: number;
   #lastMs = 0;
   #stalledUntilMs = 0;
+  /** What has come while nothing arrives. */
+  #held: Action[] = [];
   #isCut = false;
 
   /** `gapMs`: how long each thing takes by itself, so that many do not arrive at once. */
@@ -35,15 +37,23 @@ export class Wire {
     this.#isCut = true;
   }
 
-  /** Nothing more can be sent, but what is under way arrives. */
-  end(): void {
-    this.send(() => this.cut());
-  }
-
   #arrive(arrived: Action): void {
     if (this.#isCut) return;
-    if (this.#timeline.nowMs < this.#stalledUntilMs)
-      this.#timeline.at(this.#stalledUntilMs, () => this.#arrive(arrived));
-    else arrived();
+    if (this.#held.length === 0 && this.#timeline.nowMs >= this.#stalledUntilMs) {
+      arrived();
+      return;
+    }
+    this.#held.push(arrived);
+    if (this.#held.length === 1) this.#timeline.at(this.#stalledUntilMs, () => this.#endStall());
+  }
+
+  #endStall(): void {
+    if (this.#timeline.nowMs < this.#stalledUntilMs) {
+      this.#timeline.at(this.#stalledUntilMs, () => this.#endStall());
+      return;
+    }
+    const held = this.#held;
+    this.#held = [];
+    for (const arrived of held) if (!this.#isCut) arrived();
   }
 }

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { profileNames } from './profile.ts';
+import { runSeed } from './run.ts';
+import { Tally } from './tally.ts';
+
+const seeds = Array.from({ length: 100 }, (_, index) => index + 1);
+
+describe('the simulation', { timeout: 120_000 }, () => {
+  it('finds nothing violated in a hundred seeds, in which everything has happened', () => {
+    const tally = new Tally();
+    for (const seed of seeds) {
+      const result = runSeed(seed, { trace: false });
+      expect(result.violations, `npm run simulate -- --seed ${seed}`).toEqual([]);
+      tally.addAll(result.tally);
+    }
+    const happened = [
+      ...profileNames.map((name) => `profile: ${name}`),
+      'answers 202',
+      'answers 503',
+      'breaker opened',
+      'calls for what the provider had',
+      'client retries',
+      'commits refused: stale',
+      'deferred entries accepted',
+      'drains finished',
+      'duplicate events found',
+      'entries dead',
+      'entries deferred',
+      'entries in_doubt',
+      'fault: broker_power_loss',
+      'fault: consumer_crash',
+      'fault: consumer_freeze',
+      'journal requests without answer',
+      'lines of the bill checked',
+      'messages published again',
+      'messages resurrected',
+      'messages returned',
+      'replies lost',
+      'takeovers',
+      'tenures ended: lease_expired',
+      'tenures ended: stale',
+      'unreadable messages',
+    ];
+    expect(happened.filter((what) => tally.get(what) === 0)).toEqual([]);
+    // Most lines have to be compared: a checker that gives up finds nothing.
+    expect(tally.get('lines of the bill not checked')).toBeLessThan(tally.get('lines of the bill checked') / 50);
+  });
+
+  it('does the same again when it is given the same seed, with a trace and without', () => {
+    for (const seed of [3, 14, 15, 92]) {
+      const [first, second] = [runSeed(seed, { trace: true }), runSeed(seed, { trace: true })];
+      expect(first.trace.length).toBeGreaterThan(50);
+      expect(second.trace).toEqual(first.trace);
+      const untraced = runSeed(seed, { trace: false });
+      expect([untraced.virtualMs, untraced.steps]).toEqual([first.virtualMs, first.steps]);
+    }
+  });
+
+  it('does something else for another seed', () => {
+    const fingerprints = seeds.slice(0, 20).map((seed) => {
+      const { virtualMs, steps } = runSeed(seed, { trace: false });
+      return `${virtualMs} ${steps}`;
+    });
+    expect(new Set(fingerprints).size).toBe(fingerprints.length);
+  });
+});
