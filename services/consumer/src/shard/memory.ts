@@ -1,5 +1,4 @@
 import type { MessageOrigin, UsageEvent } from '../../../../shared/event/usage-event.ts';
-import { laneName } from '../../../../shared/event/lane.ts';
 import type { IdSet, ShardState } from '../../../../shared/journal/journal.ts';
 import { Cursors } from './cursors.ts';
 import { DedupTable } from './dedup-table.ts';
@@ -48,9 +47,9 @@ export class ShardMemory {
     this.cursors.add(origin);
     this.open.takeMessage(acceptedAtMs, nowMs);
     for (const event of events) {
-      const name = laneName(event);
+      const lane = this.open.laneOf(event);
       if (event.idGenerated !== true) {
-        const id = hashId(name, event.id);
+        const id = hashId(lane.name, event.id);
         if (!this.ids.claim(id, set)) {
           this.duplicateEvents++;
           continue;
@@ -58,7 +57,7 @@ export class ShardMemory {
         this.open.claimed(origin.slot, id);
       }
       this.countedEvents++;
-      this.open.count(event, name, this.#windowMs, catalog.meters.get(event.meter), nowMs);
+      this.open.count(event, lane, this.#windowMs, catalog.meters.get(event.meter), nowMs);
     }
   }
 

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { laneName } from '../../../../shared/event/lane.ts';
 import type { UsageEvent } from '../../../../shared/event/usage-event.ts';
 import type { Meter } from '../provider/provider.ts';
 import { OpenSet, type Count } from './open-set.ts';
@@ -11,7 +10,7 @@ const requests = meter('requests');
 
 function countOf(events: readonly UsageEvent[], counted: Meter | undefined = requests): OpenSet {
   const open = new OpenSet();
-  for (const event of events) open.count(event, laneName(event), windowMs, counted, 0);
+  for (const event of events) open.count(event, open.laneOf(event), windowMs, counted, 0);
   return open;
 }
 
@@ -109,7 +108,7 @@ describe('OpenSet', () => {
   ])('keeps every event of $known apart', ({ counted }) => {
     const events = [usageEvent({ value: '1', timestamp: 10 }), usageEvent({ value: '2', timestamp: 5 })];
     const open = new OpenSet();
-    for (const event of events) open.count(event, laneName(event), windowMs, counted, 0);
+    for (const event of events) open.count(event, open.laneOf(event), windowMs, counted, 0);
     expect([...open.counts.values()][0]?.tally).toEqual({
       kind: 'each',
       values: [

@@ -1,4 +1,5 @@
 import { Sum } from '../../../../shared/decimal/decimal.ts';
+import { laneName } from '../../../../shared/event/lane.ts';
 import type { UsageEvent } from '../../../../shared/event/usage-event.ts';
 import type { Meter } from '../provider/provider.ts';
 import type { IdHash } from './dedup-table.ts';
@@ -27,6 +28,15 @@ export interface Count {
   newestMs: number;
 }
 
+/** A lane that the set has met. Looked up once per event, and without building its name. */
+export interface OpenLane {
+  readonly account: string | undefined;
+  readonly meter: string;
+  readonly name: string;
+  /** What was counted last: usually the next event of a lane has the same window and dimensions. */
+  last: Count | undefined;
+}
+
 /**
  * What a shard has counted since it last sealed: counts by key and window, the ids it claimed, and how old and how
  * large it is. It dies with its channel; nothing in it was promised to anybody.
@@ -44,6 +54,8 @@ export class OpenSet {
   heldSinceMs = Number.POSITIVE_INFINITY;
   /** Meters that the catalog did not have, and when the first event of each was counted, monotonic. */
   readonly unknownMeters = new Map<string, number>();
+  /** By customer, who has few. */
+  readonly #lanes = new Map<string, OpenLane[]>();
 
   takeMessage(acceptedAtMs: number, nowMs: number): void {
     this.messages++;
@@ -51,11 +63,39 @@ export class OpenSet {
     this.heldSinceMs = Math.min(this.heldSinceMs, nowMs);
   }
 
+  laneOf(event: UsageEvent): OpenLane {
+    const { account, customer, meter } = event;
+    let lanes = this.#lanes.get(customer);
+    if (lanes === undefined) {
+      lanes = [];
+      this.#lanes.set(customer, lanes);
+    }
+    for (const lane of lanes) if (lane.meter === meter && lane.account === account) return lane;
+    const lane: OpenLane = { account, meter, name: laneName(event), last: undefined };
+    lanes.push(lane);
+    return lane;
+  }
+
   /** Counts one fresh event. Its window follows from its own time, so late usage goes where it belongs. */
-  count(event: UsageEvent, laneName: string, windowMs: number, meter: Meter | undefined, nowMs: number): void {
+  count(event: UsageEvent, lane: OpenLane, windowMs: number, meter: Meter | undefined, nowMs: number): void {
     const timestampMs = Math.round(event.timestamp * 1000);
     const windowStartMs = Math.floor(timestampMs / windowMs) * windowMs;
-    const key = countKey(laneName, windowStartMs, event.dimensions);
+    let count = lane.last;
+    if (count?.windowStartMs !== windowStartMs || !areSame(count.dimensions, event.dimensions)) {
+      count = this.#countOf(event, lane, windowStartMs, meter);
+      lane.last = count;
+    }
+    if (meter === undefined && !this.unknownMeters.has(event.meter)) this.unknownMeters.set(event.meter, nowMs);
+    addTo(count, event.value, timestampMs);
+    this.events++;
+  }
+
+  claimed(slot: number, id: IdHash): void {
+    this.ids.add(slot, id);
+  }
+
+  #countOf(event: UsageEvent, lane: OpenLane, windowStartMs: number, meter: Meter | undefined): Count {
+    const key = countKey(lane.name, windowStartMs, event.dimensions);
     let count = this.counts.get(key);
     if (count === undefined) {
       count = {
@@ -70,14 +110,23 @@ export class OpenSet {
       };
       this.counts.set(key, count);
     }
-    if (meter === undefined && !this.unknownMeters.has(event.meter)) this.unknownMeters.set(event.meter, nowMs);
-    addTo(count, event.value, timestampMs);
-    this.events++;
+    return count;
   }
+}
 
-  claimed(slot: number, id: IdHash): void {
-    this.ids.add(slot, id);
+type Dimensions = Readonly<Record<string, string>> | undefined;
+
+/** True only if they are the same; of those that are the same, some may be told apart: `countKey` has the last word. */
+function areSame(left: Dimensions, right: Dimensions): boolean {
+  if (left === undefined || right === undefined) return left === right;
+  let surplus = 0;
+  for (const name in left) {
+    // What both inherit is no string, so an equal string is their own.
+    if (left[name] !== right[name]) return false;
+    surplus++;
   }
+  for (const _ in right) surplus--;
+  return surplus === 0;
 }
 
 function newTally(meter: Meter | undefined): Tally {
@@ -110,11 +159,7 @@ function addTo(count: Count, value: string, timestampMs: number): void {
 }
 
 /** Unambiguous, since no part can contain NUL. */
-function countKey(
-  laneName: string,
-  windowStartMs: number,
-  dimensions: Readonly<Record<string, string>> | undefined,
-): string {
+function countKey(laneName: string, windowStartMs: number, dimensions: Dimensions): string {
   let key = `${laneName}\0${windowStartMs}`;
   if (dimensions === undefined) return key;
   const names = Object.keys(dimensions);

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addDecimals, formatDecimal, parseDecimal, significantDigits } from '../../../../shared/decimal/decimal.ts';
-import { laneName } from '../../../../shared/event/lane.ts';
 import type { UsageEvent } from '../../../../shared/event/usage-event.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
 import type { Meter } from '../provider/provider.ts';
@@ -20,7 +19,7 @@ function seal(
 ): Entry[] {
   const open = new OpenSet();
   const known = counted === 'unknown' ? undefined : counted;
-  for (const event of events) open.count(event, laneName(event), 5 * minuteMs, known, 0);
+  for (const event of events) open.count(event, open.laneOf(event), 5 * minuteMs, known, 0);
   return sealEntries(open.counts.values(), sealed === 'unknown' ? new Map() : metersOf(sealed), identity);
 }
 
@@ -179,7 +178,7 @@ describe('sealEntries', () => {
     const open = new OpenSet();
     for (let customer = 0; customer < 20_000; customer++) {
       const event = usageEvent({ customer: `cus_${customer}` });
-      open.count(event, laneName(event), minuteMs, requests, 0);
+      open.count(event, open.laneOf(event), minuteMs, requests, 0);
     }
     const largest = { ...identity, shard: 63, set: 9_999_999_999 };
     const identifiers = sealEntries(open.counts.values(), metersOf(requests), largest).map((line) => line.identifier);
@@ -192,7 +191,7 @@ describe('sealEntries', () => {
     (other) => {
       const identifierOf = (owner: SetIdentity) => {
         const open = new OpenSet();
-        open.count(usageEvent(), laneName(usageEvent()), minuteMs, requests, 0);
+        open.count(usageEvent(), open.laneOf(usageEvent()), minuteMs, requests, 0);
         return sealEntries(open.counts.values(), metersOf(requests), owner)[0]?.identifier;
       };
       expect(identifierOf({ ...identity, ...other })).not.toBe(identifierOf(identity));
