@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { laneName, slotOf } from '../../shared/event/lane.ts';
+import { slotOf } from '../../shared/event/lane.ts';
 import { decodeParked } from '../../shared/journal/format.ts';
 import type { ParkedEntry } from '../../shared/journal/journal.ts';
 import { shardKeys } from '../../shared/journal/keys.ts';
@@ -107,7 +107,7 @@ describe('usage that Stripe does not take', { timeout: testTimeoutMs }, () => {
     const { namespace, publishers, consumers } = stage.cluster;
     const [publisher, consumer] = [pick(publishers), pick(consumers)];
     const lane = { customer: 'cus_beside', meter: 'tokens' };
-    const slot = slotOf(laneName(lane));
+    const slot = slotOf(lane);
     const connection = await stage.connectToBroker();
     const channel = await connection.createConfirmChannel();
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { laneName, slotOf } from '../../shared/event/lane.ts';
+import { slotOf } from '../../shared/event/lane.ts';
 import { until } from '../../shared/testing/until.ts';
 import { shardQueue } from '../../shared/topology/names.ts';
 import { slotMap } from '../../shared/topology/slots.ts';
@@ -63,7 +63,7 @@ describe('a consumer', { timeout: testTimeoutMs }, () => {
     const stage = await openStage();
     const [publisher, consumer] = [pick(stage.cluster.publishers), pick(stage.cluster.consumers)];
     const lane = { customer: 'cus_cancelled', meter: 'tokens' };
-    const shard = slotMap(stage.shards)[slotOf(laneName(lane))] ?? 0;
+    const shard = slotMap(stage.shards)[slotOf(lane)] ?? 0;
     const queue = shardQueue(stage.cluster.namespace, shard);
     await postEvents(publisher, { id: 'before', ...lane, value: 1 });
     await untilBilled(stage, () => [owes(lane.customer, lane.meter, 1)]);

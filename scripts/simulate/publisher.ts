@@ -1,7 +1,7 @@
 import { OutboxCore, type OutboxEvent } from '../../services/publisher/src/outbox/core.ts';
 import { defaultLimits } from '../../services/publisher/src/outbox/limits.ts';
 import type { PackedEvent } from '../../services/publisher/src/outbox/packing.ts';
-import { laneName, slotOf } from '../../shared/event/lane.ts';
+import { slotOf } from '../../shared/event/lane.ts';
 import { encodeEvent } from '../../shared/event/stored-event.ts';
 import type { UsageEvent } from '../../shared/event/usage-event.ts';
 import { BrokerClient } from './broker-client.ts';
@@ -49,7 +49,7 @@ export class Publisher {
   submit(events: readonly UsageEvent[], answer: (status: HttpStatus) => void): void {
     const packed = events.map((event): PackedEvent => {
       const text = encodeEvent(event);
-      return { slot: slotOf(laneName(event)), text, bytes: Buffer.byteLength(text) };
+      return { slot: slotOf(event), text, bytes: Buffer.byteLength(text) };
     });
     const request = ++this.#lastRequest;
     this.#answers.set(request, answer);

@@ -1,11 +1,22 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import vectors from './lane-vectors.json' with { type: 'json' };
-import { fnv1a, laneName, slotOf } from './lane.ts';
+import { fnv1a, laneName, slotCount, slotOf } from './lane.ts';
 
 describe('slots', () => {
   it.each(vectors)('$customer $meter is of slot $slot', ({ hash, slot, ...lane }) => {
     expect(fnv1a(laneName(lane))).toBe(hash);
-    expect(slotOf(laneName(lane))).toBe(slot);
+    expect(slotOf(lane)).toBe(slot);
+  });
+
+  it('computes the slot from the parts as from the name', () => {
+    const part = fc.string({ unit: fc.constantFrom('a', '~', '\u0080', 'é', '€', '😀'), minLength: 1 });
+    fc.assert(
+      fc.property(part, part, fc.option(part, { nil: undefined }), (customer, meter, account) => {
+        const lane = { customer, meter, ...(account === undefined ? {} : { account }) };
+        expect(slotOf(lane)).toBe(fnv1a(laneName(lane)) % slotCount);
+      }),
+    );
   });
 
   it('hashes as FNV-1a is published', () => {

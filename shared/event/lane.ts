@@ -22,22 +22,30 @@ export function laneName(lane: Lane): string {
 
 /** FNV-1a, 32 bit, over the UTF-8 bytes of `text`. */
 export function fnv1a(text: string): number {
+  return fnv1aFrom(fnvOffsetBasis, text) >>> 0;
+}
+
+/** The slot of a lane, 0 to 63: FNV-1a over its name modulo 64. Without building the name, since it is asked for every event. */
+export function slotOf(lane: Lane): number {
   let hash = fnvOffsetBasis;
+  if (lane.account !== undefined) hash = fnv1aFrom(hash, lane.account);
+  hash = fnv1aFrom(Math.imul(hash, fnvPrime), lane.customer);
+  hash = fnv1aFrom(Math.imul(hash, fnvPrime), lane.meter);
+  return (hash >>> 0) % slotCount;
+}
+
+function fnv1aFrom(start: number, text: string): number {
+  let hash = start;
   for (let index = 0; index < text.length; index++) {
     const unit = text.charCodeAt(index);
-    if (unit >= 0x80) return fnv1aBytes(Buffer.from(text, 'utf8'));
+    if (unit >= 0x80) return fnv1aBytesFrom(start, Buffer.from(text, 'utf8'));
     hash = Math.imul(hash ^ unit, fnvPrime);
   }
-  return hash >>> 0;
+  return hash;
 }
 
-function fnv1aBytes(bytes: Uint8Array): number {
-  let hash = fnvOffsetBasis;
+function fnv1aBytesFrom(start: number, bytes: Uint8Array): number {
+  let hash = start;
   for (const byte of bytes) hash = Math.imul(hash ^ byte, fnvPrime);
-  return hash >>> 0;
-}
-
-/** The slot of a lane, by the lane's name as `laneName` builds it: 0 to 63. */
-export function slotOf(name: string): number {
-  return fnv1a(name) % slotCount;
+  return hash;
 }

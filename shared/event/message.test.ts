@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { laneName, slotOf } from './lane.ts';
+import { slotOf } from './lane.ts';
 import { decodeMessage, encodeHeaders, encodeMessage, UnreadableMessage } from './message.ts';
 import { encodeEvent } from './stored-event.ts';
 import type { UsageEvent, UsageMessage } from './usage-event.ts';
@@ -89,7 +89,7 @@ describe('decodeMessage', () => {
     fc.assert(
       fc.property(applicationEvent, (input) => {
         const event = validateEvent(JSON.parse(JSON.stringify(input)), { nowMs, newId: () => 'made' }) as UsageEvent;
-        const slot = slotOf(laneName(event));
+        const slot = slotOf(event);
         const envelope = { receivedAt: nowMs / 1000, source: 's', region: 'r' };
         const bytes = encodeMessage(envelope, [encodeEvent(event), encodeEvent(event)]);
         const read = decodeMessage(bytes, encodeHeaders({ producer: 'p', slot, sequence: 1 }));

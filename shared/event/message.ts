@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { EventFault, shown } from './event-fault.ts';
 import { isRecord, isUnixSeconds, type UnknownRecord } from './fields.ts';
-import { laneName, slotCount, slotOf } from './lane.ts';
+import { slotCount, slotOf } from './lane.ts';
 import { decodeEvent } from './stored-event.ts';
 import type { MessageOrigin, UsageEvent, UsageMessage } from './usage-event.ts';
 
@@ -73,17 +73,12 @@ export function decodeMessage(body: Uint8Array, headers: unknown): { origin: Mes
     unreadable('envelope_invalid', `the field ${shown(field)} is not of version ${messageVersion}`);
 
   const decoded: UsageEvent[] = [];
-  const lanesOfSlot = new Set<string>();
   for (const item of events) {
     const event = decodeEvent(item);
     if (event instanceof EventFault) unreadable('event_invalid', `events[${decoded.length}], ${event.message}`);
-    const lane = laneName(event);
-    if (!lanesOfSlot.has(lane)) {
-      const slot = slotOf(lane);
-      if (slot !== origin.slot)
-        unreadable('slot_mismatch', `events[${decoded.length}] is of slot ${slot}, not ${origin.slot}`);
-      lanesOfSlot.add(lane);
-    }
+    const slot = slotOf(event);
+    if (slot !== origin.slot)
+      unreadable('slot_mismatch', `events[${decoded.length}] is of slot ${slot}, not ${origin.slot}`);
     decoded.push(event);
   }
   return { origin, message: { version: messageVersion, receivedAt, source, region, events: decoded } };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { laneName, slotOf } from '../../../../shared/event/lane.ts';
+import { slotOf } from '../../../../shared/event/lane.ts';
 import { sift, type Sifted } from './sift.ts';
 
 const validation = { nowMs: Date.UTC(2026, 10, 22), newId: () => 'made' };
@@ -16,7 +16,7 @@ describe('sift', () => {
   it('gives each event its slot, its text and the size of it', () => {
     const { accepted } = siftAll({ ...plain, customer: 'Zoë' });
     const [event] = accepted;
-    expect(event?.slot).toBe(slotOf(laneName({ customer: 'Zoë', meter: 'tokens' })));
+    expect(event?.slot).toBe(slotOf({ customer: 'Zoë', meter: 'tokens' }));
     expect(JSON.parse(event?.text ?? '')).toMatchObject({ id: 'e1', customer: 'Zoë', value: '1' });
     expect(event?.bytes).toBe((event?.text.length ?? 0) + 1);
   });

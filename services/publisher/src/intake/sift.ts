@@ -46,7 +46,7 @@ export function sift(items: readonly Item[], validation: Validation): Sifted {
       }
     }
     const text = encodeEvent(event);
-    accepted.push({ slot: slotOf(lane), text, bytes: Buffer.byteLength(text) });
+    accepted.push({ slot: slotOf(event), text, bytes: Buffer.byteLength(text) });
   }
   return { accepted, duplicates, rejected };
 }
