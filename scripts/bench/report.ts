@@ -27,6 +27,7 @@ export function reportThroughput(plan: ThroughputPlan, runs: readonly Throughput
     ['ledger (billed), events/s', (run) => (run.events / run.ledgerMs) * 1_000, count],
     ['202, p50 ms', (run) => run.p50Ms, tenths],
     ['202, p99 ms', (run) => run.p99Ms, tenths],
+    ['events per broker message', (run) => run.sent / run.messages, tenths],
     ['calls to Stripe', (run) => run.calls, count],
     ['CPU µs per event', (run) => perEvent(run, cpuSeconds(run)), tenths],
     ['CPU taken by others, %', (run) => (run.othersShare ?? Number.NaN) * 100, tenths],
