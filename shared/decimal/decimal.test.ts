@@ -86,9 +86,16 @@ describe('splitDecimal', () => {
 });
 
 describe('Sum', () => {
-  it('is exact whatever is added, in any order', () => {
+  const small = fc
+    .record({ units: fc.bigInt({ min: -(10n ** 15n), max: 10n ** 15n }), scale: fc.integer({ min: 0, max: 17 }) })
+    .map((value) => formatDecimal(value));
+
+  it.each([
+    { added: 'anything', values: fc.oneof(decimals, small, fc.integer().map(String)) },
+    { added: 'what usually fits a number', values: fc.oneof(small, fc.integer().map(String)) },
+  ])('is exact when $added is added, in any order', ({ values }) => {
     fc.assert(
-      fc.property(fc.array(fc.oneof(decimals, fc.integer().map(String))), (texts) => {
+      fc.property(fc.array(values), (texts) => {
         const sum = new Sum();
         for (const text of texts) sum.add(text);
         const expected = texts.map(decimal).reduce(addDecimals, { units: 0n, scale: 0 });
@@ -97,6 +104,17 @@ describe('Sum', () => {
       }),
     );
   });
+  it('keeps every digit when numbers of different scales meet at the edge of the safe integers', () => {
+    for (const texts of [
+      ['9007199254740.991', '0.001', '0.001'],
+      ['900719925474099', '0.1', '-0.1', '0.01', '99999999999999.9'],
+      ['0.000000000000001', '999999999999999', '-0.000000000000001'],
+    ]) {
+      const sum = new Sum();
+      for (const text of texts) sum.add(text);
+      expect(sum.toString()).toBe(formatDecimal(texts.map(decimal).reduce(addDecimals)));
+    }
+  });
   it('does not lose a unit beyond the safe integers', () => {
     const sum = new Sum();
     for (const text of ['999999999999999', '999999999999999', '9007199254740991', '1', '1']) sum.add(text);
@@ -104,7 +122,9 @@ describe('Sum', () => {
   });
   it('refuses what is not a decimal', () => {
     expect(() => new Sum().add('1e3')).toThrow('plain decimal');
-    expect(() => new Sum().add('')).toThrow('plain decimal');
+    for (const text of ['', '-', '.', '.5', '5.', '1.2.3', '1,5', '--1']) {
+      expect(() => new Sum().add(text)).toThrow('plain decimal');
+    }
     expect(() => new Sum().add('0x1f')).toThrow('plain decimal');
   });
 });

@@ -80,46 +80,61 @@ function leadingPiece(units: bigint, scale: number, maxDigits: number): bigint {
 }
 
 /**
- * A running sum that stays a plain number as long as everything added is a whole number and the sum is a safe
- * integer, and becomes an exact decimal when it is not. Counting is the hot path, and bigints are several times slower.
+ * A running sum that stays a plain number of units as long as that is a safe integer, and becomes an exact decimal when it
+ * is not. Counting is the hot path, and bigints are several times slower.
  */
 export class Sum {
-  #small = 0;
+  #units = 0;
+  #scale = 0;
   #exact: Decimal | undefined;
 
   /** Adds a value that `parseDecimal` reads; anything else is a programmer's mistake. */
   add(text: string): void {
-    if (this.#exact === undefined) {
-      const sum = this.#small + smallInteger(text);
-      if (Number.isSafeInteger(sum)) {
-        this.#small = sum;
-        return;
-      }
-    }
+    if (this.#exact === undefined && this.#addSmall(text)) return;
     const value = parseDecimal(text);
     if (value === undefined) throw new Error(`A usage value must be a plain decimal, got ${JSON.stringify(text)}.`);
     this.#exact = addDecimals(this.decimal(), value);
   }
 
   decimal(): Decimal {
-    return this.#exact ?? { units: BigInt(this.#small), scale: 0 };
+    return this.#exact ?? { units: BigInt(this.#units), scale: this.#scale };
   }
 
   toString(): string {
-    return this.#exact === undefined ? String(this.#small) : formatDecimal(this.#exact);
+    return formatDecimal(this.decimal());
+  }
+
+  /** False if the sum would not be a safe integer of units, or the text is not one of at most 15 digits. */
+  #addSmall(text: string): boolean {
+    let units = 0;
+    let digits = 0;
+    let point = -1;
+    const start = text.charCodeAt(0) === 0x2d ? 1 : 0;
+    for (let index = start; index < text.length; index++) {
+      const digit = text.charCodeAt(index) - 0x30;
+      if (digit >= 0 && digit <= 9) {
+        units = units * 10 + digit;
+        digits++;
+      } else if (digit === -2 && point < 0 && digits > 0) {
+        point = index;
+      } else {
+        return false;
+      }
+    }
+    const scale = point < 0 ? 0 : text.length - point - 1;
+    if (digits === 0 || digits > maxSignificantDigits || (scale === 0) !== point < 0) return false;
+    const ownFactor = powersOfTen[Math.max(0, scale - this.#scale)];
+    const factor = powersOfTen[Math.max(0, this.#scale - scale)];
+    if (ownFactor === undefined || factor === undefined) return false;
+    const own = this.#units * ownFactor;
+    const added = (start === 1 ? -units : units) * factor;
+    const sum = own + added;
+    // Unless all three are safe, one of them may have been rounded.
+    if (!Number.isSafeInteger(own) || !Number.isSafeInteger(added) || !Number.isSafeInteger(sum)) return false;
+    this.#units = sum;
+    this.#scale = Math.max(scale, this.#scale);
+    return true;
   }
 }
 
-/** The value of up to 15 plain digits with an optional sign; NaN for everything else. */
-function smallInteger(text: string): number {
-  const start = text.charCodeAt(0) === 0x2d ? 1 : 0;
-  const digits = text.length - start;
-  if (digits < 1 || digits > maxSignificantDigits) return Number.NaN;
-  let value = 0;
-  for (let index = start; index < text.length; index++) {
-    const digit = text.charCodeAt(index) - 0x30;
-    if (digit < 0 || digit > 9) return Number.NaN;
-    value = value * 10 + digit;
-  }
-  return start === 1 ? -value : value;
-}
+const powersOfTen = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
