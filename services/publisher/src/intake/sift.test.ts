@@ -36,6 +36,12 @@ describe('sift', () => {
     expect(siftAll(plain, other)).toMatchObject({ accepted: { length: 2 }, duplicates: 0 });
   });
 
+  it('counts a duplicate in every lane that has its id, not only in the first', () => {
+    const other = { ...plain, customer: 'cus_2' };
+    const third = { ...plain, meter: 'tokens' };
+    expect(siftAll(plain, other, third, other, third, plain)).toMatchObject({ accepted: { length: 3 }, duplicates: 3 });
+  });
+
   it('does not take events without an id for duplicates', () => {
     const { id, ...anonymous } = plain;
     expect(id).toBe('e1');

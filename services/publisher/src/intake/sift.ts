@@ -3,6 +3,7 @@ import { idCharsMax, isRecord } from '../../../../shared/event/fields.ts';
 import { laneName, slotOf } from '../../../../shared/event/lane.ts';
 import { encodeEvent } from '../../../../shared/event/stored-event.ts';
 import { textFault } from '../../../../shared/event/text.ts';
+import type { UsageEvent } from '../../../../shared/event/usage-event.ts';
 import { validateEvent, type Validation } from '../../../../shared/event/validate.ts';
 import type { PackedEvent } from '../outbox/packing.ts';
 import type { Item } from './item.ts';
@@ -27,7 +28,7 @@ export interface Sifted {
 export function sift(items: readonly Item[], validation: Validation): Sifted {
   const accepted: PackedEvent[] = [];
   const rejected: Rejection[] = [];
-  const seen = new Set<string>();
+  const seen = new SeenIds();
   let duplicates = 0;
   for (let index = 0; index < items.length; index++) {
     const item = items[index];
@@ -37,18 +38,32 @@ export function sift(items: readonly Item[], validation: Validation): Sifted {
       rejected.push({ index, id: idOf(item), code: event.code, message: event.message });
       continue;
     }
-    const lane = laneName(event);
-    if (items.length > 1 && event.idGenerated !== true) {
-      const before = seen.size;
-      if (seen.add(`${lane}\0${event.id}`).size === before) {
-        duplicates++;
-        continue;
-      }
+    if (items.length > 1 && event.idGenerated !== true && !seen.add(event)) {
+      duplicates++;
+      continue;
     }
     const text = encodeEvent(event);
     accepted.push({ slot: slotOf(event), text, bytes: Buffer.byteLength(text) });
   }
   return { accepted, duplicates, rejected };
+}
+
+/** Which events stand in a request already. Most ids do once, so that lanes are only compared for those that do not. */
+class SeenIds {
+  readonly #first = new Map<string, UsageEvent>();
+  readonly #further = new Set<string>();
+
+  /** False if one with this lane and id was added before. */
+  add(event: UsageEvent): boolean {
+    const first = this.#first.get(event.id);
+    if (first === undefined) {
+      this.#first.set(event.id, event);
+      return true;
+    }
+    if (laneName(first) === laneName(event)) return false;
+    const before = this.#further.size;
+    return this.#further.add(`${laneName(event)}\0${event.id}`).size > before;
+  }
 }
 
 function notJson(why: string): EventFault {

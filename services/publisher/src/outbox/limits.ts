@@ -23,7 +23,8 @@ export const defaultLimits: OutboxLimits = {
   messageBytesMax: 128 * 1024,
   lingerMinMs: 2,
   lingerMaxMs: 20,
-  lingerFullAt: 256,
+  // One per slot: as long as each has one on its way, the next one loses little by waiting.
+  lingerFullAt: 64,
   heldBytesMax: 64 * 1024 * 1024,
   eventOverheadBytes: 256,
   expiryMs: 30_000,
