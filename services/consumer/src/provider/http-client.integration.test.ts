@@ -105,6 +105,19 @@ describe('a connection to Stripe', () => {
     expect(performance.now() - startedAtMs).toBeLessThan(1_000);
   });
 
+  // Once, a process that was stopped while it connected wrote its call as soon as it went on, before it looked at the time:
+  // the lease was over, and the shard's next owner was calling the same lane.
+  it('that is there only when the timeout is over carries no call', async () => {
+    const { base, seen } = await scriptedStripe(accept);
+    const provider = providerAt(base, { timeoutMs: 100 });
+    const outcome = provider.send(entry, meter);
+    await untilConnecting();
+    standStill(300);
+    expect(await outcome).toEqual({ kind: 'unsent', reason: 'no answer within 100 ms' });
+    expect(await provider.send(entry, meter)).toEqual({ kind: 'accepted' });
+    expect(seen).toHaveLength(1);
+  });
+
   it('that nobody takes is certainly unsent', async () => {
     const outcome = await providerAt(`http://127.0.0.1:${await freePort()}`).send(entry, meter);
     expect(outcome).toMatchObject({ kind: 'unsent', reason: expect.stringContaining('ECONNREFUSED') });
@@ -121,3 +134,13 @@ describe('a connection to Stripe', () => {
     expect(seen).toHaveLength(0);
   });
 });
+
+/** Lets everything run that needs no event from outside; the connection cannot be there before the next of those. */
+async function untilConnecting(): Promise<void> {
+  for (let hop = 0; hop < 100; hop++) await new Promise<void>((resolve) => process.nextTick(resolve));
+}
+
+/** As SIGSTOP and SIGCONT: the process does nothing, the kernel goes on. */
+function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}

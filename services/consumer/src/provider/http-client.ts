@@ -86,11 +86,13 @@ function answerOf(request: http.ClientRequest, body: string, timeoutMs: number):
   return new Promise((resolve, reject) => {
     let isConnected = false;
     let isTimedOut = false;
-    const deadline = setTimeout(() => {
+    const startedAtMs = performance.now();
+    const expire = (): void => {
       isTimedOut = true;
       request.destroy();
       fail();
-    }, timeoutMs);
+    };
+    const deadline = setTimeout(expire, timeoutMs);
     const fail = (cause?: Error): void => {
       clearTimeout(deadline);
       if (isTimedOut) reject(new CallError('CALL_TIMEOUT', isConnected, `no answer within ${timeoutMs} ms`));
@@ -104,7 +106,13 @@ function answerOf(request: http.ClientRequest, body: string, timeoutMs: number):
           ),
         );
     };
-    request.once('socket', (socket) => whenConnected(socket, () => (isConnected = true)));
+    request.once('socket', (socket) =>
+      whenConnected(socket, () => {
+        // A process that stood still hears of its connection before its timers: too late to be written.
+        if (performance.now() - startedAtMs >= timeoutMs) expire();
+        else isConnected = true;
+      }),
+    );
     // Stays: an error may follow the first one, and without a listener it would end the process.
     request.on('error', fail);
     request.once('response', (message) => {
