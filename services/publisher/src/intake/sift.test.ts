@@ -38,7 +38,7 @@ describe('sift', () => {
 
   it('counts a duplicate in every lane that has its id, not only in the first', () => {
     const other = { ...plain, customer: 'cus_2' };
-    const third = { ...plain, meter: 'tokens' };
+    const third = { ...plain, meter: 'storage' };
     expect(siftAll(plain, other, third, other, third, plain)).toMatchObject({ accepted: { length: 3 }, duplicates: 3 });
   });
 
