@@ -277,7 +277,7 @@ function drawBase(random: Random): Profile {
     publishers: random.integer(1, 2),
     leaseMs,
     drainMs: leaseMs * random.between(1, 3),
-    tickMs: leaseMs / 40,
+    tickMs: leaseMs / 25,
     callTimeoutMs,
     windowMs: random.pick([1000, 5000, 60_000]),
     flushEvents: random.pick([3, 10, 1000]),

@@ -201,12 +201,12 @@ export class ShardRunner implements CallSource {
     this.#run(this.core.step({ type: 'delivered', generation, tag, ...decoded }, this.#ports.process.nowMs));
   }
 
-  /** To the dead-letter exchange; again until it is confirmed, as long as the delivery is ours. */
+  /** To the dead-letter exchange, at times in vain; again until it is confirmed, as long as the delivery is ours. */
   #bury(generation: number, tag: number, message: StoredMessage): void {
-    const { process, random, world } = this.#ports;
+    const { process, random } = this.#ports;
     if (this.#wanted?.generation !== generation) return;
     const link = this.#ports.link();
-    if (link === undefined || random.chance(world.rates.refusedPublish)) {
+    if (link === undefined || random.chance(0.3)) {
       process.after(random.between(10, 200), () => this.#bury(generation, tag, message));
       return;
     }

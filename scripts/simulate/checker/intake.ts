@@ -96,5 +96,7 @@ function identityName(event: UsageEvent): string {
 }
 
 function isSameUsage(left: UsageEvent, right: UsageEvent): boolean {
-  return left.timestamp === right.timestamp && JSON.stringify(left.dimensions) === JSON.stringify(right.dimensions);
+  if (left.timestamp !== right.timestamp) return false;
+  if (left.dimensions === undefined || right.dimensions === undefined) return left.dimensions === right.dimensions;
+  return JSON.stringify(left.dimensions) === JSON.stringify(right.dimensions);
 }
