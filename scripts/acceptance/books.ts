@@ -5,7 +5,7 @@ import { until } from '../../shared/testing/until.ts';
 import { audit, type Difference, fetchLedger, type Ledger } from '../audit.ts';
 import type { Owed } from '../load/books.ts';
 import { type Formula, unitsPerOne } from '../load/catalogue.ts';
-import { durations } from './durations.ts';
+import { patient } from './durations.ts';
 import { drainAll, type Stage } from './stage.ts';
 
 /** What a customer owes after events that a test has posted by itself. */
@@ -14,18 +14,14 @@ export function owes(customer: string, meter: string, value: number, events = 1,
 }
 
 /** Waits until the ledger holds exactly what is owed. */
-export async function untilBilled(
-  { simulatorUrl }: Stage,
-  owed: () => Iterable<Owed>,
-  deadlineMs = durations.patienceMs,
-): Promise<Ledger> {
+export async function untilBilled({ simulatorUrl }: Stage, owed: () => Iterable<Owed>): Promise<Ledger> {
   return until(
     async () => {
       const ledger = await fetchLedger(simulatorUrl, true);
       expect(audit(owed(), ledger).differences.slice(0, 5)).toEqual([]);
       return ledger;
     },
-    { deadlineMs, intervalMs: 250 },
+    { ...patient, intervalMs: 250 },
   );
 }
 
@@ -42,12 +38,8 @@ export interface Closing {
 export const exact = { differences: [], concurrencyViolations: 0, messagesLeft: 0 } as const;
 
 /** Waits until everything is billed, drains the cluster, and audits once nobody runs who could bill anything late or twice. */
-export async function closeBooks(
-  stage: Stage,
-  owed: () => Iterable<Owed>,
-  deadlineMs = durations.patienceMs,
-): Promise<Closing> {
-  await untilBilled(stage, owed, deadlineMs);
+export async function closeBooks(stage: Stage, owed: () => Iterable<Owed>): Promise<Closing> {
+  await untilBilled(stage, owed);
   await drainAll(stage);
   const ledger = await fetchLedger(stage.simulatorUrl, true);
   const { compared, differences } = audit(owed(), ledger);

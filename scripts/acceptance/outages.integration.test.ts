@@ -10,7 +10,8 @@ import { tellSimulator } from './requests.ts';
 import { openStage, type Stage } from './stage.ts';
 
 const cluster = { publishers: 2, consumers: 2 } as const;
-const calmMs = 2_000;
+/** Before and after the outage. */
+const calmMs = 3_000;
 
 /**
  * Under load: waits until usage is billed, lets `outage` happen, and ends in the audit. Nobody restarts a process: at the end
