@@ -45,7 +45,7 @@ function bounded(text: string, given: unknown): string | EventFault {
 /** Exactly the decimal that `String` gives, without an exponent: `1e-7` is `0.0000001`. */
 function plainDecimal(value: number): string {
   const text = String(value);
-  const parts = exponentPattern.exec(text);
+  const parts = text.includes('e') ? exponentPattern.exec(text) : null;
   if (parts === null) return text;
   const [, sign = '', first = '', fraction = '', exponent = '0'] = parts;
   const digits = first + fraction;
