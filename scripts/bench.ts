@@ -60,7 +60,7 @@ function planOf(options: BenchOptions, batch: number): ThroughputPlan {
   const single = batch === 1;
   return {
     batch,
-    events: options.events ?? (single ? 200_000 : 2_000_000),
+    events: options.events ?? (single ? 200_000 : 3_000_000),
     customers: options.customers ?? 1_000,
     connections: options.connections ?? (single ? 256 : 64),
     publishers: options.publishers ?? 1,

@@ -23,7 +23,7 @@ Measures how many usage events this machine carries from the intake to the bill,
 exactly what was answered 202.
 
   --batch N        events per request; without it 100 and then 1
-  --events N       events per run                       (2000000; 200000 in single requests)
+  --events N       events per run                       (3000000; 200000 in single requests)
   --customers N    customers, one key each              (1000)
   --publishers N   sidecars                             (1)
   --consumers N    consumers                            (1)
