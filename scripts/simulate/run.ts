@@ -1,8 +1,9 @@
 import { Checker } from './checker/checker.ts';
 import { Client } from './client.ts';
 import { Cluster } from './cluster.ts';
+import { drawProfile } from './draw-profile.ts';
 import { Faults } from './faults.ts';
-import { drawProfile, type Profile } from './profile.ts';
+import type { Profile } from './profile.ts';
 import { Random } from './random.ts';
 import { Settlement } from './settlement.ts';
 import { Tally } from './tally.ts';

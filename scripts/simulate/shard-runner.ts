@@ -9,6 +9,7 @@ import type {
 } from '../../services/consumer/src/shard/protocol.ts';
 import { decodeMessage, UnreadableMessage } from '../../shared/event/message.ts';
 import type { BrokerLink, ClientChannel } from './broker-link.ts';
+import { carryOut, describeState, describeWrite } from './journal-write.ts';
 import type { Held } from './model-journal.ts';
 import { nameOf, type StoredMessage } from './model-queue.ts';
 import type { ModelRedis } from './model-redis.ts';
@@ -189,11 +190,8 @@ export class ShardRunner implements CallSource {
     const { world } = this.#ports;
     world.tally.add('deliveries');
     if (world.trace.on) this.#trace(`is delivered ${nameOf(message)} as ${tag} (generation ${generation})`);
-    let decoded: ReturnType<typeof decodeMessage>;
-    try {
-      decoded = decodeMessage(message.body, message.headers);
-    } catch (error) {
-      if (!(error instanceof UnreadableMessage)) throw error;
+    const decoded = decodedOf(message);
+    if (decoded === undefined) {
       this.post({ type: 'unreadable', generation, tag });
       this.#bury(generation, tag, message);
       return;
@@ -214,54 +212,16 @@ export class ShardRunner implements CallSource {
   }
 
   #write(write: JournalWrite): void {
-    const { world, journal } = this.#ports;
+    const { world, journal, redis, shard, held } = this.#ports;
     if (world.trace.on) this.#trace(`writes ${describeWrite(write)}`);
     journal.request<JournalAnswer>(
       write.kind,
-      () => this.#carryOut(write),
+      () => carryOut(write, world, redis, shard, held),
       (answer) => {
         if (world.trace.on) this.#trace(`${write.kind} answered ${answer?.answer ?? 'nothing'}`);
         this.post({ type: 'written', answer });
       },
     );
-  }
-
-  /** On the side of Redis. The checker sees what the journal took. */
-  #carryOut(write: JournalWrite): JournalAnswer {
-    const { world, shard, held, redis } = this.#ports;
-    const { checker } = world;
-    const journal = redis.journal(shard);
-    const now = redis.nowMs;
-    switch (write.kind) {
-      case 'commit': {
-        const answer = journal.commit(now, held, write.commit);
-        if (answer.answer === 'ok') checker.committed(shard, write.commit);
-        else world.tally.add(`commits refused: ${answer.answer}`);
-        if (world.trace.on) this.#trace(`commit of set ${write.commit.set} in the journal: ${answer.answer}`);
-        return answer;
-      }
-      case 'mark': {
-        const answer = journal.mark(now, held, write.set, write.token, write.entries);
-        if (answer.answer === 'ok') checker.marked(shard, write.set, write.entries);
-        return answer;
-      }
-      case 'progress': {
-        const answer = journal.progress(now, held, write.set, write.token, write.settled, write.parked);
-        if (answer.answer === 'ok') for (const { state } of write.parked) world.tally.add(`entries ${state}`);
-        return answer;
-      }
-      case 'complete': {
-        const answer = journal.complete(now, held, write.set, write.token);
-        if (answer.answer === 'ok') checker.completed(shard, write.set);
-        return answer;
-      }
-      case 'settle_deferred': {
-        const answer = journal.settleDeferred(now, held, write.identifier, write.outcome);
-        const ending = write.outcome === 'accepted' ? 'accepted' : write.outcome.state;
-        if (answer.answer === 'ok') world.tally.add(`deferred entries ${ending}`);
-        return answer;
-      }
-    }
   }
 
   #trace(what: string): void {
@@ -270,27 +230,18 @@ export class ShardRunner implements CallSource {
   }
 }
 
-function describeState(
-  state: 'stale' | { readonly next: number; readonly pending?: { readonly set: number } },
-): string {
-  if (state === 'stale') return 'stale';
-  return `next ${state.next}, pending ${state.pending?.set ?? 'none'}`;
-}
+const decodedMessages = new WeakMap<StoredMessage, ReturnType<typeof decodeMessage>>();
 
-function describeWrite(write: JournalWrite): string {
-  switch (write.kind) {
-    case 'commit': {
-      const { set, entries, cursors } = write.commit;
-      const seen = [...cursors].map(([key, cursor]) => `${key}=${cursor.split(';')[2]}`);
-      return `commit of set ${set}: ${entries.length} entries, cursors ${seen.join(' ')}`;
-    }
-    case 'mark':
-      return `mark of set ${write.set}: ${write.entries.join(' ')}`;
-    case 'progress':
-      return `progress of set ${write.set}: ${[...write.settled].map(([index, as]) => `${index} ${as}`).join(', ')}`;
-    case 'complete':
-      return `complete of set ${write.set}`;
-    case 'settle_deferred':
-      return `end of deferred ${write.identifier}: ${write.outcome === 'accepted' ? 'accepted' : write.outcome.state}`;
+/** By the real decoder, once for all deliveries of a message; undefined when it cannot be read. */
+function decodedOf(message: StoredMessage): ReturnType<typeof decodeMessage> | undefined {
+  const known = decodedMessages.get(message);
+  if (known !== undefined) return known;
+  try {
+    const decoded = decodeMessage(message.body, message.headers);
+    decodedMessages.set(message, decoded);
+    return decoded;
+  } catch (error) {
+    if (error instanceof UnreadableMessage) return undefined;
+    throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Entry, SetCommit } from '../../../shared/journal/journal.ts';
 import { Process } from '../process.ts';
-import { drawProfile } from '../profile.ts';
+import { drawProfile } from '../draw-profile.ts';
 import { Random } from '../random.ts';
 import { Timeline } from '../timeline.ts';
 import { Checker } from './checker.ts';

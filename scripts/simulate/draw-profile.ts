@@ -1,0 +1,220 @@
+import type { Meter } from '../../services/consumer/src/provider/provider.ts';
+import {
+  faultKinds,
+  noRates,
+  type Profile,
+  profileNames,
+  type Rates,
+  type SimulatedCustomer,
+  type SimulatedMeter,
+} from './profile.ts';
+import type { Random } from './random.ts';
+
+/** A cluster that is drawn from the random source, and the trouble of one kind that it gets. */
+export function drawProfile(random: Random): Profile {
+  const base = drawBase(random);
+  const { leaseMs } = base;
+  const each = (leases: number): number => leaseMs * leases;
+  const little = random.between(0.002, 0.02);
+  switch (base.name) {
+    case 'calm':
+      return { ...base, hesitation: 0 };
+    case 'crashes':
+      return { ...base, faults: { consumer_crash: each(1), publisher_crash: each(3) } };
+    case 'freezes':
+      return { ...base, faults: { consumer_freeze: each(1), publisher_freeze: each(3) } };
+    case 'lost_answers':
+      return {
+        ...base,
+        rates: { ...noRates, redisRequestFails: random.between(0.01, 0.1), refusedPublish: little, slow: 0.3 },
+        faults: { redis_cut: each(2), redis_stall: each(2), redis_restart: each(5) },
+      };
+    case 'redelivery':
+      return {
+        ...base,
+        rates: { ...noRates, refusedPublish: little, redisRequestFails: little },
+        faults: {
+          broker_link_cut: each(1),
+          channel_lost: each(1),
+          broker_restart: each(5),
+          broker_power_loss: each(4),
+          binding_missing: each(2),
+          unreadable_message: each(3),
+        },
+      };
+    case 'provider_trouble':
+      return {
+        ...base,
+        rates: { ...providerRates(random), redisRequestFails: little },
+        faults: { provider_outage: each(2), consumer_crash: each(4) },
+      };
+    case 'long_outage':
+      return longOutage(base, random);
+    case 'duplicates':
+      return duplicates(base, random);
+    case 'members':
+      return {
+        ...base,
+        rates: { ...noRates, redisRequestFails: random.chance(0.5) ? 0 : little },
+        faults: { consumer_leave: each(1), consumer_join: each(1.5), consumer_crash: each(6) },
+      };
+    case 'storm':
+      return {
+        ...base,
+        rates: { ...providerRates(random), redisRequestFails: little, refusedPublish: little },
+        faults: Object.fromEntries(faultKinds.map((kind) => [kind, each(random.between(3, 10))])),
+      };
+  }
+}
+
+/** Clients that repeat themselves within the dedup window and beyond it, and messages that come long after their time. */
+function duplicates(base: Profile, random: Random): Profile {
+  const { leaseMs } = base;
+  const heartbeatMs = leaseMs * random.pick([0.3, 1]);
+  return {
+    ...base,
+    heartbeatMs,
+    strandedMs: 3 * heartbeatMs,
+    dedupWindowMs: leaseMs * random.between(0.5, 2),
+    flushEvents: random.pick([3, 10]),
+    repeats: 0.6,
+    activeMs: leaseMs * random.between(6, 15),
+    rates: { ...noRates, redisRequestFails: random.between(0.002, 0.02) },
+    faults: {
+      consumer_crash: 3 * leaseMs,
+      all_consumers_crash: 8 * leaseMs,
+      consumer_freeze: 2 * leaseMs,
+      channel_lost: 3 * leaseMs,
+      publisher_crash: 3 * leaseMs,
+    },
+  };
+}
+
+/**
+ * A provider that fails for longer than it remembers identifiers. Its day and ours are scaled down together: an hour
+ * is a little more than whatever a call can be late, or a process that is about to send can sleep.
+ */
+function longOutage(base: Profile, random: Random): Profile {
+  const hourMs = 3 * base.callTimeoutMs;
+  const drive = { ...base.drive, inDoubtAfterMs: 23 * hourMs, deferAfterFailures: random.integer(2, 5) };
+  return {
+    ...base,
+    requests: Math.ceil(base.requests / 3),
+    activeMs: hourMs * random.between(30, 40),
+    longestFreezeMs: hourMs / 3,
+    outageMs: { least: 20 * hourMs, most: 28 * hourMs },
+    drive,
+    providerMemoryMs: 24 * hourMs,
+    rates: { ...providerRates(random), redisRequestFails: 0.001 },
+    faults: {
+      provider_outage: 8 * hourMs,
+      consumer_crash: 10 * hourMs,
+      consumer_freeze: 10 * hourMs,
+      all_consumers_crash: 40 * hourMs,
+    },
+  };
+}
+
+function providerRates(random: Random): Rates {
+  const some = (): number => (random.chance(0.5) ? 0 : random.between(0, 0.3));
+  return {
+    ...noRates,
+    requestLost: some(),
+    unsent: some(),
+    replyLost: some(),
+    failedBefore: some(),
+    failedAfter: some(),
+    throttled: some(),
+    slow: some(),
+  };
+}
+
+function drawBase(random: Random): Profile {
+  const name = random.pick(profileNames);
+  const leaseMs = random.pick([1000, 2000, 5000, 10_000]);
+  const callTimeoutMs = Math.round(leaseMs * random.between(0.15, 0.5));
+  const activeMs = leaseMs * random.between(3, 5);
+  const dedupWindowMs = leaseMs * random.between(2, 20);
+  const heartbeatMs = leaseMs * random.between(0.3, 2);
+  const prefetchMax = random.pick([65_535, 65_535, 20, 3]);
+  // With few outstanding messages sets are sealed by their age only: then it must be short, or a backlog never ends.
+  const flushIntervalMs = leaseMs * (prefetchMax > 20 ? random.pick([0.05, 0.2, 0.5, 1]) : 0.05);
+  const settleMs = 16 * leaseMs + 4 * flushIntervalMs;
+  return {
+    name,
+    epochMs: 1_790_000_000_000 + random.integer(0, 86_400_000),
+    incarnation: random.hex(4),
+    shards: random.integer(2, 4),
+    consumers: random.integer(1, 3),
+    publishers: random.integer(1, 2),
+    leaseMs,
+    drainMs: leaseMs * random.between(1, 3),
+    tickMs: leaseMs / 25,
+    callTimeoutMs,
+    windowMs: random.pick([1000, 5000, 60_000]),
+    flushEvents: random.pick([3, 10, 1000]),
+    flushIntervalMs,
+    dedupWindowMs,
+    dedupMaxIds: 4_000_000,
+    strandedMs: 3 * heartbeatMs,
+    drive: {
+      inDoubtAfterMs: 23 * 3_600_000,
+      deferAfterFailures: random.integer(2, 5),
+      deferredMax: random.pick([0, 1, 1000]),
+      deferredRetry: { baseMs: leaseMs / 2, maxMs: 2 * leaseMs },
+      retry: { baseMs: leaseMs / 50, maxMs: leaseMs },
+    },
+    concurrency: random.integer(1, 16),
+    ratePerS: random.pick([20, 100, 1000]),
+    breakerFailures: random.pick([3, 1000]),
+    breakerResetMs: leaseMs / 5,
+    catalogPaceMs: leaseMs / 4,
+    brokerLatencyMs: random.pick([2, 30, leaseMs / 10]),
+    syncMs: random.pick([1, 50]),
+    prefetchMax,
+    deliveryGapMs: random.pick([1e-6, leaseMs / 1000, leaseMs / 100]),
+    heartbeatMs,
+    reconnectMs: random.between(30, leaseMs / 2),
+    redisLatencyMs: random.between(1, 12),
+    redisTimeoutMs: leaseMs / 2,
+    providerLatencyMs: callTimeoutMs * random.between(0.02, 0.3),
+    providerMemoryMs: 24 * 3_600_000,
+    publishExpiryMs: Math.min(dedupWindowMs / 4, leaseMs * 3),
+    messageEventsMax: random.pick([2, 500]),
+    clockSkewMs: random.pick([0, heartbeatMs / 4]),
+    customers: drawCustomers(random, activeMs),
+    meters: drawMeters(random, activeMs),
+    requests: random.integer(10, 40),
+    repeats: random.between(0, 0.3),
+    activeMs,
+    settleMs,
+    longestFreezeMs: 3 * leaseMs,
+    outageMs: { least: 0, most: 2 * leaseMs },
+    hesitation: 0.01,
+    rates: noRates,
+    faults: {},
+  };
+}
+
+function drawCustomers(random: Random, activeMs: number): SimulatedCustomer[] {
+  const customers = Array.from({ length: random.integer(1, 4) }, (_, index) => ({
+    name: `cus_${index}`,
+    refusedFromMs: Number.POSITIVE_INFINITY,
+  }));
+  if (random.chance(0.1)) customers.push({ name: 'cus_unknown', refusedFromMs: 0 });
+  if (random.chance(0.2)) customers.push({ name: 'cus_closed', refusedFromMs: random.between(0, activeMs) });
+  return customers;
+}
+
+function drawMeters(random: Random, activeMs: number): SimulatedMeter[] {
+  const meter = (eventName: string, formula: Meter['formula']): Meter => {
+    return { eventName, formula, customerKey: 'stripe_customer_id', valueKey: 'value' };
+  };
+  const meters = [{ meter: meter('requests', 'sum'), createdAtMs: 0 }];
+  if (random.chance(0.6)) meters.push({ meter: meter('tokens', 'sum'), createdAtMs: 0 });
+  if (random.chance(0.3)) meters.push({ meter: meter('seats', 'last'), createdAtMs: 0 });
+  if (random.chance(0.3)) meters.push({ meter: meter('jobs', 'count'), createdAtMs: 0 });
+  if (random.chance(0.1)) meters.push({ meter: { ...meter('peak', 'sum'), eventTimeWindow: 'day' }, createdAtMs: 0 });
+  if (random.chance(0.3)) meters.push({ meter: meter('launched', 'sum'), createdAtMs: random.between(0, activeMs) });
+  return meters;
+}

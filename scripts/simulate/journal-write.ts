@@ -1,0 +1,72 @@
+import type { JournalAnswer, JournalWrite } from '../../services/consumer/src/shard/protocol.ts';
+import type { ShardState } from '../../shared/journal/journal.ts';
+import type { Held } from './model-journal.ts';
+import type { ModelRedis } from './model-redis.ts';
+import type { World } from './world.ts';
+
+/** A shard's write reaches Redis: the model of the journal decides, and the checker sees what it took. */
+export function carryOut(
+  write: JournalWrite,
+  world: World,
+  redis: ModelRedis,
+  shard: number,
+  held: Held,
+): JournalAnswer {
+  const { checker, tally, trace } = world;
+  const journal = redis.journal(shard);
+  const now = redis.nowMs;
+  switch (write.kind) {
+    case 'commit': {
+      const answer = journal.commit(now, held, write.commit);
+      if (answer.answer === 'ok') checker.committed(shard, write.commit);
+      else tally.add(`commits refused: ${answer.answer}`);
+      if (trace.on)
+        trace.line('redis', `commit of set ${write.commit.set} of shard ${shard} by ${held.owner}: ${answer.answer}`);
+      return answer;
+    }
+    case 'mark': {
+      const answer = journal.mark(now, held, write.set, write.token, write.entries);
+      if (answer.answer === 'ok') checker.marked(shard, write.set, write.entries);
+      return answer;
+    }
+    case 'progress': {
+      const answer = journal.progress(now, held, write.set, write.token, write.settled, write.parked);
+      if (answer.answer === 'ok') for (const { state } of write.parked) tally.add(`entries ${state}`);
+      return answer;
+    }
+    case 'complete': {
+      const answer = journal.complete(now, held, write.set, write.token);
+      if (answer.answer === 'ok') checker.completed(shard, write.set);
+      return answer;
+    }
+    case 'settle_deferred': {
+      const answer = journal.settleDeferred(now, held, write.identifier, write.outcome);
+      const ending = write.outcome === 'accepted' ? 'accepted' : write.outcome.state;
+      if (answer.answer === 'ok') tally.add(`deferred entries ${ending}`);
+      return answer;
+    }
+  }
+}
+
+export function describeState(state: 'stale' | ShardState): string {
+  if (state === 'stale') return 'stale';
+  return `next ${state.next}, pending ${state.pending?.set ?? 'none'}`;
+}
+
+export function describeWrite(write: JournalWrite): string {
+  switch (write.kind) {
+    case 'commit': {
+      const { set, entries, cursors } = write.commit;
+      const seen = [...cursors].map(([key, cursor]) => `${key}=${cursor.split(';')[2]}`);
+      return `commit of set ${set}: ${entries.length} entries, cursors ${seen.join(' ')}`;
+    }
+    case 'mark':
+      return `mark of set ${write.set}: ${write.entries.join(' ')}`;
+    case 'progress':
+      return `progress of set ${write.set}: ${[...write.settled].map(([index, as]) => `${index} ${as}`).join(', ')}`;
+    case 'complete':
+      return `complete of set ${write.set}`;
+    case 'settle_deferred':
+      return `end of deferred ${write.identifier}: ${write.outcome === 'accepted' ? 'accepted' : write.outcome.state}`;
+  }
+}
