@@ -55,8 +55,10 @@ export function openCluster(
 
 export function pidsOf(place: Place, cluster: Cluster): Map<string, number> {
   const pids = new Map(place.backingPids);
-  const services = [cluster.simulator, ...cluster.publishers, ...cluster.consumers];
-  for (const service of services) if (service !== undefined) pids.set(service.name, service.pid);
+  const members = [...cluster.publishers, ...cluster.consumers];
+  // They are listed in the order in which they became ready.
+  const named = members.toSorted((left, right) => left.name.localeCompare(right.name, 'en', { numeric: true }));
+  for (const service of [cluster.simulator, ...named]) if (service !== undefined) pids.set(service.name, service.pid);
   return pids.set('load', process.pid);
 }
 
