@@ -1,11 +1,11 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { newEventId } from '../../../../shared/event/event-id.ts';
 import { sendError, sendJson, sendMethodNotAllowed, sendNotFound } from '../../../../shared/http/respond.ts';
 import type { PublisherMetrics } from '../metrics.ts';
 import type { TurnedAwayReason } from '../outbox/core.ts';
 import type { Outcome } from '../outbox/outbox.ts';
 import type { PackedEvent } from '../outbox/packing.ts';
 import { type BodyLimits, BodyReader } from './body.ts';
-import { newEventId } from './event-id.ts';
 import { formatOf } from './format.ts';
 import { RequestFault, type RequestFaultCode } from './request-fault.ts';
 import { sift, type Sifted } from './sift.ts';
