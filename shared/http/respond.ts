@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 
 /** What every service may answer. Services have tables of their own beside this one; programs may branch on codes. */
 export const httpErrorCodes = {
@@ -39,4 +39,12 @@ export function sendMethodNotAllowed(response: ServerResponse, method: string | 
 
 export function sendNotFound(response: ServerResponse, path: string): void {
   sendError(response, 404, 'not_found', `There is nothing at ${path}.`);
+}
+
+/** 401, and a closed connection: what the client still sends would have to be read to keep it. */
+export function sendUnauthorized(_request: IncomingMessage, response: ServerResponse): void {
+  sendError(response, 401, 'unauthorized', 'Send the token of TALLYMAN_TOKEN as "Authorization: Bearer …".', {
+    'www-authenticate': 'Bearer',
+    connection: 'close',
+  });
 }

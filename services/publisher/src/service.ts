@@ -6,7 +6,7 @@ import type { Logger } from '../../../shared/log/log.ts';
 import { createRegistry } from '../../../shared/metrics/metrics.ts';
 import { usageExchange } from '../../../shared/topology/names.ts';
 import type { PublisherConfig } from './config.ts';
-import { intakeHandler } from './intake/handler.ts';
+import { createIntake } from './intake/handler.ts';
 import { createMetrics } from './metrics.ts';
 import { OutboxCore } from './outbox/core.ts';
 import { defaultLimits } from './outbox/limits.ts';
@@ -37,7 +37,8 @@ export class PublisherService implements Service {
 
   /** Does not wait for the broker: until there is one, events are answered with 503. */
   async start(): Promise<void> {
-    const { amqpUrl, namespace, http, bodyBytesMax, requestEventsMax, meters, source, region = '' } = this.#config;
+    const { amqpUrl, namespace, http, bodyBytesMax, requestEventsMax } = this.#config;
+    const { meters, payloadKeys, source, region = '' } = this.#config;
     const producer = randomBytes(16).toString('hex');
     this.#log.info({ producer, source, region }, 'This life of the sidecar has its own producer id.');
 
@@ -60,12 +61,13 @@ export class PublisherService implements Service {
     connection.start();
 
     const readingBytesMax = Math.max(defaultLimits.heldBytesMax, bodyBytesMax);
-    const handler = intakeHandler({ outbox, metrics, meters, bodyBytesMax, readingBytesMax, requestEventsMax });
+    const limits = { bodyBytesMax, readingBytesMax, requestEventsMax };
+    const intake = createIntake({ outbox, metrics, meters, payloadKeys, ...limits });
     this.#http = await startHttp({
       config: http,
       log: this.#log,
       registry,
-      handler,
+      ...intake,
       readiness: () => this.#readiness(),
     });
   }

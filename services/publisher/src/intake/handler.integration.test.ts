@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createMetrics } from '../metrics.ts';
 import type { Outcome } from '../outbox/outbox.ts';
 import type { PackedEvent } from '../outbox/packing.ts';
-import { intakeHandler, type IntakeOptions } from './handler.ts';
+import { createIntake, type IntakeOptions } from './handler.ts';
 
 const cleanups: (() => void)[] = [];
 afterEach(() => {
@@ -38,7 +38,8 @@ async function start(options: Partial<IntakeOptions> = {}, outcome: Outcome = 'd
     },
   };
   const limits = { bodyBytesMax: 10_000, readingBytesMax: 20_000, requestEventsMax: 20, meters: undefined };
-  const handle = intakeHandler({ ...limits, outbox, metrics, ...options });
+  const payloadKeys = { customer: 'stripe_customer_id', value: 'value' };
+  const { handler: handle } = createIntake({ ...limits, outbox, metrics, payloadKeys, ...options });
   const server = createServer((request, response) => {
     void Promise.resolve(handle(request, response)).catch((error: unknown) => response.destroy(error as Error));
   }).listen(0, '127.0.0.1');
@@ -144,7 +145,7 @@ describe('a request', () => {
 
   it.each([
     [415, 'unsupported_media_type', { 'content-type': 'text/plain' }],
-    [415, 'unsupported_encoding', { 'content-encoding': 'gzip' }],
+    [415, 'unsupported_encoding', { 'content-encoding': 'br' }],
   ])('is answered with %d and %s for the headers %j', async (status, code, headers) => {
     expect(await post(await start(), JSON.stringify(event), headers)).toEqual({
       status,
