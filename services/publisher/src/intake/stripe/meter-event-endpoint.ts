@@ -46,8 +46,11 @@ export function meterEventEndpoint(
     const nowMs = Date.now();
     const key = call.idempotencyKey === undefined ? undefined : keyOf(call.account, call.idempotencyKey);
     const identifier = sent.identifier ?? (key === undefined ? undefined : identifierOf(key));
-    const usage = usageEventOf({ ...sent, identifier }, payloadKeys, call.account);
     const first = key === undefined ? undefined : keys.enter(key, version.path + text, nowMs, performance.now());
+    const createdMs = first?.createdMs ?? nowMs;
+    // The default of the first time, not of the repetition: both are the same event.
+    const timestamp = sent.timestamp ?? createdMs / 1000;
+    const usage = usageEventOf({ ...sent, identifier, timestamp }, payloadKeys, call.account);
     let event: UsageEvent | EventFault | undefined;
     const validate = (input: unknown, validation: Validation): UsageEvent | EventFault =>
       (event = validateEvent(input, validation));
@@ -59,7 +62,7 @@ export function meterEventEndpoint(
       } else if (outcome !== 'durable') {
         answerFault(request, response, faultOf(outcome));
       } else if (accepted.length === 1 || first !== undefined) {
-        const body = version.success(event, sent, first?.createdMs ?? nowMs, call.livemode);
+        const body = version.success(event, sent, createdMs, call.livemode);
         answer(request, response, 200, body, headersOf(call, accepted.length === 1 ? undefined : first));
       } else {
         answerRefusal(request, response, version.duplicate(event.id));
