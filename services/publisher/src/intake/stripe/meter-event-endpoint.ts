@@ -51,13 +51,17 @@ export function meterEventEndpoint(
     // The default of the first time, not of the repetition: both are the same event.
     const timestamp = sent.timestamp ?? createdMs / 1000;
     const usage = usageEventOf({ ...sent, identifier, timestamp }, payloadKeys, call.account);
+    /** A refusal is no answer to be repeated as a success. */
+    const forget = (): void => {
+      if (key !== undefined && first === undefined) keys.forget(key);
+    };
     let event: UsageEvent | EventFault | undefined;
     const validate = (input: unknown, validation: Validation): UsageEvent | EventFault =>
       (event = validateEvent(input, validation));
     admission.take([usage], validate, ({ accepted }, outcome) => {
       if (event === undefined) throw new Error('A meter event was judged before it was validated.');
       if (event instanceof EventFault) {
-        if (key !== undefined && first === undefined) keys.forget(key);
+        forget();
         answerRefusal(request, response, refusalOf(event, payloadKeys, version.name));
       } else if (outcome !== 'durable') {
         answerFault(request, response, faultOf(outcome));
@@ -65,6 +69,7 @@ export function meterEventEndpoint(
         const body = version.success(event, sent, createdMs, call.livemode);
         answer(request, response, 200, body, headersOf(call, accepted.length === 1 ? undefined : first));
       } else {
+        forget();
         answerRefusal(request, response, version.duplicate(event.id));
       }
     });

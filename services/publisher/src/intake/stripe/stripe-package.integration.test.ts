@@ -87,6 +87,11 @@ describe('billing.meterEvents.create', () => {
     expect(error).toMatchObject({ type: 'StripeInvalidRequestError', statusCode: 400, code: undefined });
     expect(error.message).toBe('An event already exists with identifier e1.');
     expect(error.headers?.['stripe-should-retry']).toBe('false');
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const options = { idempotencyKey: 'of the second' };
+      const again = await failure(clientOf().billing.meterEvents.create(event('e1'), options));
+      expect(again.message).toBe('An event already exists with identifier e1.');
+    }
     expect(intake.outbox.events).toHaveLength(1);
   });
 
