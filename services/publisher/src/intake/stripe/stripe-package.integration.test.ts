@@ -272,7 +272,7 @@ describe('v2.billing.meterEvents.create', () => {
     const created = await clientOf().v2.billing.meterEvents.create({
       ...event('e1', { region: 'eu' }),
       timestamp,
-    } as Stripe.V2.Billing.MeterEventCreateParams);
+    });
     expect(created).toMatchObject({
       object: 'v2.billing.meter_event',
       event_name: 'api_requests',
