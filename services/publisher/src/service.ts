@@ -48,7 +48,17 @@ export class PublisherService implements Service {
 
   /** Does not wait for the broker: until there is one, events are answered with 503. */
   async start(): Promise<void> {
-    const { amqpUrl, namespace, http, bodyBytesMax, requestEventsMax, meters, payloadKeys, source, region = '' } = this.#config;
+    const {
+      amqpUrl,
+      namespace,
+      http,
+      bodyBytesMax,
+      requestEventsMax,
+      meters,
+      payloadKeys,
+      source,
+      region = '',
+    } = this.#config;
     const producer = randomBytes(16).toString('hex');
     this.#log.info({ producer, source, region }, 'This life of the sidecar has its own producer id.');
 
@@ -94,8 +104,7 @@ export class PublisherService implements Service {
     await this.#outbox?.emptySpool(deadlineMs);
     const left = this.#spoolLeft();
     this.#outbox?.stop();
-    await this.#spool?.stop();
-    await this.#connection?.stop();
+    await Promise.all([this.#spool?.stop(), this.#connection?.stop()]);
     return left ? spoolLeftExitCode : 0;
   }
 
@@ -119,7 +128,10 @@ export class PublisherService implements Service {
     const folder = resolve(this.#config.spoolDir);
     const { records, bytes } = spool;
     if (spool.state === 'unavailable') {
-      this.#log.error({ folder }, 'The folder of the spool could not be used; if messages are in it, they are there still.');
+      this.#log.error(
+        { folder },
+        'The folder of the spool could not be used; if messages are in it, they are there still.',
+      );
     } else {
       this.#log.error(
         { folder, records, bytes },

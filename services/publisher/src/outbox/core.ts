@@ -1,26 +1,13 @@
 import { slotCount } from '../../../../shared/event/lane.ts';
 import { encodeMessage } from '../../../../shared/event/message.ts';
-import type { MessageOrigin } from '../../../../shared/event/usage-event.ts';
-import { Fifo } from './fifo.ts';
 import type { OutboxLimits } from './limits.ts';
 import type { OutboxEffect, OutboxEvent, OutboxIdentity, Outgoing, TurnedAwayReason } from './outbox-event.ts';
 import { type Batch, type PackedEvent, Packing, type Ticket } from './packing.ts';
 import { Route } from './route.ts';
+import { type Message, Unconfirmed } from './unconfirmed.ts';
 import { keyOf } from './wire.ts';
 
 export type * from './outbox-event.ts';
-
-interface Unconfirmed {
-  readonly origin: MessageOrigin;
-  readonly body: Buffer;
-  readonly batch: Batch;
-  readonly events: number;
-  /** The generation it was last published on; undefined while the broker does not have it. */
-  sentOn: number | undefined;
-  returned: boolean;
-  /** The spool has it, and has not said yet whether it is durable. */
-  spooling: boolean;
-}
 
 const nothing: readonly OutboxEffect[] = [];
 
@@ -54,17 +41,8 @@ export class OutboxCore {
   readonly #limits: OutboxLimits;
   readonly #packing: Packing;
   readonly #lastSequence: number[] = new Array<number>(slotCount).fill(0);
-  /** In the order of their first publish. */
-  readonly #unconfirmed = new Map<number, Unconfirmed>();
-  /** To be taken again, by whichever route there is. */
-  readonly #again = new Fifo<Unconfirmed>();
-  /** Not wanted by the broker: for the spool alone. */
-  readonly #unwanted = new Fifo<Unconfirmed>();
+  readonly #unconfirmed: Unconfirmed;
   readonly #route: Route;
-  /** Failed while the connection was fine. They wait together: what fails one usually fails all. */
-  #paused: Unconfirmed[] = [];
-  #pausedUntilMs = Infinity;
-  #failedRounds = 0;
   #heldBytes = 0;
   #expiryCheckMs = Infinity;
   #effects: OutboxEffect[] = [];
@@ -74,6 +52,7 @@ export class OutboxCore {
     this.#limits = limits;
     const empty = encodeMessage({ receivedAt: 1e10 + 0.123, source: identity.source, region: identity.region }, []);
     this.#packing = new Packing(limits, empty.byteLength);
+    this.#unconfirmed = new Unconfirmed(limits.retry);
     this.#route = new Route(limits.slowMs);
   }
 
@@ -106,7 +85,7 @@ export class OutboxCore {
   /** When `ticked` is due, on the clock of `nowMs`; infinity if nothing waits for a time. */
   get wakeAtMs(): number {
     const slowAtMs = this.#route.hasSpool ? this.#route.wire.checkAtMs : Infinity;
-    return Math.min(this.#packing.lingerUntilMs, this.#pausedUntilMs, this.#expiryCheckMs, slowAtMs);
+    return Math.min(this.#packing.lingerUntilMs, this.#unconfirmed.pausedUntilMs, this.#expiryCheckMs, slowAtMs);
   }
 
   /** `nowMs` is monotonic; where it begins does not matter. */
@@ -138,9 +117,9 @@ export class OutboxCore {
         break;
       case 'ticked':
         this.#packing.flush(nowMs);
-        this.#endPause(nowMs);
+        this.#unconfirmed.endPause(nowMs);
         this.#expire(nowMs);
-        if (this.#route.hasSpool && this.#route.wire.check(nowMs)) this.#takeAllAgain();
+        if (this.#route.hasSpool && this.#route.wire.check(nowMs)) this.#unconfirmed.takeAllAgain();
         break;
     }
     if (this.#effects.length === 0) return nothing;
@@ -153,7 +132,7 @@ export class OutboxCore {
   take(nowMs: number): Outgoing | undefined {
     const { generation } = this.#route;
     if (generation === undefined || this.#route.now !== 'broker') return undefined;
-    const again = this.#nextOf(this.#again, nowMs, generation);
+    const again = this.#unconfirmed.nextAgain(nowMs, generation);
     const message = again ?? this.#first(nowMs);
     if (message === undefined) return undefined;
     message.sentOn = generation;
@@ -164,9 +143,9 @@ export class OutboxCore {
   /** The next message for the spool; undefined if there is none, or it is not the spool's turn. Its fate is told by its sequence. */
   takeForSpool(nowMs: number): Outgoing | undefined {
     if (!this.#route.canSpool) return undefined;
-    let message = this.#nextOf(this.#unwanted, nowMs);
+    let message = this.#unconfirmed.nextUnwanted(nowMs);
     if (message === undefined && this.#route.now === 'spool')
-      message = this.#nextOf(this.#again, nowMs) ?? this.#first(nowMs);
+      message = this.#unconfirmed.nextAgain(nowMs) ?? this.#first(nowMs);
     if (message === undefined) return undefined;
     message.spooling = true;
     return this.#outgoing(message, false);
@@ -200,18 +179,8 @@ export class OutboxCore {
     return this.#route.now === 'spool' && this.#heldBytes + bytes > this.#route.roomBytes;
   }
 
-  /** The next that is still to be taken; not one that was dropped, is about to be, or is under way on this very connection. */
-  #nextOf(queue: Fifo<Unconfirmed>, nowMs: number, generation?: number): Unconfirmed | undefined {
-    for (let message = queue.shift(); message !== undefined; message = queue.shift()) {
-      const { origin, batch, spooling, sentOn } = message;
-      if (spooling || (generation !== undefined && sentOn === generation)) continue;
-      if (this.#unconfirmed.has(keyOf(origin.slot, origin.sequence)) && !this.#isExpired(batch, nowMs)) return message;
-    }
-    return undefined;
-  }
-
   /** The oldest batch that is ready, as a message: with its sequence and its bytes. */
-  #first(nowMs: number): Unconfirmed | undefined {
+  #first(nowMs: number): Message | undefined {
     const batch = this.#packing.peek();
     // What is too old is left to the expiry, which is due: it must not be published after its requests are told.
     if (batch === undefined || this.#isExpired(batch, nowMs)) return undefined;
@@ -224,13 +193,14 @@ export class OutboxCore {
     const origin = { producer, slot, sequence };
     const events = batch.texts.length;
     batch.texts.length = 0;
-    const message = { origin, body, batch, events, sentOn: undefined, returned: false, spooling: false };
-    this.#unconfirmed.set(keyOf(slot, sequence), message);
+    const expiresAtMs = batch.firstMs + this.#limits.expiryMs;
+    const state = { sentOn: undefined, returned: false, spooling: false };
+    const message = { origin, body, batch, events, expiresAtMs, ...state };
+    this.#unconfirmed.add(message);
     return message;
   }
 
-  #outgoing({ origin, body, events, batch }: Unconfirmed, again: boolean): Outgoing {
-    const expiresAtMs = batch.firstMs + this.#limits.expiryMs;
+  #outgoing({ origin, body, events, batch, expiresAtMs }: Message, again: boolean): Outgoing {
     return { origin, body, events, again, acceptedAtMs: batch.receivedAtMs, expiresAtMs };
   }
 
@@ -242,21 +212,7 @@ export class OutboxCore {
 
   #lost(): void {
     this.#route.lost();
-    for (const message of this.#unconfirmed.values()) {
-      message.sentOn = undefined;
-      // A return of the old connection says nothing about the next publish.
-      message.returned = false;
-    }
-    this.#takeAllAgain();
-  }
-
-  /** In the order in which they were taken first. */
-  #takeAllAgain(): void {
-    this.#again.clear();
-    this.#unwanted.clear();
-    this.#paused = [];
-    this.#pausedUntilMs = Infinity;
-    for (const message of this.#unconfirmed.values()) if (!message.spooling) this.#again.push(message);
+    this.#unconfirmed.lost();
   }
 
   #spoolChanged(roomBytes: number | undefined, nowMs: number): void {
@@ -264,11 +220,8 @@ export class OutboxCore {
     this.#route.spool(roomBytes);
     if (this.#route.canSpool === could) return;
     // What is with a slow broker already comes to the spool as well.
-    if (!could && this.#route.wire.isSlow) this.#takeAllAgain();
-    if (!could) return;
-    for (let message = this.#unwanted.shift(); message !== undefined; message = this.#unwanted.shift()) {
-      this.#pause(message, nowMs);
-    }
+    if (!could && this.#route.wire.isSlow) this.#unconfirmed.takeAllAgain();
+    if (could) this.#unconfirmed.pauseUnwanted(nowMs);
   }
 
   #toldBySpool(isDurable: boolean, key: number): void {
@@ -276,8 +229,8 @@ export class OutboxCore {
     // Unknown: dropped as expired, or confirmed by the broker meanwhile.
     if (message === undefined) return;
     message.spooling = false;
-    if (isDurable) this.#forget(key, message, 'durable');
-    else this.#again.push(message);
+    if (isDurable) this.#forget(message, 'durable');
+    else this.#unconfirmed.takeAgain(message);
   }
 
   #told(verdict: 'confirmed' | 'refused' | 'returned', generation: number, key: number, nowMs: number): void {
@@ -289,43 +242,27 @@ export class OutboxCore {
     if (verdict === 'returned') {
       message.returned = true;
     } else if (verdict === 'confirmed' && !message.returned) {
-      this.#failedRounds = 0;
-      this.#forget(key, message, 'durable');
+      this.#unconfirmed.succeeded();
+      this.#forget(message, 'durable');
     } else {
       message.sentOn = undefined;
       message.returned = false;
       if (message.spooling) return;
-      if (this.#route.canSpool) this.#unwanted.push(message);
-      else this.#pause(message, nowMs);
+      if (this.#route.canSpool) this.#unconfirmed.unwanted(message);
+      else this.#unconfirmed.pause(message, nowMs);
     }
-  }
-
-  #pause(message: Unconfirmed, nowMs: number): void {
-    if (this.#paused.length === 0) {
-      const { baseMs, maxMs } = this.#limits.retry;
-      this.#pausedUntilMs = nowMs + Math.min(maxMs, baseMs * 2 ** Math.min(this.#failedRounds, 30));
-      this.#failedRounds++;
-    }
-    this.#paused.push(message);
-  }
-
-  #endPause(nowMs: number): void {
-    if (nowMs < this.#pausedUntilMs) return;
-    for (const message of this.#paused) this.#again.push(message);
-    this.#paused = [];
-    this.#pausedUntilMs = Infinity;
   }
 
   /** Drops what is too old. Both queues are in order, give or take one linger, so the first young one ends the search. */
   #expire(nowMs: number): void {
     if (nowMs < this.#expiryCheckMs) return;
     let oldestMs = Infinity;
-    for (const [key, message] of this.#unconfirmed) {
-      if (!this.#isExpired(message.batch, nowMs)) {
+    for (const message of this.#unconfirmed.oldestFirst()) {
+      if (nowMs < message.expiresAtMs) {
         oldestMs = message.batch.firstMs;
         break;
       }
-      this.#forget(key, message, 'expired');
+      this.#forget(message, 'expired');
     }
     for (let batch = this.#packing.peek(); batch !== undefined; batch = this.#packing.peek()) {
       if (!this.#isExpired(batch, nowMs)) {
@@ -344,8 +281,8 @@ export class OutboxCore {
     return nowMs >= batch.firstMs + this.#limits.expiryMs;
   }
 
-  #forget(key: number, message: Unconfirmed, outcome: 'durable' | 'expired'): void {
-    this.#unconfirmed.delete(key);
+  #forget(message: Message, outcome: 'durable' | 'expired'): void {
+    this.#unconfirmed.remove(message);
     this.#settle(message.batch, outcome);
   }
 

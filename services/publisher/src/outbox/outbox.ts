@@ -78,7 +78,8 @@ export class Outbox {
   /** Resolves once the spool is empty, or cannot be emptied by us, or at this time on the monotonic clock. */
   async emptySpool(deadlineMs: number): Promise<void> {
     const { spool } = this.#options;
-    while (spool?.isOpen === true && !spool.isEmpty && performance.now() < deadlineMs) await sleep(emptyCheckMs);
+    const isOver = (): boolean => spool?.isOpen !== true || spool.isEmpty || performance.now() >= deadlineMs;
+    while (!isOver()) await sleep(emptyCheckMs);
   }
 
   /** Publishes and spools nothing more. What is unconfirmed then was not answered with 202. */
@@ -218,9 +219,9 @@ export class Outbox {
 
   #fillSpool(): void {
     const { spool } = this.#options;
-    while (spool?.takesMore === true) {
-      const outgoing = this.#core.takeForSpool(performance.now());
-      if (outgoing === undefined) return;
+    if (spool === undefined) return;
+    const next = () => (spool.takesMore ? this.#core.takeForSpool(performance.now()) : undefined);
+    for (let outgoing = next(); outgoing !== undefined; outgoing = next()) {
       const { origin, body, acceptedAtMs, expiresAtMs } = outgoing;
       const { slot, sequence } = origin;
       spool.append({ origin, body, acceptedAtMs }, expiresAtMs, (stored) =>

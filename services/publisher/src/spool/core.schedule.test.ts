@@ -111,7 +111,7 @@ class World {
     const { life } = this;
     if (replay === undefined || life === undefined) return;
     const { origin, ticket, body } = replay;
-    expect(body.toString()).toBe(this.bodies.get(nameOf(origin)));
+    if (body.toString() !== this.bodies.get(nameOf(origin))) throw new Error(`${nameOf(origin)} has other bytes`);
     if (verdict === 'returned') life.step({ kind: 'returned', generation: life.generation, origin });
     if (verdict === 'confirmed') this.confirmed.add(nameOf(origin));
     life.step({ kind: verdict === 'refused' ? 'refused' : 'confirmed', generation: life.generation, ticket });

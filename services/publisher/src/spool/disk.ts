@@ -123,14 +123,18 @@ export async function openFolder(files: SpoolFiles): Promise<Opened> {
   return { segments, cursor, records, tornBytes };
 }
 
-/** Counts the records from a place on. `soundBytes`: behind the last of them there are no whole ones. */
-export async function survey(
-  files: SpoolFiles,
-  segment: number,
-  from: number,
-  bytes: number,
-): Promise<{ readonly records: number; readonly soundBytes: number; readonly damagedBytes: number }> {
+export interface Survey {
+  readonly records: number;
+  readonly oldestAcceptedMs: number | undefined;
+  /** Behind this there is no whole record. */
+  readonly soundBytes: number;
+  readonly damagedBytes: number;
+}
+
+/** Looks through a segment from a place on. */
+export async function survey(files: SpoolFiles, segment: number, from: number, bytes: number): Promise<Survey> {
   let records = 0;
+  let oldestAcceptedMs: number | undefined;
   let damagedBytes = 0;
   let soundBytes = from;
   let place = from;
@@ -142,13 +146,15 @@ export async function survey(
     for (const stretch of stretches) {
       if (stretch.kind === 'damaged') damagedBytes += stretch.end - stretch.start;
       else soundBytes = place + stretch.end;
-      if (stretch.kind === 'record') records++;
+      if (stretch.kind !== 'record') continue;
+      records++;
+      oldestAcceptedMs = Math.min(oldestAcceptedMs ?? Infinity, stretch.record.acceptedAtMs);
     }
     place += isEnd ? chunk.byteLength : scanned;
     if (chunk.byteLength === 0) break;
     asked = scanned > 0 ? scanBytes : asked * 2;
   }
-  return { records, soundBytes, damagedBytes };
+  return { records, oldestAcceptedMs, soundBytes, damagedBytes };
 }
 
 async function openCursor(

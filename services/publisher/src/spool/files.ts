@@ -55,10 +55,13 @@ export async function makeFolder(folder: string): Promise<void> {
 /** Keeps the files open that it has used, until they are removed. */
 export class FolderFiles implements SpoolFiles {
   readonly #folder: string;
+  readonly #flags: number;
   readonly #handles = new Map<string, FileHandle>();
+  #isClosed = false;
 
-  constructor(folder: string) {
+  constructor(folder: string, access: 'write' | 'look' = 'write') {
     this.#folder = folder;
+    this.#flags = access === 'write' ? constants.O_RDWR : constants.O_RDONLY;
   }
 
   async list(): Promise<readonly { readonly name: string; readonly bytes: number }[]> {
@@ -81,6 +84,7 @@ export class FolderFiles implements SpoolFiles {
 
   async create(name: string): Promise<void> {
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+    if (this.#isClosed) throw new Error(`${name} is not made any more: the folder was closed`);
     this.#handles.set(name, await open(join(this.#folder, name), flags, 0o600));
   }
 
@@ -127,6 +131,7 @@ export class FolderFiles implements SpoolFiles {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     const handles = [...this.#handles.values()];
     this.#handles.clear();
     await Promise.all(handles.map((handle) => handle.close()));
@@ -135,7 +140,8 @@ export class FolderFiles implements SpoolFiles {
   async #open(name: string): Promise<FileHandle> {
     const known = this.#handles.get(name);
     if (known !== undefined) return known;
-    const handle = await open(join(this.#folder, name), constants.O_RDWR);
+    if (this.#isClosed) throw new Error(`${name} is not opened any more: the folder was closed`);
+    const handle = await open(join(this.#folder, name), this.#flags);
     // Two that open it at once: the later one uses what the earlier one has.
     const meanwhile = this.#handles.get(name);
     if (meanwhile === undefined) {
