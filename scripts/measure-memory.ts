@@ -34,8 +34,8 @@ const withConsumers = !values['without-consumers'];
 const meter = 'api_calls';
 const shards = 16;
 const dayPerRun = (24 * 3_600_000) / (10 * 60_000);
-/** What may lie between sidecar and bill: more would measure the broker's disk. */
-const backlogMax = 200_000;
+/** What may lie between sidecar and bill. Small and steady: what a consumer holds of a backlog is no growth. */
+const backlogMax = 20_000;
 const tickMs = 20;
 const sampleEveryMs = 1_000;
 const ratioMax = 1.2;
