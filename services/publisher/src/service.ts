@@ -46,7 +46,7 @@ export class PublisherService implements Service {
     this.#lifecycle = context.lifecycle;
   }
 
-  /** Does not wait for the broker: until there is one, events are answered with 503. */
+  /** Does not wait for the broker: until there is one, events go to the spool, or are answered with 503. */
   async start(): Promise<void> {
     const {
       amqpUrl,
