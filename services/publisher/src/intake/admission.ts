@@ -83,18 +83,22 @@ export class Admission {
 /** Waits for the requests that hold duplicates. If one of them fails this one fails with it, and its client sends it again. */
 function join(sifted: Sifted, own: Outcome, verdict: Verdict): void {
   const { awaited } = sifted;
+  if (awaited.size === 0 || own !== 'durable') {
+    verdict(sifted, own);
+    return;
+  }
   const pending = [...awaited].filter(({ outcome }) => outcome === undefined);
   const end = (): void => {
     const failed = [...awaited].find(({ outcome }) => outcome !== 'durable')?.outcome;
-    verdict(sifted, own === 'durable' ? (failed ?? 'durable') : own);
+    verdict(sifted, failed ?? 'durable');
   };
-  if (own !== 'durable' || pending.length === 0) {
+  if (pending.length === 0) {
     end();
     return;
   }
   let left = pending.length;
   for (const holder of pending) {
-    holder.listeners.push(() => {
+    (holder.listeners ??= []).push(() => {
       left--;
       if (left === 0) end();
     });

@@ -25,9 +25,7 @@ export class BodyReader {
     const compressed = isCompressed(request.headers);
     const sent = await this.#receive(request);
     if (sent === undefined) return undefined;
-    const body = compressed ? await this.#inflate(sent) : sent;
-    if (!isUtf8(body)) throw new RequestFault('not_utf8', `The body of ${body.length} bytes is not valid UTF-8.`);
-    return body.toString('utf8');
+    return textOf(compressed ? await this.#inflate(sent) : sent);
   }
 
   #receive(request: IncomingMessage): Promise<Buffer | undefined> {
@@ -102,6 +100,11 @@ export class BodyReader {
     this.#readingBytes += bytes;
     return undefined;
   }
+}
+
+function textOf(body: Buffer): string {
+  if (!isUtf8(body)) throw new RequestFault('not_utf8', `The body of ${body.length} bytes is not valid UTF-8.`);
+  return body.toString('utf8');
 }
 
 function tooLarge(bytes: number | undefined, bodyBytesMax: number): RequestFault {

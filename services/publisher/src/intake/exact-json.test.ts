@@ -89,7 +89,7 @@ describe('parseExactly', () => {
         const value = read(text);
         expect(value instanceof EventFault ? undefined : value).toBe(reference(text));
       }),
-      { numRuns: 3_000 },
+      { numRuns: 2_000 },
     );
   });
 

@@ -29,24 +29,17 @@ export function createIntake(options: IntakeOptions): Intake {
   const events = eventsEndpoint(context, options.requestEventsMax);
   const stripe = new StripeEndpoints(context, options);
 
-  async function serve(
-    path: string,
-    endpoint: Endpoint,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<void> {
+  function serve(path: string, endpoint: Endpoint, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedMs = performance.now();
     response.on('close', () => {
       metrics.requests.inc({ path, status: response.writableFinished ? response.statusCode : 'aborted' });
       metrics.requestSeconds.observe((performance.now() - startedMs) / 1000);
     });
-    try {
-      await endpoint.take(request, response);
-    } catch (error) {
+    return endpoint.take(request, response).catch((error: unknown) => {
       if (!endpoint.refuse(request, response, error)) throw error;
       // What the client still sends is read and dropped: a closed connection could lose it the answer.
       request.resume();
-    }
+    });
   }
 
   return {

@@ -37,7 +37,7 @@ describe('RecentIds', () => {
     const recent = open();
     const first = recent.open(0);
     const told: unknown[] = [];
-    first.listeners.push(() => told.push(first.outcome));
+    first.listeners = [() => told.push(first.outcome)];
     recent.settle(first, 'overloaded');
     expect(told).toEqual(['overloaded']);
   });

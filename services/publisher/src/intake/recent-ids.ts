@@ -30,25 +30,36 @@ export interface Holder {
   readonly number: number;
   /** Undefined while it is under way. */
   outcome: Outcome | undefined;
-  readonly listeners: (() => void)[];
+  /** Called once, when it ends. */
+  listeners: (() => void)[] | undefined;
+}
+
+/**
+ * One generation, in open addressing. Looking for an id that is not there, the usual case, reads the tags alone: they fit into a
+ * processor's cache, which the slots do not.
+ */
+interface Table {
+  /** Per slot 0 if it is empty, else some bits of the hash. */
+  readonly tags: Uint8Array;
+  /** Per slot the hash, and the number of its holder. */
+  readonly slots: Uint32Array;
 }
 
 const wordsPerHash = 3;
 const wordsPerSlot = wordsPerHash + 1;
-const highestLoad = 0.77;
+const highestLoad = 0.5;
 const highestNumber = 0xffff_ffff;
 const keyChars = accountCharsMax + customerCharsMax + meterCharsMax + idCharsMax + 3;
 
 /** Of every id that is remembered and has no holder any more. */
-const settled: Holder = { number: 0, outcome: 'durable', listeners: [] };
+const settled: Holder = { number: 0, outcome: 'durable', listeners: undefined };
 
 export class RecentIds {
   readonly #limits: RecentLimits;
   readonly #keys = new Int32Array(keyChars * wordsPerHash);
   readonly #slotBits: number;
-  /** Per slot the hash and the number of its holder; 0: empty. */
-  #young: Uint32Array;
-  #old: Uint32Array;
+  #young: Table;
+  #old: Table;
   #youngCount = 0;
   #youngSinceMs: number;
   /** Those under way, and those that failed while their ids are remembered. */
@@ -64,8 +75,8 @@ export class RecentIds {
     this.#limits = limits;
     this.#youngSinceMs = nowMs;
     this.#slotBits = Math.ceil(Math.log2(limits.idsMax / highestLoad));
-    this.#young = new Uint32Array(wordsPerSlot * 2 ** this.#slotBits);
-    this.#old = new Uint32Array(this.#young.length);
+    this.#young = tableOf(2 ** this.#slotBits);
+    this.#old = tableOf(2 ** this.#slotBits);
     randomFillSync(this.#keys);
   }
 
@@ -78,7 +89,7 @@ export class RecentIds {
     }
     if (nowMs - this.#youngSinceMs >= this.#limits.ageMs) this.#youngSinceMs = nowMs;
     this.#lastNumber = this.#lastNumber === highestNumber ? 1 : this.#lastNumber + 1;
-    const holder: Holder = { number: this.#lastNumber, outcome: undefined, listeners: [] };
+    const holder: Holder = { number: this.#lastNumber, outcome: undefined, listeners: undefined };
     this.#holders.set(holder.number, holder);
     return holder;
   }
@@ -87,24 +98,18 @@ export class RecentIds {
   claim(laneName: string, id: string, claimer: Holder): Holder | undefined {
     this.#computeHash(laneName, id);
     let slot = this.#find(this.#young);
-    let number = this.#young[slot + wordsPerHash] ?? 0;
-    const isNew = number === 0;
-    if (isNew) number = this.#old[this.#find(this.#old) + wordsPerHash] ?? 0;
+    const isNew = this.#young.tags[slot] === 0;
+    const number = isNew ? numberAt(this.#old, this.#find(this.#old)) : numberAt(this.#young, slot);
     if (number !== 0) {
       const holder = this.#holders.get(number) ?? settled;
       if (holder.outcome === undefined || holder.outcome === 'durable') return holder;
     }
-    if (isNew) {
-      if (this.#youngCount >= this.#limits.idsMax) {
-        this.#turn();
-        slot = this.#find(this.#young);
-      }
-      this.#youngCount++;
-      this.#young[slot] = this.#hash0;
-      this.#young[slot + 1] = this.#hash1;
-      this.#young[slot + 2] = this.#hash2;
+    if (isNew && this.#youngCount >= this.#limits.idsMax) {
+      this.#turn();
+      slot = this.#find(this.#young);
     }
-    this.#young[slot + wordsPerHash] = claimer.number;
+    if (isNew) this.#youngCount++;
+    this.#write(slot, claimer.number);
     return undefined;
   }
 
@@ -113,7 +118,7 @@ export class RecentIds {
     holder.outcome = outcome;
     if (outcome === 'durable') this.#holders.delete(holder.number);
     else this.#failedYoung.push(holder.number);
-    for (const listener of holder.listeners) listener();
+    for (const listener of holder.listeners ?? []) listener();
   }
 
   #turn(): void {
@@ -122,21 +127,39 @@ export class RecentIds {
     this.#failedYoung = [];
     const forgotten = this.#old;
     this.#old = this.#young;
-    this.#young = forgotten.fill(0);
+    this.#young = forgotten;
+    // What stands in slots without a tag is never looked at.
+    forgotten.tags.fill(0);
     this.#youngCount = 0;
   }
 
-  /** Where the hash stands, or the empty slot where it would. */
-  #find(table: Uint32Array): number {
-    let slot = (this.#hash0 >>> (32 - this.#slotBits)) * wordsPerSlot;
-    while (
-      table[slot + wordsPerHash] !== 0 &&
-      (table[slot] !== this.#hash0 || table[slot + 1] !== this.#hash1 || table[slot + 2] !== this.#hash2)
-    ) {
-      slot += wordsPerSlot;
-      if (slot === table.length) slot = 0;
+  /** The slot of the hash, or the empty one where it would be. */
+  #find({ tags, slots }: Table): number {
+    const tag = this.#tag();
+    const last = tags.length - 1;
+    let slot = this.#hash0 >>> (32 - this.#slotBits);
+    for (; ; slot = (slot + 1) & last) {
+      const found = tags[slot];
+      if (found === 0) return slot;
+      if (found !== tag) continue;
+      const at = slot * wordsPerSlot;
+      if (slots[at] === this.#hash0 && slots[at + 1] === this.#hash1 && slots[at + 2] === this.#hash2) return slot;
     }
-    return slot;
+  }
+
+  #write(slot: number, number: number): void {
+    const { tags, slots } = this.#young;
+    const at = slot * wordsPerSlot;
+    tags[slot] = this.#tag();
+    slots[at] = this.#hash0;
+    slots[at + 1] = this.#hash1;
+    slots[at + 2] = this.#hash2;
+    slots[at + wordsPerHash] = number;
+  }
+
+  /** Of other bits than those that choose the slot; never 0. */
+  #tag(): number {
+    return (this.#hash1 >>> 24) | 1;
   }
 
   /** Over `lane NUL id`: NUL adds nothing, and neither part ends with it, so that no two events are the same text. */
@@ -163,4 +186,13 @@ export class RecentIds {
     this.#hash1 = hash1 >>> 0;
     this.#hash2 = hash2 >>> 0;
   }
+}
+
+function tableOf(slots: number): Table {
+  return { tags: new Uint8Array(slots), slots: new Uint32Array(slots * wordsPerSlot) };
+}
+
+/** Who holds the id at a slot; 0: nobody. */
+function numberAt({ tags, slots }: Table, slot: number): number {
+  return tags[slot] === 0 ? 0 : (slots[slot * wordsPerSlot + wordsPerHash] ?? 0);
 }
