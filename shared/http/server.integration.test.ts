@@ -148,6 +148,29 @@ it.each([
   expect(await heard(socket)).toMatch(/^HTTP\/1\.1 408 /);
 });
 
+it.each([
+  ['that ends with it', 'Connection: close\r\n', {}],
+  ['to a stranger', '', { token: new Secret('abc') }],
+])(
+  'gives an answer before the end of a request, on a connection %s, to a client that goes on sending',
+  async (_, header, config) => {
+    const handler: Handler = (__, response) => sendJson(response, 413, { large: true });
+    const { port } = await start(config, { handler });
+    const socket = await connectTo(port);
+    const answer = heard(socket);
+    const bytes = 32 * 1024 ** 2;
+    socket.write(`POST /v1/events HTTP/1.1\r\nHost: x\r\n${header}Content-Length: ${bytes}\r\n\r\n`);
+    // Sends all of it before it reads, as many clients do.
+    socket.pause();
+    await new Promise<void>((resolve, reject) => {
+      socket.once('close', () => reject(new Error('It was hung up on while it was sending.')));
+      socket.write(Buffer.alloc(bytes), () => resolve());
+    });
+    socket.resume();
+    expect(await answer).toMatch(/^HTTP\/1\.1 4\d\d .*\r\n[^]*\}$/);
+  },
+);
+
 it('hangs up on a client whose head comes too slowly, byte by byte', async () => {
   const { port } = await start({}, { handler: echo, bounds });
   const socket = await connectTo(port);

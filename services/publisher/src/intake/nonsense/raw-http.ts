@@ -50,7 +50,11 @@ async function send(socket: Socket, parts: Iterable<string | Buffer>): Promise<v
     if (socket.destroyed) return;
     if (socket.write(part)) continue;
     const { promise, resolve } = Promise.withResolvers<void>();
-    socket.once('drain', resolve).once('close', resolve);
+    const go = (): void => {
+      socket.off('drain', go).off('close', go);
+      resolve();
+    };
+    socket.on('drain', go).on('close', go);
     await promise;
   }
 }

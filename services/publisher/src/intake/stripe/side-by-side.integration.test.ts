@@ -36,9 +36,10 @@ afterAll(async () => {
   await nursery.close();
 });
 
-it('refuses none of 10,000 billing.meterEvents.create side by side, and each event is on the queues once', async () => {
+it('refuses none of 10,000 billing.meterEvents.create side by side, and each event is in one message', async () => {
   // No retries: a call that is refused shows.
-  const stripe = new Stripe('sk_test_1', { host: '127.0.0.1', port, protocol: 'http', maxNetworkRetries: 0 });
+  const address = { host: '127.0.0.1', port, protocol: 'http' } as const;
+  const stripe = new Stripe('sk_test_1', { ...address, maxNetworkRetries: 0, telemetry: false });
   const answers = await Promise.allSettled(
     Array.from({ length: calls }, (_, index) =>
       stripe.billing.meterEvents.create({
@@ -51,8 +52,15 @@ it('refuses none of 10,000 billing.meterEvents.create side by side, and each eve
   const refused = answers.filter(({ status }) => status === 'rejected');
   expect(refused.slice(0, 3)).toEqual([]);
   expect(refused).toHaveLength(0);
-  const stored = await takeAll(broker.amqpUrl, broker.namespace);
-  const ids = stored.flatMap(({ message }) => message.events.map(({ id }) => id));
-  expect(new Set(ids).size).toBe(calls);
-  expect(ids).toHaveLength(calls);
+  // By place: a message that the broker was slow to confirm may be there twice, as itself, and consumers recognise it.
+  const messages = new Map<string, readonly { readonly id: string }[]>();
+  const ids = (): readonly string[] => Array.from(messages.values(), (events) => events.map(({ id }) => id)).flat();
+  // What such a broker did not take at once comes from the spool, later.
+  const takeMore = async (): Promise<void> => {
+    for (const { origin, message } of await takeAll(broker.amqpUrl, broker.namespace))
+      messages.set(`${origin.producer}/${origin.slot}/${origin.sequence}`, message.events);
+    expect(new Set(ids()).size).toBe(calls);
+  };
+  await until(takeMore, { deadlineMs: 90_000 });
+  expect(ids()).toHaveLength(calls);
 });
