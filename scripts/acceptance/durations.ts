@@ -9,6 +9,7 @@ export const durations = isFull
       brokerAwayMs: 30_000,
       redisAwayMs: 30_000,
       providerFailsMs: 60_000,
+      spool: { brokerAwayMs: 60_000, ratePerS: 5_000, kills: 5 },
       activeKeys: 50_000,
       /** How long a wait may take beyond what it waits for. */
       patienceMs: 300_000,
@@ -17,6 +18,7 @@ export const durations = isFull
       brokerAwayMs: 5_000,
       redisAwayMs: 5_000,
       providerFailsMs: 6_000,
+      spool: { brokerAwayMs: 15_000, ratePerS: 2_000, kills: 2 },
       activeKeys: 5_000,
       patienceMs: 60_000,
     };

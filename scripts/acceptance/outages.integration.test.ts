@@ -41,7 +41,8 @@ function readiness(stage: Stage): Promise<readonly boolean[]> {
 
 describe('under load', { timeout: testTimeoutMs }, () => {
   it('loses and doubles nothing while the broker is away, and goes on by itself', async () => {
-    const stage = await openStage({ ...cluster, own: ['broker'] });
+    // With a spool the sidecars stay ready: spool.integration.test.ts.
+    const stage = await openStage({ ...cluster, own: ['broker'], publisher: { TALLYMAN_SPOOL_BYTES: '0' } });
     const closing = await survive(stage, durations.brokerAwayMs, async () => {
       await stage.broker.kill();
       await until(async () => expect(await readiness(stage)).not.toContain(true), patient);

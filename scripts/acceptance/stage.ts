@@ -21,6 +21,7 @@ export interface StageOptions {
   readonly shards?: number;
   /** What is killed, frozen or emptied is the test's own; the rest it shares with other tests. */
   readonly own?: readonly ('broker' | 'redis')[];
+  readonly publisher?: Settings;
   readonly consumer?: Settings;
   readonly simulator?: Settings;
 }
@@ -80,6 +81,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     consumers,
     shards,
     settings: {
+      publisher: options.publisher ?? {},
       consumer: { ...consumerSettings, ...options.consumer },
       simulator: { ...simulatorSettings, ...options.simulator },
     },

@@ -228,6 +228,24 @@ export const settings = {
     meaning: 'meters that are taken; any if not set',
     kind: kinds.list(kinds.text(100)),
   }),
+  stripeCustomerKey: withDefault(
+    {
+      name: 'TALLYMAN_STRIPE_CUSTOMER_KEY',
+      services: ['publisher'],
+      meaning: 'key of the payload of a Stripe meter event that holds the customer',
+      kind: kinds.text(100),
+    },
+    'stripe_customer_id',
+  ),
+  stripeValueKey: withDefault(
+    {
+      name: 'TALLYMAN_STRIPE_VALUE_KEY',
+      services: ['publisher'],
+      meaning: 'key of the payload of a Stripe meter event that holds the value',
+      kind: kinds.text(100),
+    },
+    'value',
+  ),
   ...simulatorSettings,
   token: optionalSecret({
     name: 'TALLYMAN_TOKEN',

@@ -20,6 +20,9 @@ export const eventFaultCodes = {
   dimensions_invalid:
     '`dimensions` is an object of at most 32 strings; keys have 1 to 100 characters, values 1 to 500.',
   account_invalid: '`account` is 1 to 255 characters of printable ASCII without spaces.',
+  specversion_invalid: 'A CloudEvent: `specversion` is "1.0".',
+  source_invalid: 'A CloudEvent: `source` is a string of 1 to 500 characters.',
+  data_invalid: 'A CloudEvent: `data` is a JSON object, if there is any.',
 } as const;
 
 export type EventFaultCode = keyof typeof eventFaultCodes;
@@ -27,12 +30,24 @@ export type EventFaultCode = keyof typeof eventFaultCodes;
 /** A refused event. A value and not an `Error`: refusing is an ordinary answer, and a stack for each would be slow. */
 export class EventFault {
   readonly code: EventFaultCode;
-  /** Names the field, what it got and what it may be. */
-  readonly message: string;
+  readonly field: string;
+  readonly got: string;
+  readonly mayBe: string;
 
   constructor(code: EventFaultCode, field: string, got: string, mayBe: string) {
     this.code = code;
-    this.message = `${field}: got ${got}; it may be ${mayBe}.`;
+    this.field = field;
+    this.got = got;
+    this.mayBe = mayBe;
+  }
+
+  /** The same fault, of a field that has another name where it was sent. */
+  about(field: string): EventFault {
+    return new EventFault(this.code, field, this.got, this.mayBe);
+  }
+
+  get message(): string {
+    return `${this.field}: got ${this.got}; it may be ${this.mayBe}.`;
   }
 }
 

@@ -9,6 +9,21 @@ const mayBe =
   'a number, or a string of the form -?(0|[1-9][0-9]*)(.[0-9]+)?, with at most 15 significant digits and 64 characters';
 
 /**
+ * A JSON number that no double holds exactly, as it was written: `JSON.parse` would have made another number of it.
+ * It stands in the place of the value, and is refused there.
+ */
+export class InexactNumber {
+  readonly written: string;
+  /** Of its plain decimal form. */
+  readonly digits: number;
+
+  constructor(written: string, digits: number) {
+    this.written = written;
+    this.digits = digits;
+  }
+}
+
+/**
  * The exact decimal of an event's `value`: the text that was sent, except that every zero is `0`. A number is taken as
  * its shortest decimal form, which is what was written wherever that had at most 15 digits.
  */
@@ -17,6 +32,7 @@ export function readValue(value: unknown): string | EventFault {
     if (!Number.isFinite(value)) return new EventFault('value_invalid', 'value', 'a number beyond 1.8e308', mayBe);
     return bounded(plainDecimal(value), value);
   }
+  if (value instanceof InexactNumber) return inexact(value);
   if (typeof value !== 'string' || !decimalPattern.test(value)) {
     return new EventFault('value_invalid', 'value', shown(value), mayBe);
   }
@@ -40,6 +56,13 @@ function bounded(text: string, given: unknown): string | EventFault {
     }
   }
   return text;
+}
+
+function inexact({ written, digits }: InexactNumber): EventFault {
+  const number = `the number ${written.length > 40 ? `${written.slice(0, 40)}…` : written}`;
+  return digits > maxSignificantDigits
+    ? new EventFault('value_too_many_digits', 'value', `${number} with ${digits} significant digits`, mayBe)
+    : new EventFault('value_invalid', 'value', `${number}, which is too close to zero`, mayBe);
 }
 
 /** Exactly the decimal that `String` gives, without an exponent: `1e-7` is `0.0000001`. */

@@ -1,4 +1,6 @@
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+
+const lingerMs = 10_000;
 
 /** What every service may answer. Services have tables of their own beside this one; programs may branch on codes. */
 export const httpErrorCodes = {
@@ -16,7 +18,20 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
     'content-length': Buffer.byteLength(text),
     ...headers,
   });
-  response.end(text);
+  const { req: request } = response;
+  if (request.complete || (response.shouldKeepAlive && headers?.connection !== 'close')) {
+    response.end(text);
+    return;
+  }
+  // An answer in the middle of a request, on a connection that ends with it: closing it with bytes unread would reset it, and
+  // the client could lose the answer. So it is closed when the client has sent all, or some time later.
+  response.write(text);
+  const end = (): void => {
+    clearTimeout(patience);
+    response.end();
+  };
+  const patience = setTimeout(end, lingerMs);
+  request.on('end', end).on('close', end).resume();
 }
 
 /** `{"error": {code, message}}`: the code is for programs and stays, the message is for people and may change. */
@@ -39,4 +54,12 @@ export function sendMethodNotAllowed(response: ServerResponse, method: string | 
 
 export function sendNotFound(response: ServerResponse, path: string): void {
   sendError(response, 404, 'not_found', `There is nothing at ${path}.`);
+}
+
+/** 401, and the end of the connection: strangers keep none. */
+export function sendUnauthorized(_request: IncomingMessage, response: ServerResponse): void {
+  sendError(response, 401, 'unauthorized', 'Send the token of TALLYMAN_TOKEN as "Authorization: Bearer …".', {
+    'www-authenticate': 'Bearer',
+    connection: 'close',
+  });
 }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { type IncomingMessage, request as httpRequest, type ServerResponse } from 'node:http';
-import { createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
@@ -10,6 +10,7 @@ import { afterEach, expect, it } from 'vitest';
 import type { HttpConfig } from '../config/http-config.ts';
 import { Secret } from '../config/secret.ts';
 import { createLog } from '../log/log.ts';
+import { until } from '../testing/until.ts';
 import { sendJson } from './respond.ts';
 import { type Handler, type HttpOptions, type RunningHttp, startHttp } from './server.ts';
 
@@ -99,6 +100,101 @@ it('lets nobody into /v1 without the token, by whatever spelling of the path', a
     expect((await ask(port, path)).status, path).toBe(400);
   }
   expect((await ask(port, '/_sim/ledger')).status).toBe(200);
+});
+
+it('guards /v2 with the token too, save the paths that the handler guards itself', async () => {
+  const guardedByHandler = new Set(['/v2/stream']);
+  const { port } = await start({ token: new Secret('abc') }, { handler: echo, guardedByHandler });
+  expect((await ask(port, '/v2/session')).status).toBe(401);
+  expect((await ask(port, '/v2/session', { headers: { authorization: 'Bearer abc' } })).status).toBe(200);
+  expect((await ask(port, '/v2/stream')).status).toBe(200);
+  for (const path of ['/v2/stream?x', '/v2/stream/', '/v2/x/../stream']) {
+    expect((await ask(port, path)).status, path).toBe(401);
+  }
+});
+
+it('lets the service tell in its own words that the token is missing', async () => {
+  const refuse = (_: IncomingMessage, response: ServerResponse) => sendJson(response, 401, { refused: true });
+  const { port } = await start({ token: new Secret('abc') }, { handler: echo, refuse });
+  expect(await ask(port, '/v1/events')).toMatchObject({ status: 401, body: '{"refused":true}' });
+});
+
+async function connectTo(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  cleanups.push(async () => void socket.destroy());
+  await once(socket, 'connect');
+  return socket.setEncoding('utf8');
+}
+
+/** Everything that is said until the connection is closed. */
+async function heard(socket: Socket): Promise<string> {
+  let text = '';
+  socket.on('data', (chunk) => (text += String(chunk))).on('error', () => undefined);
+  await once(socket, 'close');
+  return text;
+}
+
+const bounds = { headMs: 200, requestMs: 400, silenceMs: 600, connectionsMax: 3 };
+
+it.each([
+  ['says nothing', ''],
+  ['does not finish its head', 'POST /v1/events HTTP/1.1\r\nHost: x\r\n'],
+  ['does not finish its body', 'POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{'],
+])('answers a client that %s with 408 and hangs up', async (_, sent) => {
+  const handler: Handler = (request) => void request.resume();
+  const { port } = await start({}, { handler, bounds });
+  const socket = await connectTo(port);
+  socket.write(sent);
+  expect(await heard(socket)).toMatch(/^HTTP\/1\.1 408 /);
+});
+
+it.each([
+  ['that ends with it', 'Connection: close\r\n', {}],
+  ['to a stranger', '', { token: new Secret('abc') }],
+])(
+  'gives an answer before the end of a request, on a connection %s, to a client that goes on sending',
+  async (_, header, config) => {
+    const handler: Handler = (__, response) => sendJson(response, 413, { large: true });
+    const { port } = await start(config, { handler });
+    const socket = await connectTo(port);
+    const answer = heard(socket);
+    const bytes = 32 * 1024 ** 2;
+    socket.write(`POST /v1/events HTTP/1.1\r\nHost: x\r\n${header}Content-Length: ${bytes}\r\n\r\n`);
+    // Sends all of it before it reads, as many clients do.
+    socket.pause();
+    await new Promise<void>((resolve, reject) => {
+      socket.once('close', () => reject(new Error('It was hung up on while it was sending.')));
+      socket.write(Buffer.alloc(bytes), () => resolve());
+    });
+    socket.resume();
+    expect(await answer).toMatch(/^HTTP\/1\.1 4\d\d .*\r\n[^]*\}$/);
+  },
+);
+
+it('hangs up on a client whose head comes too slowly, byte by byte', async () => {
+  const { port } = await start({}, { handler: echo, bounds });
+  const socket = await connectTo(port);
+  const drip = setInterval(() => socket.writable && socket.write('x'), 20);
+  cleanups.push(async () => clearInterval(drip));
+  socket.write('POST /v1/events HTTP/1.1\r\nHost: x\r\nX-Slow: ');
+  expect(await heard(socket)).toMatch(/^HTTP\/1\.1 408 /);
+});
+
+it('hangs up when nothing is said in either direction for too long, as on a half-open connection', async () => {
+  const { promise: entered, resolve: enter } = Promise.withResolvers<void>();
+  const { port } = await start({}, { handler: () => enter(), bounds });
+  const socket = await connectTo(port);
+  socket.write('GET /v1/never HTTP/1.1\r\nHost: x\r\n\r\n');
+  await entered;
+  expect(await heard(socket)).toBe('');
+});
+
+it('hangs up on connections beyond its bound, and takes new ones when there is room again', async () => {
+  const { port } = await start({}, { handler: echo, bounds: { connectionsMax: 2 } });
+  const sockets = [await connectTo(port), await connectTo(port)];
+  expect(await heard(await connectTo(port))).toBe('');
+  sockets[0]?.destroy();
+  await until(async () => expect((await ask(port, '/v1/events')).status).toBe(200));
 });
 
 it('answers 500 when the handler throws or rejects, and goes on', async () => {

@@ -1,10 +1,11 @@
 /**
  * The HTTP listener that every service has: /healthz, /readyz and /metrics here and on the admin address, the bearer
- * token before /v1/*, and everything else for the service's handler.
+ * token before /v1/* and /v2/*, and everything else for the service's handler.
  *
- * Guarantees: a request to /v1/* reaches the handler only with the token, if there is one; a handler that throws or
- * rejects is answered with 500; `stop` takes no new connections, lets answers in progress finish within its bound and
- * then ends what is left.
+ * Guarantees: a request to /v1/* or /v2/* reaches the handler only with the token, if there is one, save on the paths
+ * that the handler guards itself; a handler that throws or rejects is answered with 500; a client that sends its request
+ * too slowly, or neither sends nor reads, is hung up on; there are never more than `connectionsMax` connections; `stop`
+ * takes no new ones, lets answers in progress finish within its bound and then ends what is left.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { HttpConfig } from '../config/http-config.ts';
@@ -12,7 +13,7 @@ import type { Logger } from '../log/log.ts';
 import { bearerCheck } from './bearer.ts';
 import { listen, listenOnSocket } from './listen.ts';
 import { answerProbe, type Probes } from './probes.ts';
-import { sendError, sendNotFound } from './respond.ts';
+import { sendError, sendNotFound, sendUnauthorized } from './respond.ts';
 
 export type { Readiness } from './probes.ts';
 
@@ -24,6 +25,23 @@ export interface HttpOptions extends Probes {
   readonly log: Logger;
   /** Answers everything that is not a probe, 404 and 405 too (see respond.ts). Without one, all of it is 404. */
   readonly handler?: Handler;
+  /** Tells a client that its token is missing or another one: 401. Without it, in the form of respond.ts. */
+  readonly refuse?: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Paths below /v1/ and /v2/ that are open to everyone here, because the handler asks for credentials of its own. */
+  readonly guardedByHandler?: ReadonlySet<string>;
+  readonly bounds?: Partial<HttpBounds>;
+}
+
+/** What a client may take of us. */
+export interface HttpBounds {
+  /** To send the head of a request, from the first byte or the start of the connection on; then 408. */
+  readonly headMs: number;
+  /** To send a whole request; then 408. */
+  readonly requestMs: number;
+  /** Without a byte in either direction, while an answer is waited for or not taken. Longer than any answer takes. */
+  readonly silenceMs: number;
+  /** More are hung up on at once. */
+  readonly connectionsMax: number;
 }
 
 export interface RunningHttp {
@@ -39,19 +57,30 @@ export interface RunningHttp {
 const keepAliveTimeoutMs = 65_000;
 const idleCheckMs = 20;
 
+const defaultBounds: HttpBounds = {
+  headMs: 10_000,
+  requestMs: 60_000,
+  silenceMs: 120_000,
+  // Ten thousand calls side by side are a usual load test of an SDK, and each of them is a connection.
+  connectionsMax: 16_384,
+};
+/** Connections that wait to be accepted. The kernel's own bound is often lower. */
+const backlog = 4_096;
+const dropReportMs = 10_000;
+
 export async function startHttp(options: HttpOptions): Promise<RunningHttp> {
   const { config, log } = options;
   const stopping = new AbortController();
-  const answer = router(options, stopping.signal);
-  const main = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, answer);
+  const bounds = { ...defaultBounds, ...options.bounds };
+  const main = boundedServer(bounds, router(options, stopping.signal), log);
   const servers = [main];
   let port = 0;
   let adminPort: number | undefined;
   try {
-    if (config.socket === undefined) port = await listen(main, { host: config.host, port: config.port });
+    if (config.socket === undefined) port = await listen(main, { host: config.host, port: config.port, backlog });
     else await listenOnSocket(main, config.socket);
     if (config.admin !== undefined) {
-      const admin = createServer(probeRouter(options, stopping.signal));
+      const admin = boundedServer(bounds, probeRouter(options, stopping.signal), log);
       adminPort = await listen(admin, config.admin);
       servers.push(admin);
     }
@@ -72,23 +101,41 @@ export async function startHttp(options: HttpOptions): Promise<RunningHttp> {
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
+/** The parser stays Node's strict one: what two parsers could read differently is answered with 400 and a closed connection. */
+function boundedServer(bounds: HttpBounds, answer: Answer, log: Logger): Server {
+  const { headMs, requestMs, silenceMs, connectionsMax } = bounds;
+  const options = {
+    keepAliveTimeout: keepAliveTimeoutMs,
+    headersTimeout: headMs,
+    requestTimeout: requestMs,
+    connectionsCheckingInterval: Math.ceil(Math.min(headMs, requestMs) / 4),
+  };
+  const server = createServer(options, answer);
+  server.timeout = silenceMs;
+  server.maxConnections = connectionsMax;
+  let reportedMs = -Infinity;
+  server.on('drop', () => {
+    if (performance.now() - reportedMs < dropReportMs) return;
+    reportedMs = performance.now();
+    log.warn({ connectionsMax }, 'Connections were hung up on because there are too many; their clients try again.');
+  });
+  return server;
+}
+
 function router(options: HttpOptions, stopping: AbortSignal): Answer {
-  const { config, handler, log } = options;
+  const { config, handler, log, refuse = sendUnauthorized, guardedByHandler } = options;
   const mayEnter = config.token === undefined ? undefined : bearerCheck(config.token);
   const probe = probeRouter(options, stopping, handler);
   return (request, response) => {
     const url = request.url ?? '/';
-    if (handler === undefined || !url.startsWith('/v1/')) {
+    if (handler === undefined || (!url.startsWith('/v1/') && !url.startsWith('/v2/'))) {
       probe(request, response);
       return;
     }
     // The usual case, usage events: nothing is computed before the handler but this.
     if (stopping.aborted) response.shouldKeepAlive = false;
-    if (mayEnter !== undefined && !mayEnter(request.headers.authorization)) {
-      sendError(response, 401, 'unauthorized', 'Send the token of TALLYMAN_TOKEN as "Authorization: Bearer …".', {
-        'www-authenticate': 'Bearer',
-        connection: 'close',
-      });
+    if (mayEnter !== undefined && !mayEnter(request.headers.authorization) && guardedByHandler?.has(url) !== true) {
+      refuse(request, response);
       return;
     }
     run(handler, request, response, log);

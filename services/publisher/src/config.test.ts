@@ -31,6 +31,13 @@ describe('parseConfig of the publisher', () => {
     );
   });
 
+  it('finds customer and value of a Stripe payload under two keys', () => {
+    expect(parseConfig(required).payloadKeys).toEqual({ customer: 'stripe_customer_id', value: 'value' });
+    const keys = { ...required, TALLYMAN_STRIPE_CUSTOMER_KEY: 'who', TALLYMAN_STRIPE_VALUE_KEY: 'much' };
+    expect(parseConfig(keys).payloadKeys).toEqual({ customer: 'who', value: 'much' });
+    expect(() => parseConfig({ ...keys, TALLYMAN_STRIPE_VALUE_KEY: 'who' })).toThrow(/they must differ/);
+  });
+
   it('listens where others can reach it only with a token or on a socket', () => {
     const open = { ...required, TALLYMAN_HOST: '0.0.0.0' };
     expect(() => parseConfig(open)).toThrow(/TALLYMAN_TOKEN is not set and TALLYMAN_HOST is "0.0.0.0"/);

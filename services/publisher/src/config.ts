@@ -16,6 +16,8 @@ export interface PublisherConfig {
   readonly requestEventsMax: number;
   /** Undefined: any meter. */
   readonly meters: ReadonlySet<string> | undefined;
+  /** Where the payload of a Stripe meter event has them. */
+  readonly payloadKeys: { readonly customer: string; readonly value: string };
   readonly source: string;
   readonly region: string | undefined;
 }
@@ -29,6 +31,8 @@ const shape = {
   bodyBytesMax: settings.bodyBytesMax,
   requestEventsMax: settings.requestEventsMax,
   meters: settings.meters,
+  stripeCustomerKey: settings.stripeCustomerKey,
+  stripeValueKey: settings.stripeValueKey,
   source: settings.source,
   region: settings.region,
 } as const;
@@ -37,10 +41,16 @@ const shape = {
 export function parseConfig(env: Environment, readFile?: ReadFile): PublisherConfig {
   const reading = readSettings('publisher', env, shape, readFile);
   addServerRules(reading, { v1: true });
+  reading.rule(['stripeCustomerKey', 'stripeValueKey'], ({ stripeCustomerKey, stripeValueKey }) =>
+    stripeCustomerKey === stripeValueKey
+      ? `TALLYMAN_STRIPE_CUSTOMER_KEY and TALLYMAN_STRIPE_VALUE_KEY are both ${JSON.stringify(stripeValueKey)}; they must differ.`
+      : undefined,
+  );
   const values = reading.values();
   const { amqpUrl, namespace, logLevel, drainMs, spoolDir, spoolBytes, bodyBytesMax, requestEventsMax } = values;
   const { source, region } = values;
   const meters = values.meters === undefined ? undefined : new Set(values.meters);
+  const payloadKeys = { customer: values.stripeCustomerKey, value: values.stripeValueKey };
   const http = httpConfigOf(values);
   return {
     amqpUrl,
@@ -53,6 +63,7 @@ export function parseConfig(env: Environment, readFile?: ReadFile): PublisherCon
     bodyBytesMax,
     requestEventsMax,
     meters,
+    payloadKeys,
     source,
     region,
   };

@@ -49,11 +49,11 @@ export function createMetrics(registry: Registry, gauges: () => Gauges) {
   for (const code of Object.keys(eventFaultCodes)) rejected.inc({ code }, 0);
 
   return {
-    accepted: counter(
-      'tallyman_publisher_events_accepted_total',
-      'Events that were confirmed by the broker and answered with 202.',
+    accepted: counter('tallyman_publisher_events_accepted_total', 'Events that became durable and were answered so.'),
+    duplicates: counter(
+      'tallyman_publisher_events_duplicate_total',
+      'Events that stood twice in one request, or were durable already.',
     ),
-    duplicates: counter('tallyman_publisher_events_duplicate_total', 'Events that stood twice in one request.'),
     rejected,
     failed: counter(
       'tallyman_publisher_events_unconfirmed_total',
@@ -61,13 +61,13 @@ export function createMetrics(registry: Registry, gauges: () => Gauges) {
     ),
     requests: new Counter({
       name: 'tallyman_publisher_requests_total',
-      help: 'Requests to /v1/events, by the status of their answer.',
-      labelNames: ['status'],
+      help: 'Requests that brought events, by path and by the status of their answer.',
+      labelNames: ['path', 'status'],
       registers,
     }),
     requestSeconds: new Histogram({
       name: 'tallyman_publisher_request_seconds',
-      help: 'From the head of a request to /v1/events to its answer.',
+      help: 'From the head of a request that brought events to its answer.',
       buckets: [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30],
       registers,
     }),

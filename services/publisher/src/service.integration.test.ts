@@ -43,6 +43,8 @@ async function startSidecar(env: Record<string, string> = {}): Promise<Sidecar> 
       AMQP_URL: broker.url,
       TALLYMAN_NAMESPACE: namespace,
       TALLYMAN_PORT: String(port),
+      // What the sidecar does with a spool is told by spool/sidecar.integration.test.ts.
+      TALLYMAN_SPOOL_BYTES: '0',
       ...env,
     },
   });

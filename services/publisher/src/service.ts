@@ -1,25 +1,35 @@
 import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BrokerConnection } from '../../../shared/amqp/connection.ts';
 import { type Readiness, type RunningHttp, startHttp } from '../../../shared/http/server.ts';
-import type { Lifecycle, Service } from '../../../shared/lifecycle/lifecycle.ts';
+import type { ExitCode, Lifecycle, Service } from '../../../shared/lifecycle/lifecycle.ts';
 import type { Logger } from '../../../shared/log/log.ts';
-import { createRegistry } from '../../../shared/metrics/metrics.ts';
+import { createRegistry, type Registry } from '../../../shared/metrics/metrics.ts';
 import { usageExchange } from '../../../shared/topology/names.ts';
 import type { PublisherConfig } from './config.ts';
-import { intakeHandler } from './intake/handler.ts';
+import { createIntake } from './intake/handler.ts';
 import { createMetrics } from './metrics.ts';
 import { OutboxCore } from './outbox/core.ts';
 import { defaultLimits } from './outbox/limits.ts';
 import { Outbox } from './outbox/outbox.ts';
+import { spoolLimits } from './spool/limits.ts';
+import { createSpoolMetrics } from './spool/metrics.ts';
+import { Spool } from './spool/spool.ts';
 
 /** What remains of the time to stop once the answers are out: to close channel and connection. */
 const closeTimeoutMs = 2_000;
+/** How long the start waits for the spool: the looking through a large one goes on while the listener is there. */
+const spoolOpenTimeoutMs = 5_000;
+/** EX_TEMPFAIL of sysexits.h: usage is left in the spool, and a sidecar has to be started on it. */
+const spoolLeftExitCode = 75;
 
 /**
- * The sidecar: HTTP intake → outbox → broker.
+ * The sidecar: HTTP intake → outbox → broker, and the spool while the broker is away.
  *
- * Draining: /readyz answers 503, no connection is taken any more, what was accepted is confirmed and answered, then
- * channel and connection are closed. What is not confirmed within the drain time was not answered with 202.
+ * Draining: /readyz answers 503, no connection is taken any more, what was accepted is confirmed or spooled and answered, the
+ * spool is emptied, then channel and connection are closed. What is not durable within the drain time was not answered
+ * with 202; what is left in the spool then is said, and makes the exit code 75.
  */
 export class PublisherService implements Service {
   readonly #config: PublisherConfig;
@@ -27,6 +37,7 @@ export class PublisherService implements Service {
   readonly #lifecycle: Lifecycle;
   #connection: BrokerConnection | undefined;
   #outbox: Outbox | undefined;
+  #spool: Spool | undefined;
   #http: RunningHttp | undefined;
 
   constructor(config: PublisherConfig, context: { readonly log: Logger; readonly lifecycle: Lifecycle }) {
@@ -35,9 +46,19 @@ export class PublisherService implements Service {
     this.#lifecycle = context.lifecycle;
   }
 
-  /** Does not wait for the broker: until there is one, events are answered with 503. */
+  /** Does not wait for the broker: until there is one, events go to the spool, or are answered with 503. */
   async start(): Promise<void> {
-    const { amqpUrl, namespace, http, bodyBytesMax, requestEventsMax, meters, source, region = '' } = this.#config;
+    const {
+      amqpUrl,
+      namespace,
+      http,
+      bodyBytesMax,
+      requestEventsMax,
+      meters,
+      payloadKeys,
+      source,
+      region = '',
+    } = this.#config;
     const producer = randomBytes(16).toString('hex');
     this.#log.info({ producer, source, region }, 'This life of the sidecar has its own producer id.');
 
@@ -46,7 +67,7 @@ export class PublisherService implements Service {
     const metrics = createMetrics(registry, () => ({
       unconfirmedMessages: core.unconfirmedMessages,
       heldBytes: core.heldBytes,
-      connected: core.turnsAway !== 'broker_unavailable',
+      connected: core.isConnected,
     }));
     const connection = new BrokerConnection({
       readUrl: () => amqpUrl.reveal(),
@@ -54,35 +75,79 @@ export class PublisherService implements Service {
       log: this.#log,
       closeTimeoutMs,
     });
-    const outbox = new Outbox({ core, connection, exchange: usageExchange(namespace), log: this.#log, metrics });
+    const spool = this.#makeSpool(registry);
+    const exchange = usageExchange(namespace);
+    const withSpool = spool === undefined ? {} : { spool };
+    const outbox = new Outbox({ core, connection, exchange, log: this.#log, metrics, ...withSpool });
     this.#connection = connection;
     this.#outbox = outbox;
+    this.#spool = spool;
+    if (spool !== undefined) await Promise.race([spool.start(), sleep(spoolOpenTimeoutMs, undefined, { ref: false })]);
     connection.start();
 
     const readingBytesMax = Math.max(defaultLimits.heldBytesMax, bodyBytesMax);
-    const handler = intakeHandler({ outbox, metrics, meters, bodyBytesMax, readingBytesMax, requestEventsMax });
+    const limits = { bodyBytesMax, readingBytesMax, requestEventsMax };
+    const intake = createIntake({ outbox, metrics, meters, payloadKeys, ...limits });
     this.#http = await startHttp({
       config: http,
       log: this.#log,
       registry,
-      handler,
+      ...intake,
       readiness: () => this.#readiness(),
     });
   }
 
-  async stop(): Promise<void> {
+  async stop(): Promise<ExitCode> {
+    const deadlineMs = performance.now() + this.#config.drainMs;
     // Answers in progress wait for the broker's confirms, so the connection is still needed.
     await this.#http?.stop(this.#config.drainMs);
+    await this.#outbox?.emptySpool(deadlineMs);
+    const left = this.#spoolLeft();
     this.#outbox?.stop();
-    await this.#connection?.stop();
+    await Promise.all([this.#spool?.stop(), this.#connection?.stop()]);
+    return left ? spoolLeftExitCode : 0;
+  }
+
+  #makeSpool(registry: Registry): Spool | undefined {
+    const { spoolBytes, spoolDir } = this.#config;
+    const metrics = createSpoolMetrics(registry, () => ({
+      state: spool?.state ?? 'off',
+      bytes: spool?.bytes ?? 0,
+      records: spool?.records ?? 0,
+      oldestAcceptedMs: spool?.oldestAcceptedMs,
+    }));
+    const options = { folder: resolve(spoolDir), limits: spoolLimits(spoolBytes), log: this.#log, metrics };
+    const spool = spoolBytes === 0 ? undefined : new Spool(options);
+    return spool;
+  }
+
+  /** Says what stays where. A spool that another process has is that one's to empty. */
+  #spoolLeft(): boolean {
+    const spool = this.#spool;
+    if (spool === undefined || spool.state === 'locked' || spool.isEmpty) return false;
+    const folder = resolve(this.#config.spoolDir);
+    const { records, bytes } = spool;
+    if (spool.state === 'unavailable') {
+      this.#log.error(
+        { folder },
+        'The folder of the spool could not be used; if messages are in it, they are there still.',
+      );
+    } else {
+      this.#log.error(
+        { folder, records, bytes },
+        'Messages are left in the spool, which were answered with 202 and are not billed yet. Start a sidecar on this folder, or run `npm run spool -- drain` with it.',
+      );
+    }
+    return true;
   }
 
   #readiness(): Readiness {
     const reasons: string[] = [];
     const { state } = this.#lifecycle;
     if (state !== 'running') reasons.push(`The sidecar is ${state}.`);
-    if (this.#outbox?.turnsAway === 'broker_unavailable')
-      reasons.push('There is no connection to the broker that takes messages.');
+    const turnsAway = this.#outbox?.turnsAway;
+    if (turnsAway !== undefined && turnsAway !== 'overloaded')
+      reasons.push(`There is no connection to the broker that takes messages (${turnsAway}).`);
     return { ready: reasons.length === 0, state, reasons };
   }
 }

@@ -1,9 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
+import { inflate, inflateOverheadBytes } from './inflate.ts';
+import { isCompressed } from './format.ts';
 import { RequestFault } from './request-fault.ts';
 
 export interface BodyLimits {
-  /** Of one body. */
+  /** Of one body, as it is sent and inflated. */
   readonly bodyBytesMax: number;
   /** Of all bodies together that are being read, so that many slow ones are bounded too. */
   readonly readingBytesMax: number;
@@ -18,10 +20,17 @@ export class BodyReader {
     this.#limits = limits;
   }
 
-  /** Undefined when the client went away before the end. Throws a `RequestFault`; the rest is then read and dropped. */
-  read(request: IncomingMessage): Promise<string | undefined> {
+  /** Undefined when the client went away before the end. Throws a `RequestFault`; the rest is then the caller's to drop. */
+  async read(request: IncomingMessage): Promise<string | undefined> {
+    const compressed = isCompressed(request.headers);
+    const sent = await this.#receive(request);
+    if (sent === undefined) return undefined;
+    return textOf(compressed ? await this.#inflate(sent) : sent);
+  }
+
+  #receive(request: IncomingMessage): Promise<Buffer | undefined> {
     const { bodyBytesMax } = this.#limits;
-    const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
+    const { promise, resolve, reject } = Promise.withResolvers<Buffer | undefined>();
     const announced = Number(request.headers['content-length'] ?? 0);
     if (announced > bodyBytesMax) {
       reject(tooLarge(announced, bodyBytesMax));
@@ -37,28 +46,20 @@ export class BodyReader {
     request.on('data', (chunk: Buffer) => {
       if (over) return;
       bytes += chunk.length;
-      this.#readingBytes += chunk.length;
       chunks.push(chunk);
-      if (bytes > bodyBytesMax) {
-        finish();
-        reject(tooLarge(undefined, bodyBytesMax));
-      } else if (this.#readingBytes > this.#limits.readingBytesMax) {
-        finish();
-        reject(
-          new RequestFault(
-            'overloaded',
-            'Too many bodies are being read at the same time. Nothing of this one was taken; send it again.',
-          ),
-        );
-      }
+      const fault = bytes > bodyBytesMax ? tooLarge(undefined, bodyBytesMax) : this.#charge(chunk.length);
+      if (fault === undefined) return;
+      // What is over the limit is not charged.
+      bytes -= chunk.length;
+      finish();
+      chunks.length = 0;
+      reject(fault);
     });
     request.on('end', () => {
       if (over) return;
       finish();
       const [first] = chunks;
-      const body = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, bytes);
-      if (isUtf8(body)) resolve(body.toString('utf8'));
-      else reject(new RequestFault('not_utf8', `The body of ${bytes} bytes is not valid UTF-8.`));
+      resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, bytes));
     });
     const gone = (): void => {
       if (over) return;
@@ -69,12 +70,47 @@ export class BodyReader {
     request.on('close', gone);
     return promise;
   }
+
+  async #inflate(sent: Buffer): Promise<Buffer> {
+    const { bodyBytesMax } = this.#limits;
+    let charged = 0;
+    const charge = (bytes: number): RequestFault | undefined => {
+      const fault = this.#charge(bytes);
+      if (fault === undefined) charged += bytes;
+      return fault;
+    };
+    try {
+      const fault = charge(sent.length + inflateOverheadBytes);
+      if (fault !== undefined) throw fault;
+      return await inflate(sent, (bytes, total) =>
+        total > bodyBytesMax ? tooLarge(undefined, bodyBytesMax) : charge(bytes),
+      );
+    } finally {
+      this.#readingBytes -= charged;
+    }
+  }
+
+  #charge(bytes: number): RequestFault | undefined {
+    if (this.#readingBytes + bytes > this.#limits.readingBytesMax) {
+      return new RequestFault(
+        'overloaded',
+        'Too many bodies are being read at the same time. Nothing of this one was taken; send it again.',
+      );
+    }
+    this.#readingBytes += bytes;
+    return undefined;
+  }
+}
+
+function textOf(body: Buffer): string {
+  if (!isUtf8(body)) throw new RequestFault('not_utf8', `The body of ${body.length} bytes is not valid UTF-8.`);
+  return body.toString('utf8');
 }
 
 function tooLarge(bytes: number | undefined, bodyBytesMax: number): RequestFault {
   const got = bytes === undefined ? `more than ${bodyBytesMax}` : String(bytes);
   return new RequestFault(
     'body_too_large',
-    `The body has ${got} bytes. At most ${bodyBytesMax} are taken in one request.`,
+    `The body has ${got} bytes. At most ${bodyBytesMax} are taken in one request, sent and inflated.`,
   );
 }

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { formatOf } from './format.ts';
-import { readJson } from './json.ts';
-import { readNdjson } from './ndjson.ts';
+import { cloudEvent, cloudEventBatch } from './cloud-events.ts';
+import { formatOf, isCompressed } from './format.ts';
+import { Unparsable } from './item.ts';
+import { json } from './json.ts';
+import { ndjson } from './ndjson.ts';
 import { RequestFault } from './request-fault.ts';
 
 function codeOf(work: () => unknown): string {
@@ -16,11 +18,13 @@ function codeOf(work: () => unknown): string {
 
 describe('formatOf', () => {
   it.each([
-    ['application/json', readJson],
-    ['application/json; charset=utf-8', readJson],
-    ['Application/JSON;charset="UTF-8"', readJson],
-    ['application/x-ndjson', readNdjson],
-    ['application/x-ndjson ; charset=utf8', readNdjson],
+    ['application/json', json],
+    ['application/json; charset=utf-8', json],
+    ['Application/JSON;charset="UTF-8"', json],
+    ['application/x-ndjson', ndjson],
+    ['application/x-ndjson ; charset=utf8', ndjson],
+    ['application/cloudevents+json', cloudEvent],
+    ['application/cloudevents-batch+json; charset=utf-8', cloudEventBatch],
   ])('takes %s', (contentType, format) => {
     expect(formatOf({ 'content-type': contentType })).toBe(format);
   });
@@ -36,26 +40,35 @@ describe('formatOf', () => {
   ])('refuses the media type %s and says what it takes', (contentType) => {
     const headers = contentType === undefined ? {} : { 'content-type': contentType };
     expect(codeOf(() => formatOf(headers))).toBe('unsupported_media_type');
-    expect(() => formatOf(headers)).toThrow(/application\/json or application\/x-ndjson/);
+    expect(() => formatOf(headers)).toThrow(/application\/json, application\/x-ndjson, /);
   });
 
-  it.each([
-    { 'content-type': 'application/json; charset=iso-8859-1' },
-    { 'content-type': 'application/json', 'content-encoding': 'gzip' },
-    { 'content-type': 'application/json', 'content-encoding': 'br' },
-  ])('refuses the encoding of %j', (headers) => {
-    expect(codeOf(() => formatOf(headers))).toBe('unsupported_encoding');
-  });
-
-  it('takes a body that is said to be as it is', () => {
-    expect(formatOf({ 'content-type': 'application/json', 'content-encoding': 'Identity' })).toBe(readJson);
+  it('refuses another character set than UTF-8', () => {
+    expect(codeOf(() => formatOf({ 'content-type': 'application/json; charset=iso-8859-1' }))).toBe(
+      'unsupported_encoding',
+    );
   });
 });
 
-describe('readJson', () => {
+describe('isCompressed', () => {
+  it.each([
+    ['gzip', true],
+    ['X-GZIP', true],
+    [undefined, false],
+    ['Identity', false],
+  ])('%s: %s', (encoding, expected) => {
+    expect(isCompressed(encoding === undefined ? {} : { 'content-encoding': encoding })).toBe(expected);
+  });
+
+  it.each(['br', 'deflate', 'gzip, gzip', 'zstd', ''])('refuses %j', (encoding) => {
+    expect(codeOf(() => isCompressed({ 'content-encoding': encoding }))).toBe('unsupported_encoding');
+  });
+});
+
+describe('json', () => {
   it('reads one event, or an array of events', () => {
-    expect(readJson(' {"a":1} ', 10)).toEqual([{ parsed: { a: 1 } }]);
-    expect(readJson('[{"a":1},7]', 10)).toEqual([{ parsed: { a: 1 } }, { parsed: 7 }]);
+    expect(json.read(' {"a":1} ', 10)).toEqual([{ a: 1 }]);
+    expect(json.read('[{"a":1},7]', 10)).toEqual([{ a: 1 }, 7]);
   });
 
   it.each([
@@ -69,21 +82,21 @@ describe('readJson', () => {
     ['malformed_json', '7'],
     ['too_many_events', '[1,2,3]'],
   ])('refuses as %s: %j', (code, text) => {
-    expect(codeOf(() => readJson(text, 2))).toBe(code);
+    expect(codeOf(() => json.read(text, 2))).toBe(code);
   });
 });
 
-describe('readNdjson', () => {
+describe('ndjson', () => {
   it('reads one event a line, skipping blank ones', () => {
-    expect(readNdjson('{"a":1}\r\n\n  \n{"b":2}', 10)).toEqual([{ parsed: { a: 1 } }, { parsed: { b: 2 } }]);
-    expect(readNdjson('{"a":1}\n', 1)).toHaveLength(1);
+    expect(ndjson.read('{"a":1}\r\n\n  \n{"b":2}', 10)).toEqual([{ a: 1 }, { b: 2 }]);
+    expect(ndjson.read('{"a":1}\n', 1)).toHaveLength(1);
   });
 
   it('keeps a place for a line that is not JSON', () => {
-    expect(readNdjson('{"a":1}\n{"a":\n1}', 10)).toEqual([
-      { parsed: { a: 1 } },
-      { unparsable: expect.stringMatching(/JSON/) as string },
-      { unparsable: expect.stringMatching(/JSON/) as string },
+    expect(ndjson.read('{"a":1}\n{"a":\n1}', 10)).toEqual([
+      { a: 1 },
+      new Unparsable(expect.stringMatching(/JSON/) as string),
+      new Unparsable(expect.stringMatching(/JSON/) as string),
     ]);
   });
 
@@ -92,6 +105,6 @@ describe('readNdjson', () => {
     ['no_events', '\n\r\n \n'],
     ['too_many_events', '{}\n{}\n{}'],
   ])('refuses as %s: %j', (code, text) => {
-    expect(codeOf(() => readNdjson(text, 2))).toBe(code);
+    expect(codeOf(() => ndjson.read(text, 2))).toBe(code);
   });
 });

@@ -2,12 +2,13 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createMetrics } from '../metrics.ts';
 import type { Outcome } from '../outbox/outbox.ts';
 import type { PackedEvent } from '../outbox/packing.ts';
-import { intakeHandler, type IntakeOptions } from './handler.ts';
+import { createIntake, type IntakeOptions } from './handler.ts';
 
 const cleanups: (() => void)[] = [];
 afterEach(() => {
@@ -37,8 +38,9 @@ async function start(options: Partial<IntakeOptions> = {}, outcome: Outcome = 'd
       answer(outcome);
     },
   };
-  const limits = { bodyBytesMax: 10_000, readingBytesMax: 20_000, requestEventsMax: 20, meters: undefined };
-  const handle = intakeHandler({ ...limits, outbox, metrics, ...options });
+  const limits = { bodyBytesMax: 10_000, readingBytesMax: 200_000, requestEventsMax: 20, meters: undefined };
+  const payloadKeys = { customer: 'stripe_customer_id', value: 'value' };
+  const { handler: handle } = createIntake({ ...limits, outbox, metrics, payloadKeys, ...options });
   const server = createServer((request, response) => {
     void Promise.resolve(handle(request, response)).catch((error: unknown) => response.destroy(error as Error));
   }).listen(0, '127.0.0.1');
@@ -102,6 +104,40 @@ describe('a request', () => {
     ]);
   });
 
+  it('may be compressed, and may hold CloudEvents', async () => {
+    const intake = await start();
+    const cloud = { specversion: '1.0', id: 'c1', source: '/gateway', type: 'tokens', subject: 'cus_a' };
+    const packed = (text: string) => new Uint8Array(gzipSync(text));
+    const one = { 'content-type': 'application/cloudevents+json', 'content-encoding': 'gzip' };
+    expect(await post(intake, packed(JSON.stringify(cloud)), one)).toMatchObject({
+      status: 202,
+      body: { accepted: 1 },
+    });
+    const batch = { 'content-type': 'application/cloudevents-batch+json' };
+    const both = JSON.stringify([cloud, { ...cloud, id: 'c2', data: { value: 'x' } }]);
+    expect(await post(intake, both, batch)).toMatchObject({
+      status: 202,
+      body: { accepted: 0, duplicates: 1, rejected: [{ index: 1, id: 'c2', code: 'value_invalid' }] },
+    });
+    expect((await post(intake, packed(JSON.stringify([event])), { 'content-encoding': 'gzip' })).status).toBe(202);
+  });
+
+  it('of events that are durable already is answered with 202 and submits nothing', async () => {
+    const intake = await start();
+    await post(intake, JSON.stringify(event));
+    const { status, body } = await post(intake, JSON.stringify([event, event]));
+    expect([status, body]).toEqual([202, { accepted: 0, duplicates: 2, rejected: [] }]);
+    expect(intake.submitted).toHaveLength(1);
+  });
+
+  it('is taken again after a 503, as new', async () => {
+    const intake = await start({}, 'expired');
+    for (const round of [1, 2]) {
+      expect((await post(intake, JSON.stringify(event))).status).toBe(503);
+      expect(intake.submitted).toHaveLength(round);
+    }
+  });
+
   it('of nothing valid is answered with 400 and the same body, and nothing is submitted', async () => {
     const intake = await start();
     const { status, body } = await post(intake, '[{}, 7]');
@@ -144,7 +180,7 @@ describe('a request', () => {
 
   it.each([
     [415, 'unsupported_media_type', { 'content-type': 'text/plain' }],
-    [415, 'unsupported_encoding', { 'content-encoding': 'gzip' }],
+    [415, 'unsupported_encoding', { 'content-encoding': 'br' }],
   ])('is answered with %d and %s for the headers %j', async (status, code, headers) => {
     expect(await post(await start(), JSON.stringify(event), headers)).toEqual({
       status,

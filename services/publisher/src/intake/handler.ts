@@ -1,110 +1,71 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { sendError, sendJson, sendMethodNotAllowed, sendNotFound } from '../../../../shared/http/respond.ts';
-import type { PublisherMetrics } from '../metrics.ts';
-import type { TurnedAwayReason } from '../outbox/core.ts';
-import type { Outcome } from '../outbox/outbox.ts';
-import type { PackedEvent } from '../outbox/packing.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { sendMethodNotAllowed, sendNotFound, sendUnauthorized } from '../../../../shared/http/respond.ts';
+import type { Handler } from '../../../../shared/http/server.ts';
+import { Admission, type AdmissionOptions } from './admission.ts';
 import { type BodyLimits, BodyReader } from './body.ts';
-import { newEventId } from './event-id.ts';
-import { formatOf } from './format.ts';
-import { RequestFault, type RequestFaultCode } from './request-fault.ts';
-import { sift, type Sifted } from './sift.ts';
+import type { Endpoint } from './endpoint.ts';
+import { eventsEndpoint } from './events.ts';
+import type { PayloadKeys } from './stripe/meter-event.ts';
+import { StripeEndpoints } from './stripe/endpoints.ts';
 
-export interface IntakeOptions extends BodyLimits {
-  readonly requestEventsMax: number;
-  readonly meters: ReadonlySet<string> | undefined;
-  readonly outbox: {
-    readonly turnsAway: TurnedAwayReason | undefined;
-    submit(events: readonly PackedEvent[], receivedAtMs: number, answer: (outcome: Outcome) => void): void;
-  };
-  readonly metrics: PublisherMetrics;
+export interface IntakeOptions extends AdmissionOptions, BodyLimits {
+  readonly payloadKeys: PayloadKeys;
 }
 
-const path = '/v1/events';
+export interface Intake {
+  readonly handler: Handler;
+  /** Tells a client in the form of the address that its token is missing. */
+  readonly refuse: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Addresses that ask for credentials of their own. */
+  readonly guardedByHandler: ReadonlySet<string>;
+}
 
-const outcomeFaults: Readonly<
-  Record<Exclude<Outcome, 'durable'>, { readonly code: RequestFaultCode; readonly message: string }>
-> = {
-  broker_unavailable: {
-    code: 'broker_unavailable',
-    message: 'The broker is away, so no event of this request was taken. Send it again, with the same ids.',
-  },
-  overloaded: {
-    code: 'overloaded',
-    message:
-      'Too many events wait for the broker, so no event of this request was taken. Send it again, with the same ids.',
-  },
-  expired: {
-    code: 'unconfirmed',
-    message:
-      'The broker did not confirm every event of this request in time; some may be counted. Send it again: events with the same ids count once.',
-  },
-};
+const eventsPath = '/v1/events';
 
-/** `POST /v1/events` (design 3.1): answers 202 once every valid event of the request is durable, and never before. */
-export function intakeHandler(
-  options: IntakeOptions,
-): (request: IncomingMessage, response: ServerResponse) => void | Promise<void> {
-  const { outbox, metrics, meters, requestEventsMax } = options;
-  const bodies = new BodyReader(options);
+/** Every way in: `POST /v1/events`, and the addresses of Stripe's API that usage is sent to. */
+export function createIntake(options: IntakeOptions): Intake {
+  const { metrics } = options;
+  const context = { admission: new Admission(options), bodies: new BodyReader(options) };
+  const events = eventsEndpoint(context, options.requestEventsMax);
+  const stripe = new StripeEndpoints(context, options);
 
-  async function take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  function serve(path: string, endpoint: Endpoint, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedMs = performance.now();
     response.on('close', () => {
-      metrics.requests.inc({ status: response.writableFinished ? response.statusCode : 'aborted' });
+      metrics.requests.inc({ path, status: response.writableFinished ? response.statusCode : 'aborted' });
       metrics.requestSeconds.observe((performance.now() - startedMs) / 1000);
     });
-    try {
-      const format = formatOf(request.headers);
-      // Before the body is read: while the broker is away, bodies would be read for nothing.
-      if (outbox.turnsAway !== undefined) throw faultOf(outbox.turnsAway);
-      const text = await bodies.read(request);
-      if (text === undefined) return;
-      const nowMs = Date.now();
-      const sifted = sift(format(text, requestEventsMax), { nowMs, newId: () => newEventId(nowMs), meters });
-      for (const { code } of sifted.rejected) metrics.rejected.inc({ code });
-      if (sifted.accepted.length === 0) sendSifted(response, 400, sifted);
-      else outbox.submit(sifted.accepted, nowMs, (outcome) => answer(response, sifted, outcome));
-    } catch (error) {
-      if (!(error instanceof RequestFault)) throw error;
-      sendFault(response, error);
+    return endpoint.take(request, response).catch((error: unknown) => {
+      if (!endpoint.refuse(request, response, error)) throw error;
       // What the client still sends is read and dropped: a closed connection could lose it the answer.
       request.resume();
-    }
+    });
   }
 
-  function answer(response: ServerResponse, sifted: Sifted, outcome: Outcome): void {
-    if (outcome !== 'durable') {
-      metrics.failed.inc(sifted.accepted.length);
-      sendFault(response, faultOf(outcome));
-      return;
-    }
-    metrics.accepted.inc(sifted.accepted.length);
-    metrics.duplicates.inc(sifted.duplicates);
-    sendSifted(response, 202, sifted);
-  }
-
-  return (request, response) => {
-    const url = request.url ?? '/';
-    if (url !== path && url.split('?', 1)[0] !== path) sendNotFound(response, url);
-    else if (request.method !== 'POST') sendMethodNotAllowed(response, request.method, 'POST');
-    else return take(request, response);
-    request.resume();
-    return undefined;
+  return {
+    guardedByHandler: stripe.guarded,
+    refuse(request, response) {
+      if (stripe.owns(pathOf(request))) stripe.refuseKey(request, response);
+      else sendUnauthorized(request, response);
+    },
+    handler(request, response) {
+      const path = pathOf(request);
+      if (path === eventsPath) {
+        if (request.method === 'POST') return serve(path, events, request, response);
+        sendMethodNotAllowed(response, request.method, 'POST');
+      } else {
+        const endpoint = stripe.at(path);
+        if (endpoint !== undefined && request.method === 'POST') return serve(path, endpoint, request, response);
+        if (stripe.owns(path)) stripe.refuseAddress(request, response, path);
+        else sendNotFound(response, path);
+      }
+      request.resume();
+      return undefined;
+    },
   };
 }
 
-function sendSifted(response: ServerResponse, status: number, { accepted, duplicates, rejected }: Sifted): void {
-  sendJson(response, status, { accepted: accepted.length, duplicates, rejected });
-}
-
-function sendFault(response: ServerResponse, fault: RequestFault): void {
-  const headers: OutgoingHttpHeaders = {};
-  if (fault.retryAfterS !== undefined) headers['retry-after'] = String(fault.retryAfterS);
-  sendError(response, fault.status, fault.code, fault.message, headers);
-}
-
-function faultOf(outcome: Exclude<Outcome, 'durable'>): RequestFault {
-  const { code, message } = outcomeFaults[outcome];
-  return new RequestFault(code, message);
+function pathOf({ url = '/' }: IncomingMessage): string {
+  // The usual case, without a query.
+  return url === eventsPath ? url : (url.split('?', 1)[0] ?? url);
 }

@@ -1,5 +1,19 @@
-/** What stands in the place of one event: what was parsed, still unchecked, or why nothing could be. */
-export type Item = { readonly parsed: unknown } | { readonly unparsable: string };
+import type { EventFault } from '../../../../shared/event/event-fault.ts';
+import type { UsageEvent } from '../../../../shared/event/usage-event.ts';
+import type { Validation } from '../../../../shared/event/validate.ts';
 
-/** Reads the text of a body. Throws a `RequestFault` if it cannot be read at all, or holds more than `eventsMax`. */
-export type Format = (text: string, eventsMax: number) => readonly Item[];
+/** Stands in the place of an event that could not even be parsed. No JSON value is an instance of it. */
+export class Unparsable {
+  readonly why: string;
+
+  constructor(why: string) {
+    this.why = why;
+  }
+}
+
+/** How the events of a body are written. */
+export interface Format {
+  /** What stands in the place of each event, unchecked. Throws a `RequestFault` if it cannot be read at all, or holds more than `eventsMax`. */
+  readonly read: (text: string, eventsMax: number) => readonly unknown[];
+  readonly validate: (input: unknown, validation: Validation) => UsageEvent | EventFault;
+}

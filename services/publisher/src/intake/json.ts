@@ -1,28 +1,36 @@
-import type { Item } from './item.ts';
+import { validateEvent } from '../../../../shared/event/validate.ts';
+import { checkComplexity } from './complexity.ts';
+import { parseExactly } from './exact-json.ts';
+import type { Format } from './item.ts';
 import { RequestFault } from './request-fault.ts';
 
 /** `application/json`: one event, or an array of events. */
-export function readJson(text: string, eventsMax: number): readonly Item[] {
-  if (text.trim() === '')
-    throw new RequestFault('no_events', 'The body is empty. It may be one event, or an array of events.');
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch (error) {
+export const json: Format = {
+  read(text, eventsMax) {
+    const body = parseBody(text, eventsMax);
+    if (Array.isArray(body)) return checkCount(body, eventsMax);
+    if (typeof body === 'object' && body !== null) return [body];
     throw new RequestFault(
       'malformed_json',
-      `The body is not JSON: ${error instanceof Error ? error.message : String(error)}.`,
+      'The body is JSON, but neither an object nor an array: it may be one event, or an array of events.',
     );
+  },
+  validate: validateEvent,
+};
+
+/** A body that is one JSON text. */
+export function parseBody(text: string, eventsMax: number): unknown {
+  if (text.trim() === '')
+    throw new RequestFault('no_events', 'The body is empty. It may be one event, or an array of events.');
+  checkComplexity(text, eventsMax);
+  try {
+    return parseExactly(text);
+  } catch (error) {
+    throw new RequestFault('malformed_json', `The body is not JSON: ${reasonOf(error)}.`);
   }
-  if (Array.isArray(body)) return itemsOf(body, eventsMax);
-  if (typeof body === 'object' && body !== null) return [{ parsed: body }];
-  throw new RequestFault(
-    'malformed_json',
-    'The body is JSON, but neither an object nor an array: it may be one event, or an array of events.',
-  );
 }
 
-function itemsOf(events: readonly unknown[], eventsMax: number): readonly Item[] {
+export function checkCount(events: readonly unknown[], eventsMax: number): readonly unknown[] {
   if (events.length === 0) throw new RequestFault('no_events', 'The array is empty. It may hold one event or more.');
   if (events.length > eventsMax) {
     throw new RequestFault(
@@ -30,5 +38,10 @@ function itemsOf(events: readonly unknown[], eventsMax: number): readonly Item[]
       `The array has ${events.length} events. At most ${eventsMax} are taken in one request.`,
     );
   }
-  return events.map((parsed) => ({ parsed }));
+  return events;
+}
+
+/** A `RangeError` of a very deep text is told like a `SyntaxError`. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

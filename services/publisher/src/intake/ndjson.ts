@@ -1,31 +1,39 @@
-import type { Item } from './item.ts';
+import { validateEvent } from '../../../../shared/event/validate.ts';
+import { checkComplexity } from './complexity.ts';
+import { parseExactly } from './exact-json.ts';
+import { type Format, Unparsable } from './item.ts';
+import { reasonOf } from './json.ts';
 import { RequestFault } from './request-fault.ts';
 
 /** `application/x-ndjson`: one event a line. Blank lines are skipped and not counted; lines may end with CR LF. */
-export function readNdjson(text: string, eventsMax: number): readonly Item[] {
-  const items: Item[] = [];
-  for (let start = 0; start < text.length;) {
-    const newline = text.indexOf('\n', start);
-    const end = newline < 0 ? text.length : newline;
-    const line = text.slice(start, end).trim();
-    start = end + 1;
-    if (line === '') continue;
-    if (items.length === eventsMax) {
-      throw new RequestFault(
-        'too_many_events',
-        `The body has more than ${eventsMax} lines. At most ${eventsMax} events are taken in one request.`,
-      );
+export const ndjson: Format = {
+  read(text, eventsMax) {
+    checkComplexity(text, eventsMax);
+    const items: unknown[] = [];
+    for (let start = 0; start < text.length;) {
+      const newline = text.indexOf('\n', start);
+      const end = newline < 0 ? text.length : newline;
+      const line = text.slice(start, end).trim();
+      start = end + 1;
+      if (line === '') continue;
+      if (items.length === eventsMax) {
+        throw new RequestFault(
+          'too_many_events',
+          `The body has more than ${eventsMax} lines. At most ${eventsMax} events are taken in one request.`,
+        );
+      }
+      items.push(parseLine(line));
     }
-    items.push(parseLine(line));
-  }
-  if (items.length === 0) throw new RequestFault('no_events', 'The body is empty. It may hold one event a line.');
-  return items;
-}
+    if (items.length === 0) throw new RequestFault('no_events', 'The body is empty. It may hold one event a line.');
+    return items;
+  },
+  validate: validateEvent,
+};
 
-function parseLine(line: string): Item {
+function parseLine(line: string): unknown {
   try {
-    return { parsed: JSON.parse(line) as unknown };
+    return parseExactly(line);
   } catch (error) {
-    return { unparsable: error instanceof Error ? error.message : String(error) };
+    return new Unparsable(reasonOf(error));
   }
 }

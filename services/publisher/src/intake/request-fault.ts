@@ -1,3 +1,5 @@
+import type { Outcome } from '../outbox/outbox.ts';
+
 /**
  * Why a whole request is not taken (design 3.1). Programs may branch on these codes, so they keep their meaning.
  * `retryAfterS` is sent as `Retry-After`: the same request may succeed then.
@@ -11,15 +13,26 @@ interface Kind {
 export const requestFaultCodes = {
   not_utf8: { status: 400, meaning: 'The body is not valid UTF-8.' },
   malformed_json: { status: 400, meaning: 'The body is not JSON, or not an object or an array.' },
+  malformed_gzip: { status: 400, meaning: 'The body is said to be gzip, and is not, or is cut off.' },
   no_events: { status: 400, meaning: 'There is no event in the body.' },
-  body_too_large: { status: 413, meaning: 'The body has more bytes than TALLYMAN_BODY_BYTES_MAX.' },
+  body_too_large: { status: 413, meaning: 'The body has more bytes than TALLYMAN_BODY_BYTES_MAX, sent or inflated.' },
   too_many_events: { status: 413, meaning: 'The body has more events than TALLYMAN_REQUEST_EVENTS_MAX.' },
+  too_complex: { status: 413, meaning: 'The body has far more brackets and commas than its events can need.' },
   unsupported_media_type: { status: 415, meaning: 'The Content-Type is none that events can be sent in.' },
-  unsupported_encoding: { status: 415, meaning: 'The body is compressed, or in a character set other than UTF-8.' },
+  unsupported_encoding: {
+    status: 415,
+    meaning: 'The body is compressed by something else than gzip, or in a character set other than UTF-8.',
+  },
   broker_unavailable: {
     status: 503,
     retryAfterS: 2,
     meaning: 'There is no connection to the broker that takes messages.',
+  },
+  spool_full: { status: 503, retryAfterS: 5, meaning: 'The broker does not take messages, and the spool is full.' },
+  spool_unavailable: {
+    status: 503,
+    retryAfterS: 2,
+    meaning: 'The broker does not take messages, and the spool cannot be written to.',
   },
   overloaded: { status: 503, retryAfterS: 1, meaning: 'Too much waits for the broker already.' },
   unconfirmed: { status: 503, retryAfterS: 2, meaning: 'The broker did not confirm every event in time.' },
@@ -31,8 +44,8 @@ export type RequestFaultCode = keyof typeof requestFaultCodes;
 export class RequestFault extends Error {
   readonly code: RequestFaultCode;
 
-  constructor(code: RequestFaultCode, message: string) {
-    super(message);
+  constructor(code: RequestFaultCode, message: string, cause?: unknown) {
+    super(message, { cause });
     this.name = 'RequestFault';
     this.code = code;
   }
@@ -45,4 +58,32 @@ export class RequestFault extends Error {
     const kind: Kind = requestFaultCodes[this.code];
     return kind.retryAfterS;
   }
+}
+
+const ofOutcomes: Readonly<Record<Exclude<Outcome, 'durable'>, readonly [code: RequestFaultCode, message: string]>> = {
+  broker_unavailable: [
+    'broker_unavailable',
+    'The broker is away, so no event of this request was taken. Send it again, with the same ids.',
+  ],
+  spool_full: [
+    'spool_full',
+    'The broker is away and the spool is full, so no event of this request was taken. Send it again, with the same ids.',
+  ],
+  spool_unavailable: [
+    'spool_unavailable',
+    'The broker is away and the spool cannot be written to, so no event of this request was taken. Send it again, with the same ids.',
+  ],
+  overloaded: [
+    'overloaded',
+    'Too many events wait for the broker, so no event of this request was taken. Send it again, with the same ids.',
+  ],
+  expired: [
+    'unconfirmed',
+    'The broker did not confirm every event of this request in time; some may be counted. Send it again: events with the same ids count once.',
+  ],
+};
+
+/** What is told when the events of a request did not become durable. */
+export function faultOf(outcome: Exclude<Outcome, 'durable'>): RequestFault {
+  return new RequestFault(...ofOutcomes[outcome]);
 }

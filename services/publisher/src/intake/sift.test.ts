@@ -1,15 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { slotOf } from '../../../../shared/event/lane.ts';
+import { Unparsable } from './item.ts';
+import { json } from './json.ts';
+import { type Holder, RecentIds } from './recent-ids.ts';
 import { sift, type Sifted } from './sift.ts';
 
 const validation = { nowMs: Date.UTC(2026, 10, 22), newId: () => 'made' };
 const plain = { id: 'e1', customer: 'cus_a', meter: 'tokens' };
 
 function siftAll(...events: unknown[]): Sifted {
-  return sift(
-    events.map((parsed) => ({ parsed })),
-    validation,
-  );
+  return request(new RecentIds({ idsMax: 100, ageMs: 1_000 }, 0), ...events).sifted;
+}
+
+function request(recent: RecentIds, ...events: unknown[]): { readonly sifted: Sifted; readonly holder: Holder } {
+  const holder = recent.open(0);
+  return { sifted: sift(events, { validate: json.validate, validation, recent, holder }), holder };
 }
 
 describe('sift', () => {
@@ -67,7 +72,7 @@ describe('sift', () => {
   });
 
   it('rejects what could not be parsed', () => {
-    expect(sift([{ unparsable: 'Unexpected end' }], validation).rejected).toEqual([
+    expect(siftAll(new Unparsable('Unexpected end')).rejected).toEqual([
       {
         index: 0,
         id: null,
@@ -80,5 +85,26 @@ describe('sift', () => {
   it('adds up to the request', () => {
     const { accepted, duplicates, rejected } = siftAll(plain, 7, plain, null, { ...plain, id: 'e2' });
     expect([accepted.length, duplicates, rejected.length]).toEqual([2, 1, 2]);
+  });
+
+  it('takes an event again as a duplicate once the request that brought it is durable', () => {
+    const recent = new RecentIds({ idsMax: 100, ageMs: 1_000 }, 0);
+    recent.settle(request(recent, plain).holder, 'durable');
+    const { accepted, duplicates, awaited } = request(recent, plain, { ...plain, id: 'e2' }).sifted;
+    expect([accepted.length, duplicates, awaited.size]).toEqual([1, 1, 0]);
+  });
+
+  it('names the request that a duplicate has to wait for', () => {
+    const recent = new RecentIds({ idsMax: 100, ageMs: 1_000 }, 0);
+    const { holder } = request(recent, plain);
+    const { duplicates, awaited } = request(recent, plain, plain).sifted;
+    expect([duplicates, [...awaited]]).toEqual([2, [holder]]);
+  });
+
+  it('never remembers the ids that it makes', () => {
+    const recent = new RecentIds({ idsMax: 100, ageMs: 1_000 }, 0);
+    const anonymous = { customer: 'cus_a', meter: 'tokens' };
+    recent.settle(request(recent, anonymous).holder, 'durable');
+    expect(request(recent, anonymous, { ...anonymous, id: 'made' }).sifted.accepted).toHaveLength(2);
   });
 });

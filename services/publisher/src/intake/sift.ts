@@ -3,10 +3,10 @@ import { idCharsMax, isRecord } from '../../../../shared/event/fields.ts';
 import { laneName, slotOf } from '../../../../shared/event/lane.ts';
 import { encodeEvent } from '../../../../shared/event/stored-event.ts';
 import { textFault } from '../../../../shared/event/text.ts';
-import type { UsageEvent } from '../../../../shared/event/usage-event.ts';
-import { validateEvent, type Validation } from '../../../../shared/event/validate.ts';
+import type { Validation } from '../../../../shared/event/validate.ts';
 import type { PackedEvent } from '../outbox/packing.ts';
-import type { Item } from './item.ts';
+import { type Format, Unparsable } from './item.ts';
+import type { Holder, RecentIds } from './recent-ids.ts';
 
 export interface Rejection {
   /** Position in the request, from 0. */
@@ -20,58 +20,56 @@ export interface Rejection {
 /** A request's events: the three are disjoint and add up to it. */
 export interface Sifted {
   readonly accepted: readonly PackedEvent[];
-  /** Events whose lane and id stand earlier in the same request. The first value wins. */
+  /** Events whose lane and id were taken before, in this request or in another one. The first value wins. */
   readonly duplicates: number;
   readonly rejected: readonly Rejection[];
+  /** Other requests that are under way and hold one of the duplicates: it is one only if they become durable. */
+  readonly awaited: ReadonlySet<Holder>;
 }
 
-export function sift(items: readonly Item[], validation: Validation): Sifted {
+export interface Sieve {
+  readonly validate: Format['validate'];
+  readonly validation: Validation;
+  readonly recent: RecentIds;
+  /** The request whose events these are. */
+  readonly holder: Holder;
+}
+
+const nobody: ReadonlySet<Holder> = new Set();
+
+export function sift(items: readonly unknown[], { validate, validation, recent, holder }: Sieve): Sifted {
   const accepted: PackedEvent[] = [];
   const rejected: Rejection[] = [];
-  const seen = new SeenIds();
+  let awaited: Set<Holder> | undefined;
   let duplicates = 0;
   for (let index = 0; index < items.length; index++) {
     const item = items[index];
-    if (item === undefined) continue;
-    const event = 'parsed' in item ? validateEvent(item.parsed, validation) : notJson(item.unparsable);
+    const event = item instanceof Unparsable ? notJson(item) : validate(item, validation);
     if (event instanceof EventFault) {
       rejected.push({ index, id: idOf(item), code: event.code, message: event.message });
       continue;
     }
-    if (items.length > 1 && event.idGenerated !== true && !seen.add(event)) {
-      duplicates++;
-      continue;
+    const lane = laneName(event);
+    if (event.idGenerated !== true) {
+      const before = recent.claim(lane, event.id, holder);
+      if (before !== undefined) {
+        duplicates++;
+        if (before.outcome === undefined && before !== holder) (awaited ??= new Set()).add(before);
+        continue;
+      }
     }
     const text = encodeEvent(event);
     accepted.push({ slot: slotOf(event), text, bytes: Buffer.byteLength(text) });
   }
-  return { accepted, duplicates, rejected };
+  return { accepted, duplicates, rejected, awaited: awaited ?? nobody };
 }
 
-/** Which events stand in a request already. Most ids do once, so that lanes are only compared for those that do not. */
-class SeenIds {
-  readonly #first = new Map<string, UsageEvent>();
-  readonly #further = new Set<string>();
-
-  /** False if one with this lane and id was added before. */
-  add(event: UsageEvent): boolean {
-    const first = this.#first.get(event.id);
-    if (first === undefined) {
-      this.#first.set(event.id, event);
-      return true;
-    }
-    if (laneName(first) === laneName(event)) return false;
-    const before = this.#further.size;
-    return this.#further.add(`${laneName(event)}\0${event.id}`).size > before;
-  }
-}
-
-function notJson(why: string): EventFault {
+function notJson({ why }: Unparsable): EventFault {
   return new EventFault('not_json', 'line', `text that is not JSON (${why})`, 'one JSON object');
 }
 
-function idOf(item: Item): string | null {
-  if (!('parsed' in item) || !isRecord(item.parsed)) return null;
-  const id = item.parsed['id'];
+function idOf(item: unknown): string | null {
+  if (!isRecord(item)) return null;
+  const id = item['id'];
   return typeof id === 'string' && id.length <= idCharsMax && textFault(id) === undefined ? id : null;
 }

@@ -48,8 +48,14 @@ export class Bench {
     return request;
   }
 
-  tell(kind: 'confirmed' | 'refused' | 'returned', { origin }: Outgoing, generation = this.generation): void {
-    this.step({ kind, generation, slot: origin.slot, sequence: origin.sequence });
+  tell(
+    kind: 'confirmed' | 'refused' | 'returned' | 'spooled' | 'spool_declined',
+    { origin }: Outgoing,
+    generation = this.generation,
+  ): void {
+    const { slot, sequence } = origin;
+    if (kind === 'spooled' || kind === 'spool_declined') this.step({ kind, slot, sequence });
+    else this.step({ kind, generation, slot, sequence });
   }
 
   /** Lets time pass, waking the core whenever it wants to be. */
@@ -66,6 +72,19 @@ export class Bench {
     const taken: Outgoing[] = [];
     for (let next = this.core.take(this.nowMs); next !== undefined; next = this.core.take(this.nowMs)) taken.push(next);
     return taken;
+  }
+
+  takeForSpool(): Outgoing[] {
+    const taken: Outgoing[] = [];
+    for (let next = this.core.takeForSpool(this.nowMs); next !== undefined; next = this.core.takeForSpool(this.nowMs))
+      taken.push(next);
+    return taken;
+  }
+
+  /** The same for the spool. */
+  spooled(): Outgoing[] {
+    this.pass(defaultLimits.lingerMaxMs);
+    return this.takeForSpool();
   }
 
   /** Takes what is there, after the longest linger. */

@@ -1,45 +1,39 @@
 import { slotCount } from '../../../../shared/event/lane.ts';
 import { encodeMessage } from '../../../../shared/event/message.ts';
-import type { MessageOrigin } from '../../../../shared/event/usage-event.ts';
-import { Fifo } from './fifo.ts';
 import type { OutboxLimits } from './limits.ts';
 import type { OutboxEffect, OutboxEvent, OutboxIdentity, Outgoing, TurnedAwayReason } from './outbox-event.ts';
 import { type Batch, type PackedEvent, Packing, type Ticket } from './packing.ts';
+import { Route } from './route.ts';
+import { type Message, Unconfirmed } from './unconfirmed.ts';
+import { keyOf } from './wire.ts';
 
 export type * from './outbox-event.ts';
-
-type Link = { readonly kind: 'away' } | { readonly kind: 'connected'; readonly generation: number };
-
-interface Unconfirmed {
-  readonly origin: MessageOrigin;
-  readonly body: Buffer;
-  readonly batch: Batch;
-  readonly events: number;
-  /** The generation it was last taken on; undefined while it waits to be taken again. */
-  sentOn: number | undefined;
-  returned: boolean;
-}
 
 const nothing: readonly OutboxEffect[] = [];
 
 /**
- * The outbox, from an accepted event to the broker's confirm: a pure core without clock, timers, randomness or I/O.
+ * The outbox, from an accepted event to the broker's confirm or the spool's: a pure core without clock, timers, randomness or I/O.
  *
- *   submitted ──▶ open batch ──linger over, or full──▶ ready ──take()──▶ unconfirmed ──confirmed──▶ gone, answered
- *                                                                        │    ▲
- *                                     connection lost, returned, refused │    │ take() again: same sequence, same bytes
- *                                                                        ▼    │
- *                                                                       resend / after a pause
+ *   submitted ──▶ open batch ──linger over, or full──▶ ready ──┬─take()─────────▶ at the broker ──confirmed──▶ gone, answered
+ *                                                            │                   │ lost, slow, returned, refused
+ *                                                            │                   ▼
+ *                                                            └─takeForSpool()─▶ at the spool ──spooled──▶ gone, answered
+ *                                                                  ▲            │ declined
+ *                                                                  └── again ◀──┘
  *
- * Everything has at most `expiryMs` from its first event on; then it is dropped, wherever it is, and its requests are told.
+ * Route: the broker takes messages while it is connected, reads and answers; else the spool does, if it has room; a message that the
+ * broker returned or refused goes to the spool too. Without a spool such messages are published again, after a pause or
+ * on the next connection. Everything has at most `expiryMs` from its first event on; then it is dropped, wherever it is, and
+ * its requests are told.
  *
- * Guarantees: a request is told `durable` once every message that holds an event of it is confirmed, and never before;
- * each request gets exactly one effect. A sequence number is given at the first `take()`, together with the bytes, and both
- * stay what they are for as long as the process lives. A message that was returned is not confirmed, although the broker
- * confirms it too. Nothing is published on a generation other than the current one, and no confirm of another counts.
- * Refuses new requests while the broker is away, and while more than `heldBytesMax` waits.
+ * Guarantees: a request is told `durable` once every message that holds an event of it is confirmed or spooled, and never
+ * before; each request gets exactly one effect. A sequence number is given when a message is first taken, together with the
+ * bytes, and both stay what they are for as long as the process lives, whichever way the message goes and however often. A message
+ * that was returned is not confirmed, although the broker confirms it too. Nothing is published on a generation other than
+ * the current one, and no confirm of another counts. Refuses new requests while neither broker nor spool takes them, and
+ * while more than `heldBytesMax` waits.
  *
- * Publishing is pulled: the shell calls `take()` as long as the channel takes more, so that one which does not read is not
+ * Publishing and spooling are pulled: the shell takes as long as the channel and the spool take more, so that neither is
  * fed without bound.
  */
 export class OutboxCore {
@@ -47,15 +41,8 @@ export class OutboxCore {
   readonly #limits: OutboxLimits;
   readonly #packing: Packing;
   readonly #lastSequence: number[] = new Array<number>(slotCount).fill(0);
-  /** In the order of their first publish. */
-  readonly #unconfirmed = new Map<number, Unconfirmed>();
-  readonly #resend = new Fifo<Unconfirmed>();
-  /** Failed while the connection was fine. They wait together: what fails one usually fails all. */
-  #paused: Unconfirmed[] = [];
-  #pausedUntilMs = Infinity;
-  #failedRounds = 0;
-  #link: Link = { kind: 'away' };
-  #blocked = false;
+  readonly #unconfirmed: Unconfirmed;
+  readonly #route: Route;
   #heldBytes = 0;
   #expiryCheckMs = Infinity;
   #effects: OutboxEffect[] = [];
@@ -65,6 +52,12 @@ export class OutboxCore {
     this.#limits = limits;
     const empty = encodeMessage({ receivedAt: 1e10 + 0.123, source: identity.source, region: identity.region }, []);
     this.#packing = new Packing(limits, empty.byteLength);
+    this.#unconfirmed = new Unconfirmed(limits.retry);
+    this.#route = new Route(limits.slowMs);
+  }
+
+  get producer(): string {
+    return this.#identity.producer;
   }
 
   get unconfirmedMessages(): number {
@@ -78,13 +71,21 @@ export class OutboxCore {
 
   /** Why a request would be turned away now, whatever its size. */
   get turnsAway(): TurnedAwayReason | undefined {
-    if (this.#link.kind === 'away' || this.#blocked) return 'broker_unavailable';
-    return this.#heldBytes >= this.#limits.heldBytesMax ? 'overloaded' : undefined;
+    return this.#route.obstacle ?? (this.#heldBytes >= this.#limits.heldBytesMax ? 'overloaded' : undefined);
+  }
+
+  get isConnected(): boolean {
+    return this.#route.isConnected;
+  }
+
+  get mayReplay(): boolean {
+    return this.#route.mayReplay;
   }
 
   /** When `ticked` is due, on the clock of `nowMs`; infinity if nothing waits for a time. */
   get wakeAtMs(): number {
-    return Math.min(this.#packing.lingerUntilMs, this.#pausedUntilMs, this.#expiryCheckMs);
+    const slowAtMs = this.#route.hasSpool ? this.#route.wire.checkAtMs : Infinity;
+    return Math.min(this.#packing.lingerUntilMs, this.#unconfirmed.pausedUntilMs, this.#expiryCheckMs, slowAtMs);
   }
 
   /** `nowMs` is monotonic; where it begins does not matter. */
@@ -97,20 +98,28 @@ export class OutboxCore {
         this.#connected(event.generation);
         break;
       case 'lost':
-        if (this.#isCurrent(event.generation)) this.#link = { kind: 'away' };
+        if (this.#route.isCurrent(event.generation)) this.#lost();
         break;
       case 'blocked':
-        this.#blocked = event.blocked;
+        this.#route.blocked(event.blocked);
         break;
       case 'confirmed':
       case 'refused':
       case 'returned':
         this.#told(event.kind, event.generation, keyOf(event.slot, event.sequence), nowMs);
         break;
+      case 'spool':
+        this.#spoolChanged(event.roomBytes, nowMs);
+        break;
+      case 'spooled':
+      case 'spool_declined':
+        this.#toldBySpool(event.kind === 'spooled', keyOf(event.slot, event.sequence));
+        break;
       case 'ticked':
         this.#packing.flush(nowMs);
-        this.#endPause(nowMs);
+        this.#unconfirmed.endPause(nowMs);
         this.#expire(nowMs);
+        if (this.#route.hasSpool && this.#route.wire.check(nowMs)) this.#unconfirmed.takeAllAgain();
         break;
     }
     if (this.#effects.length === 0) return nothing;
@@ -119,25 +128,27 @@ export class OutboxCore {
     return effects;
   }
 
-  /** The next message to publish, on the current generation; undefined if there is none, or no connection. */
+  /** The next message to publish, on the current generation; undefined if there is none, or it is not the broker's turn. */
   take(nowMs: number): Outgoing | undefined {
-    if (this.#link.kind === 'away') return undefined;
-    const { generation } = this.#link;
-    for (let again = this.#resend.shift(); again !== undefined; again = this.#resend.shift()) {
-      // Dropped meanwhile, or about to be.
-      if (
-        !this.#unconfirmed.has(keyOf(again.origin.slot, again.origin.sequence)) ||
-        this.#isExpired(again.batch, nowMs)
-      )
-        continue;
-      again.sentOn = generation;
-      return { origin: again.origin, body: again.body, events: again.events, again: true };
-    }
-    const next = this.#packing.peek();
-    // What is too old is left to the expiry, which is due: it must not be published after its requests are told.
-    if (next === undefined || this.#isExpired(next, nowMs)) return undefined;
-    this.#packing.take();
-    return this.#publishFirst(next, generation);
+    const { generation } = this.#route;
+    if (generation === undefined || this.#route.now !== 'broker') return undefined;
+    const again = this.#unconfirmed.nextAgain(nowMs, generation);
+    const message = again ?? this.#first(nowMs);
+    if (message === undefined) return undefined;
+    message.sentOn = generation;
+    this.#route.wire.sent(keyOf(message.origin.slot, message.origin.sequence), nowMs);
+    return this.#outgoing(message, again !== undefined);
+  }
+
+  /** The next message for the spool; undefined if there is none, or it is not the spool's turn. Its fate is told by its sequence. */
+  takeForSpool(nowMs: number): Outgoing | undefined {
+    if (!this.#route.canSpool) return undefined;
+    let message = this.#unconfirmed.nextUnwanted(nowMs);
+    if (message === undefined && this.#route.now === 'spool')
+      message = this.#unconfirmed.nextAgain(nowMs) ?? this.#first(nowMs);
+    if (message === undefined) return undefined;
+    message.spooling = true;
+    return this.#outgoing(message, false);
   }
 
   #submit(request: number, events: readonly PackedEvent[], receivedAtMs: number, nowMs: number): void {
@@ -145,7 +156,7 @@ export class OutboxCore {
     for (const event of events) bytes += event.bytes + this.#limits.eventOverheadBytes;
     // A request is taken by an empty outbox however large it is: it would never be taken otherwise.
     const overloaded = this.#heldBytes > 0 && this.#heldBytes + bytes > this.#limits.heldBytesMax;
-    const reason = this.turnsAway ?? (overloaded ? 'overloaded' : undefined);
+    const reason = this.turnsAway ?? (overloaded ? 'overloaded' : this.#lacksRoom(bytes) ? 'spool_full' : undefined);
     if (reason !== undefined) {
       this.#effects.push({ kind: 'turned_away', request, reason });
       return;
@@ -163,7 +174,17 @@ export class OutboxCore {
     return lingerMinMs + (lingerMaxMs - lingerMinMs) * Math.min(1, load);
   }
 
-  #publishFirst(batch: Batch, generation: number): Outgoing {
+  /** What is held and not on the disk yet comes there before this: it is taken only if all of it fits. */
+  #lacksRoom(bytes: number): boolean {
+    return this.#route.now === 'spool' && this.#heldBytes + bytes > this.#route.roomBytes;
+  }
+
+  /** The oldest batch that is ready, as a message: with its sequence and its bytes. */
+  #first(nowMs: number): Message | undefined {
+    const batch = this.#packing.peek();
+    // What is too old is left to the expiry, which is due: it must not be published after its requests are told.
+    if (batch === undefined || this.#isExpired(batch, nowMs)) return undefined;
+    this.#packing.take();
     const { slot } = batch;
     const sequence = (this.#lastSequence[slot] ?? 0) + 1;
     this.#lastSequence[slot] = sequence;
@@ -172,66 +193,76 @@ export class OutboxCore {
     const origin = { producer, slot, sequence };
     const events = batch.texts.length;
     batch.texts.length = 0;
-    this.#unconfirmed.set(keyOf(slot, sequence), { origin, body, batch, events, sentOn: generation, returned: false });
-    return { origin, body, events, again: false };
+    const expiresAtMs = batch.firstMs + this.#limits.expiryMs;
+    const state = { sentOn: undefined, returned: false, spooling: false };
+    const message = { origin, body, batch, events, expiresAtMs, ...state };
+    this.#unconfirmed.add(message);
+    return message;
+  }
+
+  #outgoing({ origin, body, events, batch, expiresAtMs }: Message, again: boolean): Outgoing {
+    return { origin, body, events, again, acceptedAtMs: batch.receivedAtMs, expiresAtMs };
   }
 
   #connected(generation: number): void {
-    if (this.#link.kind === 'connected' && generation <= this.#link.generation) return;
-    this.#link = { kind: 'connected', generation };
-    this.#blocked = false;
-    this.#resend.clear();
-    this.#paused = [];
-    this.#pausedUntilMs = Infinity;
-    for (const message of this.#unconfirmed.values()) {
-      // A return of the old connection says nothing about the next publish.
-      message.returned = false;
-      this.#resend.push(message);
-    }
+    if (generation <= (this.#route.generation ?? 0)) return;
+    if (this.#route.generation !== undefined) this.#lost();
+    this.#route.connected(generation);
+  }
+
+  #lost(): void {
+    this.#route.lost();
+    this.#unconfirmed.lost();
+  }
+
+  #spoolChanged(roomBytes: number | undefined, nowMs: number): void {
+    const could = this.#route.canSpool;
+    this.#route.spool(roomBytes);
+    if (this.#route.canSpool === could) return;
+    // What is with a slow broker already comes to the spool as well.
+    if (!could && this.#route.wire.isSlow) this.#unconfirmed.takeAllAgain();
+    if (could) this.#unconfirmed.pauseUnwanted(nowMs);
+  }
+
+  #toldBySpool(isDurable: boolean, key: number): void {
+    const message = this.#unconfirmed.get(key);
+    // Unknown: dropped as expired, or confirmed by the broker meanwhile.
+    if (message === undefined) return;
+    message.spooling = false;
+    if (isDurable) this.#forget(message, 'durable');
+    else this.#unconfirmed.takeAgain(message);
   }
 
   #told(verdict: 'confirmed' | 'refused' | 'returned', generation: number, key: number, nowMs: number): void {
+    if (!this.#route.isCurrent(generation)) return;
+    if (verdict !== 'returned') this.#route.wire.answered(key, nowMs);
     const message = this.#unconfirmed.get(key);
-    // Unknown: dropped as expired. Sent on another generation: said on a channel that is gone.
-    if (message === undefined || !this.#isCurrent(generation) || message.sentOn !== generation) return;
+    // Unknown: dropped as expired, or spooled. Sent on another generation: said on a channel that is gone.
+    if (message === undefined || message.sentOn !== generation) return;
     if (verdict === 'returned') {
       message.returned = true;
     } else if (verdict === 'confirmed' && !message.returned) {
-      this.#failedRounds = 0;
-      this.#forget(key, message, 'durable');
+      this.#unconfirmed.succeeded();
+      this.#forget(message, 'durable');
     } else {
       message.sentOn = undefined;
       message.returned = false;
-      this.#pause(message, nowMs);
+      if (message.spooling) return;
+      if (this.#route.canSpool) this.#unconfirmed.unwanted(message);
+      else this.#unconfirmed.pause(message, nowMs);
     }
-  }
-
-  #pause(message: Unconfirmed, nowMs: number): void {
-    if (this.#paused.length === 0) {
-      const { baseMs, maxMs } = this.#limits.retry;
-      this.#pausedUntilMs = nowMs + Math.min(maxMs, baseMs * 2 ** Math.min(this.#failedRounds, 30));
-      this.#failedRounds++;
-    }
-    this.#paused.push(message);
-  }
-
-  #endPause(nowMs: number): void {
-    if (nowMs < this.#pausedUntilMs) return;
-    for (const message of this.#paused) this.#resend.push(message);
-    this.#paused = [];
-    this.#pausedUntilMs = Infinity;
   }
 
   /** Drops what is too old. Both queues are in order, give or take one linger, so the first young one ends the search. */
   #expire(nowMs: number): void {
     if (nowMs < this.#expiryCheckMs) return;
     let oldestMs = Infinity;
-    for (const [key, message] of this.#unconfirmed) {
-      if (!this.#isExpired(message.batch, nowMs)) {
+    for (const message of this.#unconfirmed.oldestFirst()) {
+      if (nowMs < message.expiresAtMs) {
         oldestMs = message.batch.firstMs;
         break;
       }
-      this.#forget(key, message, 'expired');
+      this.#forget(message, 'expired');
     }
     for (let batch = this.#packing.peek(); batch !== undefined; batch = this.#packing.peek()) {
       if (!this.#isExpired(batch, nowMs)) {
@@ -250,8 +281,8 @@ export class OutboxCore {
     return nowMs >= batch.firstMs + this.#limits.expiryMs;
   }
 
-  #forget(key: number, message: Unconfirmed, outcome: 'durable' | 'expired'): void {
-    this.#unconfirmed.delete(key);
+  #forget(message: Message, outcome: 'durable' | 'expired'): void {
+    this.#unconfirmed.remove(message);
     this.#settle(message.batch, outcome);
   }
 
@@ -266,13 +297,4 @@ export class OutboxCore {
       this.#effects.push({ kind: outcome, request: ticket.request });
     }
   }
-
-  #isCurrent(generation: number): boolean {
-    return this.#link.kind === 'connected' && this.#link.generation === generation;
-  }
-}
-
-/** One number for slot and sequence: a Map finds it faster than a string. */
-function keyOf(slot: number, sequence: number): number {
-  return sequence * slotCount + slot;
 }

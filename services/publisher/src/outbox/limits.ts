@@ -14,6 +14,8 @@ export interface OutboxLimits {
   readonly eventOverheadBytes: number;
   /** A message that is not confirmed this long after its first event is dropped (design, invariant 4). */
   readonly expiryMs: number;
+  /** With a spool: a broker that has not answered a message for this long is slow, and messages go to the spool instead. */
+  readonly slowMs: number;
   /** For messages that the broker returned or refused. */
   readonly retry: RetryPolicy;
 }
@@ -28,5 +30,6 @@ export const defaultLimits: OutboxLimits = {
   heldBytesMax: 64 * 1024 * 1024,
   eventOverheadBytes: 256,
   expiryMs: 30_000,
+  slowMs: 2_000,
   retry: { baseMs: 100, maxMs: 5_000 },
 };

@@ -23,10 +23,15 @@ export type OutboxEvent =
       readonly slot: number;
       readonly sequence: number;
     }
+  /** What the spool could take now, told whenever that has changed. Never told: there is no spool. */
+  | { readonly kind: 'spool'; readonly roomBytes: number | undefined }
+  /** What became of a message that was taken for the spool. */
+  | { readonly kind: 'spooled' | 'spool_declined'; readonly slot: number; readonly sequence: number }
   /** The time `wakeAtMs` has come. */
   | { readonly kind: 'ticked' };
 
-export type TurnedAwayReason = 'broker_unavailable' | 'overloaded';
+/** `broker_unavailable`: and there is no spool. `spool_…`: the broker is away, and the spool has no room, or cannot be written to. */
+export type TurnedAwayReason = 'broker_unavailable' | 'spool_full' | 'spool_unavailable' | 'overloaded';
 
 export type OutboxEffect =
   | { readonly kind: 'durable'; readonly request: number }
@@ -37,6 +42,9 @@ export interface Outgoing {
   readonly origin: MessageOrigin;
   readonly body: Buffer;
   readonly events: number;
+  /** When its first event was accepted: the wall's clock, and when it expires on the outbox's. */
+  readonly acceptedAtMs: number;
+  readonly expiresAtMs: number;
   /** Not its first time. */
   readonly again: boolean;
 }

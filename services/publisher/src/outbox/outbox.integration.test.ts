@@ -1,11 +1,12 @@
 import { Registry } from 'prom-client';
 import { afterEach, expect, it } from 'vitest';
 import { BrokerConnection } from '../../../../shared/amqp/connection.ts';
+import { slotOf } from '../../../../shared/event/lane.ts';
+import { encodeEvent } from '../../../../shared/event/stored-event.ts';
 import { createLog } from '../../../../shared/log/log.ts';
 import { sharedServices } from '../../../../shared/testing/shared-services.ts';
 import { until } from '../../../../shared/testing/until.ts';
 import { usageExchange } from '../../../../shared/topology/names.ts';
-import { sift } from '../intake/sift.ts';
 import { createMetrics } from '../metrics.ts';
 import { bindSlot, declareQueues, deleteExchange, idsOf, takeAll } from '../testing.ts';
 import { OutboxCore } from './core.ts';
@@ -45,8 +46,8 @@ function open(limits: Partial<OutboxLimits> = {}) {
 }
 
 function event(id: string, customer = 'a'): PackedEvent {
-  const { accepted } = sift([{ parsed: { id, customer, meter: 'm' } }], { nowMs: Date.now(), newId: () => 'made' });
-  return accepted[0]!;
+  const text = encodeEvent({ id, customer, meter: 'm', value: '1', timestamp: 1_795_426_200 });
+  return { slot: slotOf({ customer, meter: 'm' }), text, bytes: Buffer.byteLength(text) };
 }
 
 it('tells that an event is durable once the broker has it, as a persistent message under its slot', async () => {

@@ -1,10 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfirmChannel } from 'amqplib';
 import type { BrokerConnection, BrokerSession } from '../../../../shared/amqp/connection.ts';
-import { encodeHeaders } from '../../../../shared/event/message.ts';
+import { encodeHeaders, producerHeader, sequenceHeader, slotHeader } from '../../../../shared/event/message.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
 import type { PublisherMetrics } from '../metrics.ts';
+import type { Replayed, Spool } from '../spool/spool.ts';
+import type { MessageOrigin } from '../../../../shared/event/usage-event.ts';
 import type { OutboxCore, OutboxEvent, Outgoing, TurnedAwayReason } from './core.ts';
 import type { PackedEvent } from './packing.ts';
+
+/** Live messages that are published for each one of the spool, while there are both. */
+const livePerReplayed = 4;
+const emptyCheckMs = 20;
 
 /** How a request ended: `durable` is the only one that may be answered with 202. */
 export type Outcome = 'durable' | 'expired' | TurnedAwayReason;
@@ -15,11 +22,13 @@ export interface OutboxOptions {
   readonly exchange: string;
   readonly log: Logger;
   readonly metrics: PublisherMetrics;
+  /** Where messages go while the broker does not take them, and come from again. */
+  readonly spool?: Spool;
 }
 
 /**
  * The shell round the outbox core: it owns the timer and the channel, feeds what happens to the core one thing after the
- * other, and carries out what it says.
+ * other, and carries out what it says. On the same channel it publishes what is in the spool, in turn with live messages.
  *
  *   away ──connection──▶ opening ──channel and exchange are there──▶ open ──channel or connection ends──▶ away
  *
@@ -38,6 +47,10 @@ export class Outbox {
   #lastRequest = 0;
   #timer: NodeJS.Timeout | undefined;
   #timerAtMs = Infinity;
+  #isStopped = false;
+  #isPumping = false;
+  #pumpAgain = false;
+  #liveInTurn = 0;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -45,6 +58,9 @@ export class Outbox {
     options.connection.onConnected((session) => void this.#open(session));
     options.connection.onLost((generation) => this.#lost(generation));
     options.connection.onBlocked((blocked) => this.#step({ kind: 'blocked', blocked }));
+    const { spool } = options;
+    spool?.onChange(() => this.#step({ kind: 'spool', roomBytes: spool.roomBytes }));
+    if (spool !== undefined) this.#step({ kind: 'spool', roomBytes: spool.roomBytes });
   }
 
   /** Why a request would be turned away now: asked before its body is read. */
@@ -59,8 +75,16 @@ export class Outbox {
     this.#step({ kind: 'submitted', request, events, receivedAtMs });
   }
 
-  /** Publishes nothing more. What is unconfirmed then was not answered with 202. */
+  /** Resolves once the spool is empty, or cannot be emptied by us, or at this time on the monotonic clock. */
+  async emptySpool(deadlineMs: number): Promise<void> {
+    const { spool } = this.#options;
+    const isOver = (): boolean => spool?.isOpen !== true || spool.isEmpty || performance.now() >= deadlineMs;
+    while (!isOver()) await sleep(emptyCheckMs);
+  }
+
+  /** Publishes and spools nothing more. What is unconfirmed then was not answered with 202. */
   stop(): void {
+    this.#isStopped = true;
     if (this.#link.kind !== 'away') this.#lost(this.#link.session.generation);
     clearTimeout(this.#timer);
     if (this.#core.unconfirmedMessages > 0) {
@@ -115,6 +139,7 @@ export class Outbox {
   #lost(generation: number): void {
     if (this.#link.kind === 'away' || this.#link.session.generation !== generation) return;
     this.#link = { kind: 'away' };
+    this.#options.spool?.lost();
     this.#step({ kind: 'lost', generation });
   }
 
@@ -125,13 +150,14 @@ export class Outbox {
   }
 
   #returned(generation: number, headers: Record<string, unknown> | undefined): void {
-    this.#options.metrics.returned.inc();
-    this.#step({
-      kind: 'returned',
-      generation,
-      slot: Number(headers?.['x-slot']),
-      sequence: Number(headers?.['x-sequence']),
-    });
+    const { metrics, spool } = this.#options;
+    metrics.returned.inc();
+    const slot = Number(headers?.[slotHeader]);
+    const sequence = Number(headers?.[sequenceHeader]);
+    const producer = String(headers?.[producerHeader]);
+    // Of this life and in the spool both are possible at once; a return that is believed too often costs one publish.
+    spool?.returned(generation, { producer, slot, sequence });
+    if (producer === this.#core.producer) this.#step({ kind: 'returned', generation, slot, sequence });
   }
 
   #step(event: OutboxEvent): void {
@@ -145,19 +171,68 @@ export class Outbox {
     this.#setTimer();
   }
 
+  /** Hands out what can be handed out. What becomes known while it does is seen to afterwards, not in between. */
   #pump(): void {
+    if (this.#isStopped) return;
+    if (this.#isPumping) {
+      this.#pumpAgain = true;
+      return;
+    }
+    this.#isPumping = true;
+    do {
+      this.#pumpAgain = false;
+      this.#fillChannel();
+      this.#fillSpool();
+    } while (this.#pumpAgain);
+    this.#isPumping = false;
+  }
+
+  #fillChannel(): void {
     const link = this.#link;
     if (link.kind !== 'open') return;
     while (link.writable) {
-      const outgoing = this.#core.take(performance.now());
-      if (outgoing === undefined) return;
-      link.writable = this.#publish(link.session, link.channel, outgoing);
+      const mayReplay = this.#options.spool !== undefined && this.#core.mayReplay;
+      const replayed = mayReplay && this.#liveInTurn >= livePerReplayed ? this.#replay(link) : 'nothing';
+      if (replayed === 'published') continue;
+      const live = this.#core.take(performance.now());
+      if (live !== undefined) {
+        this.#liveInTurn++;
+        link.writable = this.#publishLive(link.session, link.channel, live);
+      } else if (!mayReplay || this.#replay(link) === 'nothing') return;
     }
   }
 
-  /** False when the channel wants no more before its `drain` event; this one it has taken all the same. */
-  #publish(session: BrokerSession, channel: ConfirmChannel, { origin, body, events, again }: Outgoing): boolean {
-    const { metrics, exchange } = this.#options;
+  /** Publishes the next message of the spool, if there is one. */
+  #replay(link: Extract<Link, { kind: 'open' }>): 'published' | 'nothing' {
+    this.#liveInTurn = 0;
+    const { spool, metrics } = this.#options;
+    const { generation } = link.session;
+    const replayed: Replayed | undefined = spool?.next(generation);
+    if (replayed === undefined) return 'nothing';
+    link.writable = this.#publish(link.session, link.channel, replayed.origin, replayed.body, (confirmed) => {
+      (confirmed ? metrics.confirmed : metrics.refused).inc();
+      spool?.tell(confirmed ? 'confirmed' : 'refused', replayed);
+      this.#pump();
+    });
+    return 'published';
+  }
+
+  #fillSpool(): void {
+    const { spool } = this.#options;
+    if (spool === undefined) return;
+    const next = () => (spool.takesMore ? this.#core.takeForSpool(performance.now()) : undefined);
+    for (let outgoing = next(); outgoing !== undefined; outgoing = next()) {
+      const { origin, body, acceptedAtMs, expiresAtMs } = outgoing;
+      const { slot, sequence } = origin;
+      spool.append({ origin, body, acceptedAtMs }, expiresAtMs, (stored) =>
+        this.#step({ kind: stored ? 'spooled' : 'spool_declined', slot, sequence }),
+      );
+    }
+  }
+
+  #publishLive(session: BrokerSession, channel: ConfirmChannel, outgoing: Outgoing): boolean {
+    const { metrics } = this.#options;
+    const { origin, body, events, again } = outgoing;
     if (again) {
       metrics.republished.inc();
     } else {
@@ -166,6 +241,20 @@ export class Outbox {
     }
     const { slot, sequence } = origin;
     const { generation } = session;
+    return this.#publish(session, channel, origin, body, (confirmed) => {
+      (confirmed ? metrics.confirmed : metrics.refused).inc();
+      this.#step({ kind: confirmed ? 'confirmed' : 'refused', generation, slot, sequence });
+    });
+  }
+
+  /** False when the channel wants no more before its `drain` event; this one it has taken all the same. */
+  #publish(
+    session: BrokerSession,
+    channel: ConfirmChannel,
+    origin: MessageOrigin,
+    body: Buffer,
+    told: (confirmed: boolean) => void,
+  ): boolean {
     const options = {
       persistent: true,
       mandatory: true,
@@ -173,13 +262,12 @@ export class Outbox {
       headers: encodeHeaders(origin),
     };
     try {
-      return channel.publish(exchange, String(slot), body, options, (error: unknown) => {
-        if (error === null) metrics.confirmed.inc();
-        else metrics.refused.inc();
-        this.#step({ kind: error === null ? 'confirmed' : 'refused', generation, slot, sequence });
-      });
+      return channel.publish(this.#options.exchange, String(origin.slot), body, options, (error: unknown) =>
+        told(error === null),
+      );
     } catch (error) {
       // amqplib closes a connection in steps, and throws in between; the message stays unconfirmed and is taken again.
+      const { generation } = session;
       this.#options.log.warn({ error, generation }, 'The channel for publishing takes nothing more; connecting again.');
       session.abandon('the channel for publishing takes nothing more');
       return false;

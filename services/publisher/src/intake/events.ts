@@ -1,0 +1,42 @@
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { sendError, sendJson } from '../../../../shared/http/respond.ts';
+import type { Outcome } from '../outbox/outbox.ts';
+import type { Endpoint, EndpointContext } from './endpoint.ts';
+import { formatOf } from './format.ts';
+import { faultOf, RequestFault } from './request-fault.ts';
+import type { Sifted } from './sift.ts';
+
+/** `POST /v1/events` (design 3.1): answers 202 once every valid event of the request is durable, and never before. */
+export function eventsEndpoint({ admission, bodies }: EndpointContext, requestEventsMax: number): Endpoint {
+  return {
+    async take(request, response) {
+      const format = formatOf(request.headers);
+      admission.checkOpen();
+      const text = await bodies.read(request);
+      if (text === undefined) return;
+      admission.take(format.read(text, requestEventsMax), format.validate, (sifted, outcome) =>
+        answer(response, sifted, outcome),
+      );
+    },
+    refuse(_, response, error) {
+      if (!(error instanceof RequestFault)) return false;
+      sendFault(response, error);
+      return true;
+    },
+  };
+}
+
+function sendFault(response: ServerResponse, fault: RequestFault): void {
+  const headers: OutgoingHttpHeaders = {};
+  if (fault.retryAfterS !== undefined) headers['retry-after'] = String(fault.retryAfterS);
+  sendError(response, fault.status, fault.code, fault.message, headers);
+}
+
+function answer(response: ServerResponse, { accepted, duplicates, rejected }: Sifted, outcome: Outcome): void {
+  if (outcome !== 'durable') {
+    sendFault(response, faultOf(outcome));
+    return;
+  }
+  const status = accepted.length + duplicates === 0 ? 400 : 202;
+  sendJson(response, status, { accepted: accepted.length, duplicates, rejected });
+}

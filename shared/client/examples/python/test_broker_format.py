@@ -1,0 +1,68 @@
+"""python3 test_broker_format.py: the codec against shared/event's test vectors."""
+
+import json
+import pathlib
+import unittest
+
+from broker_format import encode_event, encode_message, fnv1a, headers_of, lane_name, slot_of
+
+VECTORS = pathlib.Path(__file__).resolve().parents[3] / "event"
+
+
+def read(name):
+    return json.loads((VECTORS / name).read_text("utf-8"))
+
+
+class Vectors(unittest.TestCase):
+    def test_every_lane_has_its_hash_and_its_slot(self):
+        vectors = read("lane-vectors.json")
+        self.assertGreater(len(vectors), 10)
+        for lane in vectors:
+            self.assertEqual((fnv1a(lane_name(lane)), slot_of(lane)), (lane["hash"], lane["slot"]), lane)
+
+    def test_every_message_has_its_headers_and_its_bytes(self):
+        vectors = read("message-vectors.json")["messages"]
+        self.assertGreater(len(vectors), 2)
+        for vector in vectors:
+            message, headers = vector["message"], vector["headers"]
+            events = message["events"]
+            slot = slot_of(events[0])
+            self.assertEqual({slot_of(event) for event in events}, {slot})
+            self.assertEqual(str(slot), vector["routingKey"])
+            self.assertEqual(headers_of(headers["x-producer"], slot, headers["x-sequence"]), headers)
+            encoded = [encode_event(event) for event in events]
+            body = encode_message(message["receivedAt"], message["source"], message["region"], encoded)
+            self.assertEqual(body.decode("utf-8"), vector["body"], vector["name"])
+
+
+class Refusals(unittest.TestCase):
+    def test_what_readers_would_dead_letter_is_not_written(self):
+        event = {"id": "1", "customer": "cus_a", "meter": "tokens", "value": "1", "timestamp": 1795426200}
+        encode_event(event)
+        encode_event({**event, "value": "-0.000123456789012345"})
+        faults = [
+            {"id": ""},
+            {"customer": "a\0b"},
+            {"meter": "x" * 101},
+            {"meter": "\ud800"},
+            {"value": 1},
+            {"value": "1e3"},
+            {"value": "01"},
+            {"value": "1\n"},
+            {"value": "1234567890123456"},
+            {"timestamp": "now"},
+            {"timestamp": float("nan")},
+            {"idGenerated": False},
+            {"dimensions": {"a": ""}},
+            {"account": "a b"},
+            {"zone": "eu"},
+        ]
+        for fault in faults:
+            with self.assertRaises(ValueError, msg=fault):
+                encode_event({**event, **fault})
+        with self.assertRaises(ValueError):
+            encode_message(1795426200, "", "", [])
+
+
+if __name__ == "__main__":
+    unittest.main()

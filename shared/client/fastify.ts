@@ -1,0 +1,24 @@
+import type { ServerResponse } from 'node:http';
+import { type RequestCounts, RequestUsage, type RequestUsageOptions } from './request-usage.ts';
+
+export type { RequestCounts, RequestUsageOptions } from './request-usage.ts';
+
+export interface UsageHook<Request, Reply> {
+  (request: Request, reply: Reply, done: () => void): void;
+  readonly counts: () => RequestCounts;
+}
+
+/**
+ * A hook for Fastify's `onResponse`: counts each request once its answer is out. An answer that the client did not wait for
+ * is not counted.
+ */
+export function usageHook<Request, Reply extends { readonly raw: ServerResponse }>(
+  options: RequestUsageOptions<Request, Reply>,
+): UsageHook<Request, Reply> {
+  const usage = new RequestUsage(options);
+  const hook = (request: Request, reply: Reply, done: () => void): void => {
+    if (reply.raw.writableFinished) usage.count(request, reply);
+    done();
+  };
+  return Object.assign(hook, { counts: () => usage.counts() });
+}

@@ -1,0 +1,104 @@
+import type { UsageClient } from './client.ts';
+import type { Usage } from './usage.ts';
+
+/** Which requests are usage, and of what. Every function is called once the answer is out, so it sees status and body length. */
+export interface RequestUsageOptions<Request, Response> {
+  readonly client: Pick<UsageClient, 'record'>;
+  /** The API key of a request. Undefined: it is not counted. */
+  readonly key: (request: Request) => string | undefined;
+  /** Whose key it is. Undefined: nobody's, and the request is not counted. */
+  readonly customer: (key: string, request: Request) => string | undefined | Promise<string | undefined>;
+  /** Undefined: it is not counted. */
+  readonly meter: string | ((request: Request, response: Response) => string | undefined);
+  /** Default: 1 for each request. */
+  readonly value?: (request: Request, response: Response) => Usage['value'];
+  readonly dimensions?: (request: Request, response: Response) => Usage['dimensions'];
+  /** Identity, where requests have one that their repetition repeats. Default: every request counts. */
+  readonly id?: (request: Request, response: Response) => string | undefined;
+  /** Hears of every request that should have been counted and was not: no room, refused, undelivered, or a function that failed. */
+  readonly onDropped: (error: Error, usage: Partial<Usage>) => void;
+  /** Lookups of customers at a time. Default 1000. */
+  readonly lookupsMax?: number;
+}
+
+/** Requests; they add up to those that were answered. */
+export interface RequestCounts {
+  /** Not known yet: a lookup, or an event on its way. */
+  readonly pending: number;
+  readonly counted: number;
+  /** Without key, customer or meter. */
+  readonly uncounted: number;
+  readonly dropped: number;
+}
+
+const lookupsMaxDefault = 1_000;
+
+/** Counts requests that have been answered. Never throws, and nobody waits for it. */
+export class RequestUsage<Request, Response> {
+  readonly #options: RequestUsageOptions<Request, Response>;
+  readonly #counts = { pending: 0, counted: 0, uncounted: 0, dropped: 0 };
+  #lookups = 0;
+
+  constructor(options: RequestUsageOptions<Request, Response>) {
+    this.#options = options;
+  }
+
+  counts(): RequestCounts {
+    return { ...this.#counts };
+  }
+
+  /** For an answer that is out. */
+  count(request: Request, response: Response): void {
+    this.#counts.pending++;
+    const usage: { -readonly [field in keyof Usage]?: Usage[field] } = {};
+    this.#record(request, response, usage)
+      .then(
+        (isUsage) => {
+          this.#counts[isUsage ? 'counted' : 'uncounted']++;
+        },
+        (thrown: unknown) => {
+          this.#counts.dropped++;
+          this.#options.onDropped(thrown instanceof Error ? thrown : new Error(String(thrown)), usage);
+        },
+      )
+      // The callback is not ours. What it throws must not end a process that only counts.
+      .catch((thrown: unknown) => process.emitWarning(thrown instanceof Error ? thrown : String(thrown)))
+      .finally(() => this.#counts.pending--);
+  }
+
+  /** Fills in `usage` as far as it comes. Answers whether the request is usage at all, once that is durable. */
+  async #record(
+    request: Request,
+    response: Response,
+    usage: { -readonly [field in keyof Usage]?: Usage[field] },
+  ): Promise<boolean> {
+    const { client, key, meter, value, dimensions, id } = this.#options;
+    usage.timestamp = Date.now() / 1_000;
+    const apiKey = key(request);
+    const meterName = typeof meter === 'function' ? meter(request, response) : meter;
+    if (apiKey === undefined || meterName === undefined) return false;
+    usage.meter = meterName;
+    // Before the lookup: later, the framework may have given the request to somebody else.
+    usage.value = value?.(request, response);
+    usage.dimensions = dimensions?.(request, response);
+    usage.id = id?.(request, response);
+    const customer = await this.#lookUp(apiKey, request);
+    if (customer === undefined) return false;
+    usage.customer = customer;
+    await client.record({ ...usage, customer, meter: meterName });
+    return true;
+  }
+
+  async #lookUp(key: string, request: Request): Promise<string | undefined> {
+    const { customer, lookupsMax = lookupsMaxDefault } = this.#options;
+    if (this.#lookups >= lookupsMax) {
+      throw new Error(`${lookupsMax} lookups of customers are under way: this request is not counted`);
+    }
+    this.#lookups++;
+    try {
+      return await customer(key, request);
+    } finally {
+      this.#lookups--;
+    }
+  }
+}

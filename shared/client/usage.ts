@@ -1,0 +1,38 @@
+import { newEventId } from '../event/event-id.ts';
+
+/** What an application tells of one use (design 3.1; the sidecar checks every field). */
+export interface Usage {
+  /** Stripe customer id. */
+  readonly customer: string;
+  /** The meter's `event_name`. */
+  readonly meter: string;
+  /** At most 15 significant digits; default 1. As a string it is exact in any case. */
+  readonly value?: number | bigint | string | undefined;
+  /** Identity within account, customer and meter: the same id counts once. Default: a UUIDv7. */
+  readonly id?: string | undefined;
+  /** When it happened: unix seconds, RFC 3339 or a Date. Default: when it was recorded. */
+  readonly timestamp?: number | string | Date | undefined;
+  readonly dimensions?: Readonly<Record<string, string>> | undefined;
+  /** Connected account. */
+  readonly account?: string | undefined;
+}
+
+export interface EncodedUsage {
+  readonly id: string;
+  /** One JSON object. Retries send this text again, so that id, value and time stay the same. */
+  readonly text: string;
+}
+
+/** Fields that a usage does not have are passed on: the sidecar names a misspelt one. Throws where there is no JSON for it. */
+export function encodeUsage(usage: Usage, nowMs: number): EncodedUsage {
+  const id = usage.id ?? newEventId(nowMs);
+  const { value, timestamp = nowMs / 1_000 } = usage;
+  const text = JSON.stringify({ ...usage, id, value: asJson(value), timestamp });
+  return { id, text };
+}
+
+/** JSON has neither big integers nor NaN. As text the one is exact, and the other is refused by its name. */
+function asJson(value: Usage['value']): Usage['value'] {
+  const isText = typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value));
+  return isText ? String(value) : value;
+}
