@@ -2,11 +2,12 @@ import { defineConfig } from 'vitest/config';
 
 const everything = '{services,shared,scripts}/**/*.test.ts';
 const integration = '{services,shared,scripts}/**/*.integration.test.ts';
+const containers = '{services,shared,scripts}/**/*.container.test.ts';
 
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: [everything], exclude: [integration] } },
+      { test: { name: 'unit', include: [everything], exclude: [integration, containers] } },
       {
         test: {
           name: 'integration',
@@ -20,6 +21,8 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      // Needs a Docker daemon of its own, which it starts.
+      { test: { name: 'containers', include: [containers], testTimeout: 60_000 } },
     ],
   },
 });

@@ -66,6 +66,18 @@ export const settings = {
     },
     hostname,
   ),
+  podName: optional({
+    name: 'POD_NAME',
+    services: ['consumer'],
+    meaning: 'name of the pod that this consumer is, on Kubernetes',
+    kind: kinds.text(253),
+  }),
+  podNamespace: optional({
+    name: 'POD_NAMESPACE',
+    services: ['consumer'],
+    meaning: 'namespace of that pod; with both, the consumer notes on its pod what it costs to delete it',
+    kind: kinds.text(63),
+  }),
   namespace: withDefault(
     {
       name: 'TALLYMAN_NAMESPACE',

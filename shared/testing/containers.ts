@@ -121,7 +121,7 @@ async function startContainer(
 }
 
 /** LavinMQ's and RabbitMQ's form of a hashed password: base64 of a 4-byte salt and SHA-256 over salt and password. */
-function hashPassword(password: string): string {
+export function hashPassword(password: string): string {
   const salt = randomBytes(4);
   const digest = createHash('sha256').update(salt).update(password, 'utf8').digest();
   return Buffer.concat([salt, digest]).toString('base64');

@@ -27,6 +27,8 @@ export interface ConsumerConfig {
   readonly stripeConcurrency: number;
   readonly stripeTimeoutMs: number;
   readonly leaseMs: number;
+  /** Where this consumer runs on Kubernetes; undefined: nothing is told to its API. */
+  readonly pod: { readonly name: string; readonly namespace: string } | undefined;
 }
 
 const shape = {
@@ -48,6 +50,8 @@ const shape = {
   stripeConcurrency: settings.stripeConcurrency,
   stripeTimeoutMs: settings.stripeTimeoutMs,
   leaseMs: settings.leaseMs,
+  podName: settings.podName,
+  podNamespace: settings.podNamespace,
 } as const;
 
 // What Stripe takes per second from an account, by the kind of its key (design 3.3).
@@ -69,12 +73,13 @@ export function parseConfig(env: Environment, readFile?: ReadFile): ConsumerConf
       : `TALLYMAN_STRIPE_TIMEOUT_MS is ${stripeTimeoutMs}; it may be at most ${leaseMs - 1}, less than TALLYMAN_LEASE_MS, ` +
         'because a call that outlives the lease could be repeated by the next owner at the same time.',
   );
-  const { host, port, socket, token, adminHost, adminPort, ...values } = reading.values();
+  const { host, port, socket, token, adminHost, adminPort, podName, podNamespace, ...values } = reading.values();
   return {
     ...values,
     http: httpConfigOf({ ...values, host, port, socket, token, adminHost, adminPort }),
     stripeRatePerS: values.stripeRatePerS ?? (isLiveKey(values.stripeApiKey.reveal()) ? liveRatePerS : testRatePerS),
     stripeTimeoutMs: values.stripeTimeoutMs ?? Math.floor(values.leaseMs / 2),
+    pod: podName === undefined || podNamespace === undefined ? undefined : { name: podName, namespace: podNamespace },
   };
 }
 

@@ -108,6 +108,12 @@ export function registerConsumerMetrics(registry: Registry, view: ConsumerView):
       oldestMs = Math.max(oldestMs, performance.now() - core.memory.open.heldSinceMs);
     return oldestMs / 1000;
   });
+  gauge('tallyman_consumer_oldest_attempt_seconds', 'Age of the oldest attempt whose outcome is not known', () => {
+    let oldestMs = 0;
+    for (const { core } of view.runners())
+      oldestMs = Math.max(oldestMs, performance.now() - core.flight.unresolvedSinceMs);
+    return oldestMs / 1000;
+  });
   gauge('tallyman_consumer_shards_owned', 'Shards that this consumer owns', () => total(() => 1));
   gauge('tallyman_consumer_members', 'Members of the cluster, as this one sees it', view.members);
   gauge(

@@ -12,6 +12,7 @@ import { connectRedis, type Redis, untilReady } from '../../../shared/redis/clie
 import { clusterKeyPrefix } from '../../../shared/topology/names.ts';
 import type { ConsumerConfig } from './config.ts';
 import { type RunningDispatcher, runDispatcher } from './dispatch/run-dispatcher.ts';
+import { noteDeletionCost } from './kubernetes/pod.ts';
 import { type MeterCatalogSource, startCatalog } from './meters/catalog.ts';
 import { registerConsumerMetrics } from './metrics.ts';
 import { Member } from './ownership/member.ts';
@@ -87,6 +88,12 @@ export class ConsumerService implements Service {
     await untilReady(redis);
     await checkRedis(redis, this.#log);
     await this.#enter(redis);
+    const { pod } = this.#config;
+    if (pod !== undefined)
+      void noteDeletionCost(
+        { ...pod, log: this.#log, messagesHeld: () => this.#messagesHeld() },
+        this.#stopping.signal,
+      );
   }
 
   async stop(): Promise<void> {
@@ -178,6 +185,10 @@ export class ConsumerService implements Service {
     } catch (error) {
       if (!signal.aborted) this.#lifecycle.fail(error);
     }
+  }
+
+  #messagesHeld(): number {
+    return [...(this.#member?.runners.values() ?? [])].reduce((sum, { core }) => sum + core.held, 0);
   }
 
   #startProvider(redis: Redis, keyPrefix: string): void {

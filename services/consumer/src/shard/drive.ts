@@ -79,6 +79,13 @@ export class Drive {
     return this.#unsettled;
   }
 
+  /** Start of the oldest attempt whose outcome is not known, or Infinity: at 23 h it is parked in doubt. */
+  get unresolvedSinceMs(): number {
+    let oldestMs = this.lanes.unresolvedSinceMs;
+    for (const { item } of this.#deferredDue) oldestMs = Math.min(oldestMs, item.unresolvedSinceMs ?? oldestMs);
+    return oldestMs;
+  }
+
   get hasParkedToWrite(): boolean {
     return this.#ended.some(({ parked }) => parked !== undefined);
   }

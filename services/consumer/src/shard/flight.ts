@@ -99,6 +99,10 @@ export class Flight {
     return this.#drive.deferred;
   }
 
+  get unresolvedSinceMs(): number {
+    return this.#drive.unresolvedSinceMs;
+  }
+
   /** No call and no write under way, and nothing known that the journal should be told. */
   get isQuiet(): boolean {
     return this.#callsUnderWay === 0 && this.#write === undefined && !this.#drive.hasEndedToWrite;

@@ -64,6 +64,14 @@ export class LaneQueue {
     return this.#unmarked.length;
   }
 
+  /** Start of the oldest attempt whose outcome is not known, or Infinity. Looks at every item: for a scrape, not for a call. */
+  get unresolvedSinceMs(): number {
+    let oldestMs = Number.POSITIVE_INFINITY;
+    for (const { items } of this.#lanes.values())
+      for (const { unresolvedSinceMs = oldestMs } of items) oldestMs = Math.min(oldestMs, unresolvedSinceMs);
+    return oldestMs;
+  }
+
   add(item: Item, nowMs: number): void {
     const name = laneName(item.entry);
     const lane = this.#lanes.get(name);

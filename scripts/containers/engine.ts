@@ -1,0 +1,132 @@
+import { execFile } from 'node:child_process';
+import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { plainEnvironment } from '../../shared/testing/child.ts';
+import type { Nursery } from '../../shared/testing/nursery.ts';
+import { until } from '../../shared/testing/until.ts';
+
+/**
+ * A container engine of this test's own: a Docker daemon with its data, sockets and containers in the nursery's folder,
+ * so that no other engine on the machine is seen or touched. `close()` ends it and gives the machine back its packet
+ * filter, which a daemon changes and does not restore.
+ */
+export interface Engine {
+  /** Runs the Docker client; resolves with its stdout, trimmed. Rejects with what it said. */
+  readonly docker: (...args: readonly string[]) => Promise<string>;
+  readonly close: () => Promise<void>;
+}
+
+/** Why no engine can be had here. That is no fault of the project, and is told as a skip. */
+export class NoEngine extends Error {}
+
+const run = promisify(execFile);
+const startDeadlineMs = 30_000;
+const stopDeadlineMs = 30_000;
+const commandTimeoutMs = 180_000;
+const outputBytesMax = 64 * 1024 ** 2;
+const folders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+export function findProgram(name: string): string | undefined {
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+/** Rejects with `NoEngine` where a Docker daemon cannot run. */
+export async function openEngine(nursery: Nursery): Promise<Engine> {
+  if (process.getuid?.() !== 0) throw new NoEngine('a Docker daemon needs root, which this user is not');
+  await installDebian('docker.io', 'dockerd');
+  const [dockerd, client] = [findProgram('dockerd'), findProgram('docker')];
+  if (dockerd === undefined || client === undefined) throw new NoEngine('Docker is not installed, nor is apt-get here');
+
+  const giveBack = await rememberNetwork();
+  const socket = `unix://${join(nursery.folder, 'docker.sock')}`;
+  const daemon = await nursery.spawn(
+    'dockerd',
+    dockerd,
+    [
+      ...['--host', socket, '--pidfile', join(nursery.folder, 'docker.pid')],
+      ...['--data-root', join(nursery.folder, 'docker'), '--exec-root', join(nursery.folder, 'run')],
+      // No default bridge: every network is made by the test.
+      ...['--bridge', 'none', '--log-level', 'warn'],
+    ],
+    { env: { ...plainEnvironment(), PATH: folders.join(':') } },
+  );
+  async function docker(...args: readonly string[]): Promise<string> {
+    const env = { ...plainEnvironment(), DOCKER_CONFIG: nursery.folder };
+    const options = { env, timeout: commandTimeoutMs, maxBuffer: outputBytesMax };
+    const { stdout } = await run(client ?? 'docker', ['--host', socket, ...args], options);
+    return stdout.trim();
+  }
+  async function close(): Promise<void> {
+    if (daemon.exit === undefined) {
+      const containers = (await docker('ps', '--all', '--quiet')).split('\n').filter((id) => id !== '');
+      if (containers.length > 0) await docker('rm', '--force', '--volumes', ...containers);
+      await docker('network', 'prune', '--force');
+      daemon.signal('SIGTERM');
+      await until(() => daemon.exit !== undefined, { deadlineMs: stopDeadlineMs });
+      // What a build on the host's network leaves mounted would keep the nursery's folder from being removed.
+      const namespace = join(nursery.folder, 'run/netns/default');
+      if (existsSync(namespace)) await run('umount', [namespace]).catch(() => undefined);
+    }
+    await giveBack();
+  }
+  try {
+    await until(
+      async () => {
+        if (daemon.exit === undefined) await docker('version');
+      },
+      { deadlineMs: startDeadlineMs, intervalMs: 200 },
+    );
+    if (daemon.exit !== undefined) throw new Error('it ended');
+  } catch (error) {
+    const lines = await daemon.lastLines(5);
+    await daemon.kill('SIGKILL');
+    await giveBack();
+    throw new NoEngine(`a Docker daemon cannot run here: ${lines}`, { cause: error });
+  }
+  return { docker, close };
+}
+
+/** Installs a Debian package that brings a program, unless it is there. Without apt-get: the caller sees that it is missing. */
+export async function installDebian(debianPackage: string, program: string): Promise<void> {
+  if (findProgram(program) !== undefined || findProgram('apt-get') === undefined) return;
+  const setup = join(import.meta.dirname, '../setup');
+  try {
+    await run(setup, ['--debian', debianPackage], { timeout: commandTimeoutMs });
+  } catch (error) {
+    throw new NoEngine(`${debianPackage} could not be installed with apt-get`, { cause: error });
+  }
+}
+
+/** What a Docker daemon changes of the machine's network and leaves changed. */
+async function rememberNetwork(): Promise<() => Promise<void>> {
+  const forwarding = '/proc/sys/net/ipv4/ip_forward';
+  const forwarded = existsSync(forwarding) ? readFileSync(forwarding, 'utf8') : undefined;
+  const [save, restore] = [findProgram('iptables-save'), findProgram('iptables-restore')];
+  const rules = save === undefined ? undefined : (await run(save)).stdout;
+  return async () => {
+    if (forwarded !== undefined) writeFileSync(forwarding, forwarded);
+    if (rules === undefined || restore === undefined) return;
+    const restoring = run(restore, []);
+    restoring.child.stdin?.end(withoutMissingTables(rules));
+    await restoring;
+  };
+}
+
+/** Tables that the daemon has made since would stay; told to be empty, they are. */
+function withoutMissingTables(rules: string): string {
+  const nat =
+    '*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\nCOMMIT\n';
+  const filter = '*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n';
+  return [rules, rules.includes('*nat') ? '' : nat, rules.includes('*filter') ? '' : filter].join('\n');
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    // Not there, or not ours to run: the next folder is looked at.
+    return false;
+  }
+}

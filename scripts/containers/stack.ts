@@ -1,0 +1,212 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Nursery } from '../../shared/testing/nursery.ts';
+import { until } from '../../shared/testing/until.ts';
+import { simulatorMeters } from '../load/catalogue.ts';
+import type { Engine } from './engine.ts';
+import type { Images } from './images.ts';
+
+/**
+ * A whole system in containers, on networks as in production:
+ *
+ *   pod: app + sidecar ──(broker network)── broker ──(broker network)── consumers ──(state network)── Redis
+ *                                                                      └──────(outside)── simulated Stripe
+ *
+ * The app shares the sidecar's network, as containers of one pod do, and posts to 127.0.0.1. Broker and state networks are
+ * internal: nobody on them reaches anything else. Only consumers are on all three.
+ */
+export interface Stack {
+  readonly consumers: readonly string[];
+  /** Adds a container of the image that runs one of its services or scripts, hardened as in production. */
+  readonly start: (container: ContainerOptions) => Promise<void>;
+  /** Runs JavaScript in a container; resolves with what it printed. */
+  readonly evaluate: (container: string, code: string) => Promise<string>;
+  readonly untilReady: (container: string) => Promise<void>;
+  readonly addressOf: (container: string, network: string) => Promise<string>;
+}
+
+export interface ContainerOptions {
+  readonly name: string;
+  readonly networks: readonly string[];
+  readonly command: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly more?: readonly string[];
+  /** Not ours, and not hardened. */
+  readonly isForeign?: boolean;
+}
+
+export const networks = { broker: 'broker-private', state: 'state-private', outside: 'outside' } as const;
+
+/** As in k8s/: no root, no writing, no rights, no way to get any. */
+export const hardening = ['--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--tmpfs', '/tmp'];
+
+const stripeKey = 'sk_live_simulator';
+const password = 'containers-only';
+const ports: Readonly<Record<string, number>> = { sidecar: 7070, simulator: 7073 };
+const consumerPort = 7071;
+const startDeadlineMs = 90_000;
+/** Of the container that holds the network of app and sidecar, so that it outlives both, as a pod's does. */
+const podNetwork = ['container:pod'];
+
+export async function startStack(engine: Engine, nursery: Nursery, images: Images): Promise<Stack> {
+  const { docker } = engine;
+  await docker('network', 'create', '--internal', networks.broker);
+  await docker('network', 'create', '--internal', networks.state);
+  // Internal as well: nothing of this test leaves the machine. It is another network than the two above, which is what counts.
+  await docker('network', 'create', '--internal', networks.outside);
+
+  async function start({
+    name,
+    networks: [first = '', ...others],
+    command,
+    env = {},
+    more = [],
+    isForeign = false,
+  }: ContainerOptions) {
+    const settings = Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`]);
+    const limits = isForeign ? [] : hardening;
+    await docker('create', '--name', name, '--network', first, ...limits, ...settings, ...more, ...command);
+    for (const network of others) await docker('network', 'connect', network, name);
+    await docker('start', name);
+  }
+  const evaluate = (container: string, code: string) =>
+    docker('exec', container, 'node', '--input-type=module', '--eval', code);
+  const untilReady = (container: string) =>
+    until(
+      () =>
+        evaluate(
+          container,
+          `const answer = await fetch('http://127.0.0.1:${ports[container] ?? consumerPort}/readyz'); process.exitCode = answer.ok ? 0 : 1;`,
+        ).then(() => undefined),
+      { deadlineMs: startDeadlineMs, intervalMs: 250 },
+    );
+
+  await startBroker(start, nursery, images);
+  await start({
+    name: 'redis',
+    networks: [networks.state],
+    isForeign: true,
+    more: ['--entrypoint', 'redis-server'],
+    command: [
+      images.redis,
+      ...'--appendonly yes --appendfsync always --protected-mode no --dir /tmp'.split(' '),
+      '--save',
+      '',
+    ],
+  });
+  const backing = {
+    AMQP_URL: `amqp://tallyman:${password}@broker:5672`,
+    REDIS_URL: 'redis://redis:6379',
+  };
+  await start({
+    name: 'simulator',
+    networks: [networks.outside],
+    command: [images.tallyman, 'services/stripe-simulator/src/main.ts'],
+    env: {
+      TALLYMAN_HOST: '0.0.0.0',
+      TALLYMAN_TOKEN: stripeKey,
+      TALLYMAN_SIM_METERS: simulatorMeters,
+      TALLYMAN_SIM_LATENCY: 'lognormal:40:150',
+    },
+  });
+  await declareTopology(engine, images, start, backing);
+
+  await start({
+    name: 'pod',
+    networks: [networks.broker],
+    command: [images.tallyman, '--eval', 'process.on("SIGTERM", () => process.exit()); setInterval(() => {}, 1e6)'],
+  });
+  await start({
+    name: 'sidecar',
+    networks: podNetwork,
+    command: [images.tallyman, 'services/publisher/src/main.ts'],
+    env: { AMQP_URL: backing.AMQP_URL },
+    more: ['--volume', 'spool:/spool'],
+  });
+  const consumers = ['consumer-1', 'consumer-2', 'consumer-3'];
+  await Promise.all(
+    consumers.map((name) =>
+      start({
+        name,
+        networks: [networks.broker, networks.state, networks.outside],
+        command: [images.tallyman, 'services/consumer/src/main.ts'],
+        env: {
+          ...backing,
+          STRIPE_API_KEY: stripeKey,
+          STRIPE_API_BASE: 'http://simulator:7073',
+          TALLYMAN_HOST: '0.0.0.0',
+          TALLYMAN_FLUSH_INTERVAL_MS: '500',
+          TALLYMAN_LEASE_MS: '3000',
+        },
+      }),
+    ),
+  );
+  await Promise.all(['simulator', 'sidecar', ...consumers].map(untilReady));
+  return {
+    consumers,
+    start,
+    evaluate,
+    untilReady,
+    addressOf: (container, network) =>
+      docker('inspect', '--format', `{{(index .NetworkSettings.Networks "${network}").IPAddress}}`, container),
+  };
+}
+
+type Start = Stack['start'];
+
+async function startBroker(start: Start, nursery: Nursery, { broker }: Images): Promise<void> {
+  if (broker.kind === 'lavinmq') {
+    const { hashPassword } = await import('../../shared/testing/containers.ts');
+    const env = { LAVINMQ_DEFAULT_USER: 'tallyman', LAVINMQ_DEFAULT_PASSWORD: hashPassword(password) };
+    await start({ name: 'broker', networks: [networks.broker], env, isForeign: true, command: [broker.image] });
+    return;
+  }
+  const folder = join(nursery.folder, 'rabbitmq');
+  await mkdir(folder);
+  const lines = [
+    'listeners.tcp.default = 5672',
+    'default_user = tallyman',
+    `default_pass = ${password}`,
+    'log.console.level = warning',
+  ];
+  await writeFile(join(folder, 'rabbitmq.conf'), `${lines.join('\n')}\n`);
+  await start({
+    name: 'broker',
+    networks: [networks.broker],
+    isForeign: true,
+    env: { RABBITMQ_CONFIG_FILE: '/config/rabbitmq.conf', RABBITMQ_LOGS: '-', HOME: '/var/lib/rabbitmq' },
+    more: ['--volume', `${folder}:/config:ro`, '--entrypoint', '/usr/lib/rabbitmq/bin/rabbitmq-server'],
+    command: [broker.image],
+  });
+}
+
+/** The topology command runs in the image too, as the Job does. Its broker may still be starting. */
+async function declareTopology(
+  engine: Engine,
+  images: Images,
+  start: Start,
+  env: ContainerOptions['env'],
+): Promise<void> {
+  const name = 'topology';
+  await until(
+    async () => {
+      await engine.docker('rm', '--force', name).catch(() => undefined);
+      const all = [networks.broker, networks.state];
+      await start({
+        name,
+        networks: all,
+        command: [images.tallyman, 'scripts/topology.ts'],
+        ...(env === undefined ? {} : { env }),
+      });
+      const status = await engine.docker('wait', name);
+      if (status !== '0')
+        throw new Error(`the topology command ended with ${status}: ${await engine.docker('logs', name)}`);
+    },
+    { deadlineMs: startDeadlineMs, intervalMs: 1_000 },
+  );
+}
+
+/** The application: of the network it sees only what the sidecar sees. */
+export function appOptions(images: Images, events: number): ContainerOptions {
+  return { name: 'app', networks: podNetwork, command: [images.tallyman, 'scripts/load/send.ts', String(events)] };
+}

@@ -1,0 +1,343 @@
+/**
+ * What `kubectl apply` would send, for every overlay with every set of components: valid for Kubernetes 1.32, for KEDA and the
+ * Prometheus operator, and with the properties that keep usage. Needs kubectl; says so where there is none.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { allSettings } from '../../shared/config/settings.ts';
+import { codeOf, metricsIn } from '../check/service-code.ts';
+import { customFaultsOf } from './custom-resources.ts';
+import { loadKubernetesSchema } from './kubernetes-schema.ts';
+import { at, type Combination, isMap, listAt, type Manifest, Renderer, textAt, whyNoKubectl } from './render.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const gap = whyNoKubectl();
+if (gap !== undefined) console.warn(`NOT TRIED, the manifests in k8s/: ${gap}.`);
+
+const combinations: readonly Combination[] = [
+  ...subsets(['keda', 'prometheus', 'node-publisher']).map((components) => ({
+    overlay: 'overlays/development',
+    components,
+  })),
+  // Production has the node publisher already.
+  ...subsets(['keda', 'prometheus']).map((components) => ({ overlay: 'overlays/production', components })),
+  { overlay: 'base', components: [] },
+];
+const schema = loadKubernetesSchema();
+
+function subsets(names: readonly string[]): readonly (readonly string[])[] {
+  return names.reduce<readonly (readonly string[])[]>(
+    (sets, name) => [...sets, ...sets.map((set) => [...set, name])],
+    [[]],
+  );
+}
+
+const isAutoscaler = ({ kind }: Manifest): boolean => kind === 'HorizontalPodAutoscaler';
+
+/** The pod that a Deployment, Job, StatefulSet or DaemonSet makes. */
+function podOf(manifest: Manifest): unknown {
+  return at(manifest, 'spec.template.spec');
+}
+
+function containersOf(manifest: Manifest): readonly unknown[] {
+  return [...listAt(podOf(manifest), 'initContainers'), ...listAt(podOf(manifest), 'containers')];
+}
+
+function isOurs(container: unknown): boolean {
+  return textAt(container, 'image').includes('tallyman');
+}
+
+function environmentOf(container: unknown): ReadonlyMap<string, unknown> {
+  return new Map(listAt(container, 'env').map((entry) => [textAt(entry, 'name'), at(entry, 'value')]));
+}
+
+describe.skipIf(gap !== undefined)('manifests', () => {
+  let folder: string;
+  let renderer: Renderer;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tallyman-manifests-'));
+    renderer = new Renderer(folder);
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  describe.each(combinations)('$overlay with $components', (combination) => {
+    let manifests: readonly Manifest[];
+    beforeAll(() => {
+      manifests = renderer.combination(combination);
+    });
+    const ofKind = (kind: string) => manifests.filter((manifest) => manifest.kind === kind);
+    const workloads = () => manifests.filter((manifest) => podOf(manifest) !== undefined);
+    const consumer = () =>
+      manifests.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'tallyman-consumer');
+    const shards = () => Number(at(ofKind('ConfigMap')[0], 'data.TALLYMAN_SHARDS'));
+
+    it('is valid: Kubernetes 1.32, KEDA, Prometheus operator', () => {
+      expect(manifests.length).toBeGreaterThan(8);
+      const faults = manifests.flatMap(
+        (manifest) =>
+          schema.faultsOf(manifest) ?? customFaultsOf(manifest) ?? [`nobody knows the kind ${manifest.kind}`],
+      );
+      expect(faults).toEqual([]);
+    });
+
+    it('has one autoscaler on the consumers, with a consumer per shard at most, that waits longer than two flushes', () => {
+      const autoscalers = [...ofKind('HorizontalPodAutoscaler'), ...ofKind('ScaledObject')].filter(
+        (scaler) => at(scaler, 'spec.scaleTargetRef.name') === 'tallyman-consumer',
+      );
+      expect(autoscalers).toHaveLength(1);
+      const [scaler] = autoscalers;
+      expect(scaler?.kind).toBe(combination.components.includes('keda') ? 'ScaledObject' : 'HorizontalPodAutoscaler');
+      expect(at(scaler, 'spec.maxReplicas') ?? at(scaler, 'spec.maxReplicaCount')).toBe(shards());
+      const behavior =
+        at(scaler, 'spec.behavior') ?? at(scaler, 'spec.advanced.horizontalPodAutoscalerConfig.behavior');
+      expect(at(behavior, 'scaleDown.stabilizationWindowSeconds')).toBeGreaterThan(2 * 300);
+      expect(listAt(behavior, 'scaleDown.policies')).toMatchObject([{ type: 'Pods', value: 1 }]);
+      const [plain] = renderer.combination({ overlay: 'base', components: [] }).filter(isAutoscaler);
+      expect(behavior, 'KEDA behaves as the autoscaler that it replaces').toEqual(at(plain, 'spec.behavior'));
+      expect(at(consumer(), 'spec.replicas'), 'a number here would fight with the autoscaler').toBeUndefined();
+    });
+
+    it('gives every service more time to end than it takes to drain', () => {
+      for (const workload of workloads()) {
+        const graceMs = 1_000 * Number(at(podOf(workload), 'terminationGracePeriodSeconds') ?? 30);
+        for (const container of containersOf(workload)) {
+          const isService = listAt(container, 'args').some((arg) => String(arg).startsWith('services/'));
+          if (!isService) continue;
+          const drainMs = Number(environmentOf(container).get('TALLYMAN_DRAIN_MS') ?? 25_000);
+          expect(graceMs, workload.metadata.name).toBeGreaterThan(drainMs + 3_000);
+        }
+      }
+    });
+
+    it('has no variables of Services, no token nobody uses, no root, no writing in any pod of ours', () => {
+      for (const workload of workloads()) {
+        const pod = podOf(workload);
+        const name = workload.metadata.name;
+        expect(at(pod, 'enableServiceLinks'), name).toBe(false);
+        if (name !== 'tallyman-consumer') expect(at(pod, 'automountServiceAccountToken'), name).toBe(false);
+        for (const container of containersOf(workload).filter(isOurs)) {
+          const where = `${name}/${textAt(container, 'name')}`;
+          expect(at(container, 'securityContext'), where).toMatchObject({
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'] },
+          });
+          const runAsNonRoot = at(container, 'securityContext.runAsNonRoot') ?? at(pod, 'securityContext.runAsNonRoot');
+          // Only what gives a folder of the node away has to be root, and has the right to do just that.
+          const givesAway = listAt(container, 'securityContext.capabilities.add').includes('CHOWN');
+          expect(runAsNonRoot, where).toBe(!givesAway);
+          if (givesAway) expect(listAt(pod, 'initContainers')).toContain(container);
+        }
+      }
+    });
+
+    it('says for every container what it needs, and bounds its memory', () => {
+      for (const workload of workloads()) {
+        for (const container of containersOf(workload)) {
+          const where = `${workload.metadata.name}/${textAt(container, 'name')}`;
+          expect(at(container, 'resources.requests.cpu'), where).toBeDefined();
+          expect(at(container, 'resources.requests.memory'), where).toBeDefined();
+          expect(at(container, 'resources.limits.memory'), where).toBeDefined();
+        }
+      }
+    });
+
+    it('sets only settings that exist, and runs only programs that exist', () => {
+      const names = allSettings.flatMap(({ name, hasFile }) => (hasFile ? [name, `${name}_FILE`] : [name]));
+      const known = new Set([...names, 'POD_UID']);
+      const fromMaps = ofKind('ConfigMap').flatMap((map) => Object.keys(at(map, 'data') ?? {}));
+      const used = workloads().flatMap((workload) =>
+        containersOf(workload)
+          .filter(isOurs)
+          .flatMap((container) => [...environmentOf(container).keys()]),
+      );
+      expect([...used, ...fromMaps].filter((name) => !known.has(name))).toEqual([]);
+      const programs = workloads()
+        .flatMap((workload) => containersOf(workload).filter(isOurs))
+        .map((container) => String(listAt(container, 'args')[0]));
+      expect([...new Set(programs)].filter((program) => program !== '--eval' && !programsThere.has(program))).toEqual(
+        [],
+      );
+    });
+
+    it('lets consumers out to broker, Redis, DNS, Stripe and the API server, and only metrics in', () => {
+      const policies = ofKind('NetworkPolicy');
+      const policy = policies.find(({ metadata }) => metadata.name === 'tallyman-consumer');
+      expect(at(policy, 'spec.policyTypes')).toEqual(['Ingress', 'Egress']);
+      const ingress = listAt(policy, 'spec.ingress');
+      expect(ingress).toHaveLength(1);
+      expect(listAt(ingress[0], 'ports')).toEqual([{ port: 'http' }]);
+      expect(portsOf(policy)).toEqual([53, 443, 5671, 6379, 6443]);
+      expect(toAnywhere(policy)).toEqual([443]);
+    });
+
+    it('lets the node publisher out to broker and DNS only, and puts no policy on applications', () => {
+      const policies = ofKind('NetworkPolicy');
+      const nodePublisher = policies.find(({ metadata }) => metadata.name === 'tallyman-node-publisher');
+      if (ofKind('DaemonSet').length > 0) {
+        expect(portsOf(nodePublisher)).toEqual([53, 5671]);
+        expect(toAnywhere(nodePublisher)).toEqual([]);
+      }
+      const selectors = policies.map((manifest) => JSON.stringify(at(manifest, 'spec.podSelector')));
+      expect(selectors.filter((selector) => !selector.includes('tallyman-'))).toEqual([]);
+    });
+
+    it('lets a consumer patch pods, and nobody anything else', () => {
+      expect(ofKind('Role').map((role) => listAt(role, 'rules'))).toEqual([
+        [{ apiGroups: [''], resources: ['pods'], verbs: ['patch'] }],
+      ]);
+      expect(ofKind('ClusterRole')).toEqual([]);
+    });
+
+    it('keeps disruptions to one consumer at a time, and spreads them over zones and nodes', () => {
+      expect(at(ofKind('PodDisruptionBudget')[0], 'spec.maxUnavailable')).toBe(1);
+      const keys = listAt(podOf(consumer() ?? manifests[0]!), 'topologySpreadConstraints').map((one) =>
+        at(one, 'topologyKey'),
+      );
+      expect(keys).toEqual(['topology.kubernetes.io/zone', 'kubernetes.io/hostname']);
+    });
+
+    it('never kills a service for its readiness', () => {
+      const probed = workloads()
+        .flatMap((workload) => containersOf(workload).filter(isOurs))
+        .map((container) => at(container, 'livenessProbe.httpGet.path'));
+      expect(new Set(probed.filter((path) => path !== undefined))).toEqual(new Set(['/healthz']));
+    });
+
+    it('alerts on and scales by metrics that exist, each alert with a line for whoever is woken', () => {
+      const metrics = new Set(
+        ['publisher', 'consumer'].flatMap((name) => metricsIn(codeOf(join(root, 'services', name)))),
+      );
+      const rules = ofKind('PrometheusRule').flatMap((rule) =>
+        listAt(rule, 'spec.groups').flatMap((group) => listAt(group, 'rules')),
+      );
+      const queries = [
+        ...rules.map((rule) => textAt(rule, 'expr')),
+        ...ofKind('ScaledObject').flatMap((scaler) =>
+          listAt(scaler, 'spec.triggers').map((trigger) => textAt(trigger, 'metadata.query')),
+        ),
+      ];
+      const used = queries.flatMap((query) => [...query.matchAll(/\btallyman_\w+/g)].map(([name]) => name));
+      expect(used.filter((name) => !metrics.has(name))).toEqual([]);
+      if (combination.components.includes('prometheus')) {
+        expect(rules.length).toBeGreaterThan(5);
+        expect(rules.filter((rule) => textAt(rule, 'annotations.runbook').length < 40)).toEqual([]);
+        const unowned = rules.find((rule) => at(rule, 'alert') === 'TallymanUnownedShard');
+        expect(at(unowned, 'expr')).toMatch(new RegExp(`< ${shards()}$`));
+      }
+    });
+
+    it('has no secret in production, and no broker, Redis or simulator', () => {
+      if (combination.overlay !== 'overlays/production') return;
+      expect(ofKind('Secret')).toEqual([]);
+      expect(ofKind('StatefulSet')).toEqual([]);
+    });
+  });
+
+  describe('the sidecar component', () => {
+    const application = (name: string, more: object = {}, labels: object = {}) => ({
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name, labels },
+      spec: {
+        selector: { matchLabels: { app: name } },
+        template: {
+          metadata: { labels: { app: name } },
+          spec: { containers: [{ name: 'app', image: 'shop:1', volumeMounts: [] }], ...more },
+        },
+      },
+    });
+    const include = (...deployments: readonly object[]) => {
+      const files = Object.fromEntries(deployments.map((deployment, index) => [`app-${index}.yaml`, deployment]));
+      return renderer.kustomization(
+        { resources: Object.keys(files), components: ['../k8s/components/sidecar'] },
+        files,
+      );
+    };
+
+    it('is one line for any Deployment: before its own init containers, and nothing else of it changes', () => {
+      const [shop] = include(application('shop', { initContainers: [{ name: 'migrate', image: 'shop:1' }] }));
+      expect(schema.faultsOf(shop!)).toEqual([]);
+      const names = listAt(podOf(shop!), 'initContainers').map((container) => at(container, 'name'));
+      expect(names).toEqual(['tallyman-spool', 'tallyman-publisher', 'migrate']);
+      expect(listAt(podOf(shop!), 'containers')).toMatchObject([{ name: 'app', image: 'shop:1' }]);
+      expect(listAt(podOf(shop!), 'initContainers')[1]).toMatchObject({ restartPolicy: 'Always' });
+    });
+
+    it('is probed at its admin address, listens for usage on loopback only, and never makes the application unready', () => {
+      const [shop] = include(application('shop'));
+      const sidecar = listAt(podOf(shop!), 'initContainers')[1];
+      const env = environmentOf(sidecar);
+      expect([env.get('TALLYMAN_HOST'), env.get('TALLYMAN_ADMIN_HOST')]).toEqual([undefined, '0.0.0.0']);
+      expect(at(sidecar, 'readinessProbe')).toBeUndefined();
+      const port = listAt(sidecar, 'ports').find(
+        (one) => at(one, 'name') === at(sidecar, 'livenessProbe.httpGet.port'),
+      );
+      expect(String(at(port, 'containerPort'))).toBe(env.get('TALLYMAN_ADMIN_PORT'));
+    });
+
+    it('keeps its spool on the node, in a folder of the pod that no other pod sees', () => {
+      const [shop] = include(application('shop'));
+      const pod = podOf(shop!);
+      expect(listAt(pod, 'volumes')).toContainEqual({
+        name: 'tallyman-spool',
+        hostPath: { path: '/var/lib/tallyman/spool', type: 'DirectoryOrCreate' },
+      });
+      for (const container of listAt(pod, 'initContainers')) {
+        const mounts = listAt(container, 'volumeMounts').filter((mount) => at(mount, 'name') === 'tallyman-spool');
+        expect(mounts).toEqual([{ name: 'tallyman-spool', mountPath: '/spool', subPathExpr: '$(POD_UID)' }]);
+      }
+    });
+
+    it('leaves a Deployment alone that says so, and brings no policy that could cut off the application', () => {
+      const manifests = include(application('shop'), application('other', {}, { 'tallyman/sidecar': 'off' }));
+      expect(manifests.map(({ kind }) => kind)).toEqual(['Deployment', 'Deployment']);
+      const other = manifests.find(({ metadata }) => metadata.name === 'other');
+      expect(listAt(podOf(other!), 'initContainers')).toEqual([]);
+    });
+  });
+
+  it('a mistyped, a missing and a wrong field are found, so that no fault means something', () => {
+    const [deployment] = renderer
+      .combination({ overlay: 'base', components: [] })
+      .filter(({ kind }) => kind === 'Deployment');
+    const spec = at(deployment, 'spec');
+    const broken = {
+      ...deployment!,
+      spec: { ...(isMap(spec) ? spec : {}), replicas: 'three', strateggy: {}, selector: undefined },
+    };
+    const { selector: _, ...withoutSelector } = broken.spec;
+    const faults = schema.faultsOf({ ...broken, spec: withoutSelector } as Manifest);
+    expect(faults).toEqual([
+      'Deployment tallyman-consumer (apps/v1).spec.selector is missing',
+      expect.stringMatching(/spec\.replicas is "three", which is no number/),
+      expect.stringMatching(/spec\.strateggy is no field of Kubernetes 1\.32/),
+    ]);
+    const scaled = renderer
+      .combination({ overlay: 'base', components: ['keda'] })
+      .find(({ kind }) => kind === 'ScaledObject');
+    const wrong = { ...scaled!, spec: { maxReplicaCount: 'many', scaleTargetReff: {}, triggers: [] } } as Manifest;
+    expect(customFaultsOf(wrong)?.join(' ')).toMatch(/nobody knows scaleTargetReff.*maxReplicaCount/s);
+  });
+});
+
+const programsThere = new Set(
+  ['publisher', 'consumer', 'stripe-simulator']
+    .map((name) => `services/${name}/src/main.ts`)
+    .concat(['topology', 'recover', 'spool'].map((name) => `scripts/${name}.ts`)),
+);
+
+function portsOf(policy: Manifest | undefined): readonly unknown[] {
+  const ports = listAt(policy, 'spec.egress').flatMap((rule) =>
+    listAt(rule, 'ports').map((one) => Number(at(one, 'port'))),
+  );
+  return [...new Set(ports)].sort((left, right) => left - right);
+}
+
+/** Ports to which everything is open. */
+function toAnywhere(policy: Manifest | undefined): readonly unknown[] {
+  const open = listAt(policy, 'spec.egress').filter((rule) => at(rule, 'to') === undefined);
+  return open.flatMap((rule) => listAt(rule, 'ports').map((one) => at(one, 'port')));
+}
