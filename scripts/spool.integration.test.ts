@@ -2,12 +2,16 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { sweepSpools } from '../services/publisher/src/spool/sweep.ts';
 import { declareQueues, idsOf, takeAll } from '../services/publisher/src/testing.ts';
 import { type Child, plainEnvironment } from '../shared/testing/child.ts';
+import { createLog } from '../shared/log/log.ts';
 import { type Nursery, openNursery } from '../shared/testing/nursery.ts';
 import { freePort } from '../shared/testing/ports.ts';
 import { sharedServices } from '../shared/testing/shared-services.ts';
-import { startService } from './cluster/service.ts';
+import { until } from '../shared/testing/until.ts';
+import { usageExchange } from '../shared/topology/names.ts';
+import { type RunningService, startService } from './cluster/service.ts';
 
 const script = new URL('./spool.ts', import.meta.url).pathname;
 
@@ -68,4 +72,46 @@ it('says what it takes, and what is not there', async () => {
   expect(await run([])).toMatchObject({ code: 64, words: expect.stringContaining('npm run spool -- inspect DIR') });
   expect(await run(['inspect', '/nowhere/at/all'])).toMatchObject({ code: 1 });
   expect((await run(['drain', nursery.folder])).code).toBe(78);
+});
+
+it('sweeps what dead sidecars left in a folder of spools, and leaves that of a living one alone', async () => {
+  const { amqpUrl, namespace } = sharedServices();
+  await declareQueues(amqpUrl, namespace);
+  const parent = join(nursery.folder, 'spools');
+  const away = `amqp://127.0.0.1:${await freePort()}`;
+  const start = (name: string) =>
+    startService(nursery, 'publisher', {
+      name,
+      env: { AMQP_URL: away, TALLYMAN_NAMESPACE: namespace, TALLYMAN_SPOOL_DIR: join(parent, name) },
+    });
+  const post = async ({ url }: RunningService, ids: readonly string[]) => {
+    const body = JSON.stringify(ids.map((id) => ({ id, customer: 'cus_1', meter: 'tokens' })));
+    const headers = { 'content-type': 'application/json' };
+    expect((await fetch(`${url}/v1/events`, { method: 'POST', headers, body })).status).toBe(202);
+  };
+  const [dead, living] = await Promise.all([start('dead'), start('living')]);
+  await post(dead, ['left.1', 'left.2']);
+  await post(living, ['mine.1']);
+  await dead.kill();
+
+  const stopping = new AbortController();
+  const sweeping = sweepSpools(
+    {
+      parent,
+      readUrl: () => amqpUrl,
+      exchange: usageExchange(namespace),
+      log: createLog({ service: 'spool', level: 'silent' }),
+      limits: { orphanMs: 200, keepMs: 1_000 },
+      lookEveryMs: 50,
+    },
+    stopping.signal,
+  );
+  try {
+    await until(async () => expect(await readdir(parent)).toEqual(['living']), { deadlineMs: 30_000 });
+  } finally {
+    stopping.abort();
+    await sweeping;
+  }
+  expect(idsOf(await takeAll(amqpUrl, namespace))).toEqual(new Set(['left.1', 'left.2']));
+  expect((await run(['inspect', join(parent, 'living')])).words).toContain(': 1 messages to publish');
 });

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { SpoolDrain } from '../services/publisher/src/spool/drain.ts';
 import { inspectSpool, type Inspection } from '../services/publisher/src/spool/inspect.ts';
+import { sweepSpools } from '../services/publisher/src/spool/sweep.ts';
 import { ConfigError, readSettings } from '../shared/config/config.ts';
 import { settings } from '../shared/config/settings.ts';
 import { createLog } from '../shared/log/log.ts';
@@ -13,16 +14,19 @@ import { exitCodes } from './backing.ts';
 /**
  * `npm run spool -- inspect DIR`: what is in a sidecar's spool, without touching it.
  * `npm run spool -- drain DIR`: publishes it to the broker of AMQP_URL, for a folder whose sidecar does not come back.
+ * `npm run spool -- sweep DIR`: watches a folder of spools, and drains each that no sidecar has had for a minute.
  */
 const usage = `npm run spool -- inspect DIR   says what is in the spool; changes nothing
-npm run spool -- drain DIR     publishes it to AMQP_URL, confirmed, oldest first; only while no sidecar has it`;
+npm run spool -- drain DIR     publishes it to AMQP_URL, confirmed, oldest first; only while no sidecar has it
+npm run spool -- sweep DIR     watches the spools in DIR, and drains each that no sidecar has had for a minute; until it is stopped`;
 
 /** Without a message confirmed for so long, the drain gives up. What is confirmed by then is noted, and running it again is safe. */
 const patienceMs = 60_000;
 const lookEveryMs = 100;
 
 async function spool([command, directory, ...rest]: readonly string[]): Promise<number> {
-  if ((command !== 'inspect' && command !== 'drain') || directory === undefined || rest.length > 0) {
+  const run = command === undefined ? undefined : commands[command];
+  if (run === undefined || directory === undefined || rest.length > 0) {
     console.error(usage);
     return exitCodes.usage;
   }
@@ -31,7 +35,39 @@ async function spool([command, directory, ...rest]: readonly string[]): Promise<
     console.error(`There is no folder ${folder}.`);
     return exitCodes.refused;
   }
-  return command === 'inspect' ? inspect(folder) : drain(folder);
+  return run(folder);
+}
+
+const commands: Readonly<Record<string, (folder: string) => Promise<number>>> = {
+  inspect,
+  drain: (folder) => onBroker((place) => drain(folder, place)),
+  sweep: (folder) => onBroker((place) => sweep(folder, place)),
+};
+
+interface Place {
+  readonly readUrl: () => string;
+  readonly exchange: string;
+}
+
+async function onBroker(run: (place: Place) => Promise<number>): Promise<number> {
+  let place: Place;
+  try {
+    const shape = { amqpUrl: settings.amqpUrl, namespace: settings.namespace };
+    const { amqpUrl, namespace } = readSettings('scripts', process.env, shape).values();
+    place = { readUrl: () => amqpUrl.reveal(), exchange: usageExchange(namespace) };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(error.report('npm run spool'));
+    return exitCodes.config;
+  }
+  return run(place);
+}
+
+async function sweep(parent: string, place: Place): Promise<number> {
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+  await sweepSpools({ parent, ...place, log: createLog({ service: 'spool', level: 'info' }) }, stopping.signal);
+  return exitCodes.done;
 }
 
 async function inspect(folder: string): Promise<number> {
@@ -57,28 +93,16 @@ function report(folder: string, found: Inspection): string {
   return lines.join('\n');
 }
 
-async function drain(folder: string): Promise<number> {
-  let amqpUrl;
-  let namespace;
-  try {
-    const shape = { amqpUrl: settings.amqpUrl, namespace: settings.namespace };
-    ({ amqpUrl, namespace } = readSettings('scripts', process.env, shape).values());
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    console.error(error.report('npm run spool'));
-    return exitCodes.config;
-  }
+async function drain(folder: string, place: Place): Promise<number> {
   const before = await inspectSpool(folder);
   if (before.isLocked) return refuseLocked(folder);
   if (before.segments.length === 0) {
     console.log(`There is nothing to publish in ${folder}.`);
     return exitCodes.done;
   }
-  const url = amqpUrl;
   const draining = new SpoolDrain({
     folder,
-    readUrl: () => url.reveal(),
-    exchange: usageExchange(namespace),
+    ...place,
     registry: new Registry(),
     log: createLog({ service: 'spool', level: 'warn' }),
   });
