@@ -59,7 +59,12 @@ export async function fetchLedger(base: string, withTotals: boolean): Promise<Le
   const url = `${base}/_sim/ledger${withTotals ? '' : '?totals=false'}`;
   const response = await fetch(url, { signal: AbortSignal.timeout(ledgerTimeoutMs) });
   if (!response.ok) throw new Error(`${url} answered ${response.status}: is that a simulator?`);
-  return ledgerShape.parse(await response.json());
+  return readLedger(await response.json());
+}
+
+/** A ledger that came another way. Throws for what is none. */
+export function readLedger(answer: unknown): Ledger {
+  return ledgerShape.parse(answer);
 }
 
 /** Digits behind the point in which amounts are compared; nobody sends more. */

@@ -24,6 +24,8 @@ export interface StageOptions {
   readonly publisher?: Settings;
   readonly consumer?: Settings;
   readonly simulator?: Settings;
+  /** Where the code of publishers and consumers is, at first. Default: here. */
+  readonly project?: string;
 }
 
 /** A whole system of real processes for one test. It is gone when the test is over. */
@@ -80,6 +82,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     publishers,
     consumers,
     shards,
+    ...(options.project === undefined ? {} : { project: options.project }),
     settings: {
       publisher: options.publisher ?? {},
       consumer: { ...consumerSettings, ...options.consumer },

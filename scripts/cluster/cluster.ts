@@ -17,6 +17,8 @@ export interface ClusterOptions {
   /** Where Stripe is. Default: a simulator of this cluster's own. */
   readonly stripeApiBase?: string;
   readonly stripeApiKey?: string;
+  /** Where the code of publishers and consumers is. Default: here. */
+  readonly project?: string;
   /** Settings over the defaults below, per kind of service. */
   readonly settings?: { readonly publisher?: Settings; readonly consumer?: Settings; readonly simulator?: Settings };
 }
@@ -64,7 +66,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     env: Settings,
   ): Promise<RunningService> {
     numbers[kind] += 1;
-    const member = await startService(nursery, kind, { name: `${kind}-${numbers[kind]}`, env: { ...common, ...env } });
+    const code = options.project === undefined ? {} : { project: options.project };
+    const name = `${kind}-${numbers[kind]}`;
+    const member = await startService(nursery, kind, { name, env: { ...common, ...env }, ...code });
     members.push(member);
     return member;
   }

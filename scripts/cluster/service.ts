@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { plainEnvironment, type Child, type Exit } from '../../shared/testing/child.ts';
 import type { Nursery } from '../../shared/testing/nursery.ts';
@@ -29,14 +30,16 @@ export interface RunningService {
   drain(): Promise<Exit>;
   /** SIGKILL. Resolves once it is gone. */
   kill(): Promise<Exit>;
-  /** Starts it again after it has ended, and waits until it is ready. */
-  restart(): Promise<void>;
+  /** Starts it again after it has ended, with the code of `project` from now on, and waits until it is ready. */
+  restart(project?: string): Promise<void>;
 }
 
 export interface ServiceOptions {
   readonly name: string;
   /** Its settings, beside its address. Nothing else reaches it but PATH, HOME and the like. */
   readonly env: Readonly<Record<string, string>>;
+  /** Where its code is. Default: here. */
+  readonly project?: string;
 }
 
 const projectFolder = fileURLToPath(new URL('../../', import.meta.url));
@@ -47,13 +50,14 @@ const answerTimeoutMs = 2_000;
 export async function startService(
   nursery: Nursery,
   kind: ServiceKind,
-  { name, env }: ServiceOptions,
+  { name, env, project = projectFolder }: ServiceOptions,
 ): Promise<RunningService> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const main = `${projectFolder}services/${kind}/src/main.ts`;
+  let code = project;
   const wholeEnv = { ...plainEnvironment(), ...env, TALLYMAN_HOST: '127.0.0.1', TALLYMAN_PORT: String(port) };
-  const launch = () => nursery.spawn(name, process.execPath, [main], { env: wholeEnv });
+  const launch = () =>
+    nursery.spawn(name, process.execPath, [join(code, 'services', kind, 'src/main.ts')], { env: wholeEnv });
   const isReady = async () => (await get(`${url}/readyz`)).ok;
 
   let endAsked = false;
@@ -85,8 +89,9 @@ export async function startService(
       endAsked = true;
       return child.kill('SIGKILL');
     },
-    async restart() {
+    async restart(other = code) {
       if (child.exit === undefined) throw new Error(`${name} is running already`);
+      code = other;
       child = await launch();
       endAsked = false;
       await untilReady(child, isReady);

@@ -17,6 +17,8 @@ export interface LoadOptions {
   readonly inFlight?: number;
   readonly threads?: number;
   readonly seed?: number;
+  /** Of sidecars that listen where others could post. */
+  readonly token?: string;
 }
 
 /** A load that is being sent by threads of its own. */
@@ -77,7 +79,7 @@ export function startLoad(options: LoadOptions): Load {
 }
 
 function partOf(options: LoadOptions, run: string, part: { readonly index: number; readonly of: number }): Part {
-  const { targets, events, customers, batch = 100, inFlight = 16, ratePerS = Infinity, seed = 1 } = options;
+  const { targets, events, customers, batch = 100, inFlight = 16, ratePerS = Infinity, seed = 1, token } = options;
   return {
     traffic: { seed, run, customers, events, part, startMs: Date.now() },
     targets,
@@ -85,6 +87,7 @@ function partOf(options: LoadOptions, run: string, part: { readonly index: numbe
     batch,
     inFlight,
     ratePerS: ratePerS / part.of,
+    token,
   };
 }
 

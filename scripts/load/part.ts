@@ -12,6 +12,7 @@ export interface Part {
   /** Requests at a time, per sidecar. */
   readonly inFlight: number;
   readonly ratePerS: number;
+  readonly token: string | undefined;
 }
 
 /** Counts of events; `retries` of requests. */

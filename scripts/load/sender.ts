@@ -15,6 +15,13 @@ export interface Delivery extends Acceptance {
   readonly retries: number;
 }
 
+export interface SenderOptions {
+  readonly targets: readonly string[];
+  /** Requests at a time, per sidecar. */
+  readonly inFlight: number;
+  readonly token: string | undefined;
+}
+
 const answerTimeoutMs = 45_000;
 const retryBaseMs = 50;
 const retryMaxMs = 1_000;
@@ -27,8 +34,10 @@ const retryMaxMs = 1_000;
 export class Sender {
   readonly #pools: readonly Pool[];
   readonly #stopping: AbortSignal;
+  readonly #headers: Record<string, string> = { 'content-type': 'application/json' };
 
-  constructor(targets: readonly string[], connections: number, stopping: AbortSignal) {
+  constructor({ targets, inFlight: connections, token }: SenderOptions, stopping: AbortSignal) {
+    if (token !== undefined) this.#headers['authorization'] = `Bearer ${token}`;
     this.#pools = targets.map(
       (target) => new Pool(target, { connections, headersTimeout: answerTimeoutMs, bodyTimeout: answerTimeoutMs }),
     );
@@ -60,7 +69,7 @@ export class Sender {
       const response = await pool.request({
         method: 'POST',
         path: '/v1/events',
-        headers: { 'content-type': 'application/json' },
+        headers: this.#headers,
         body,
         signal: this.#stopping,
       });

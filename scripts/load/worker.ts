@@ -19,7 +19,7 @@ const stopping = new AbortController();
 
 const traffic = new Traffic(part.traffic);
 const books = openBooks(part.traffic.customers);
-const sender = new Sender(part.targets, part.inFlight, stopping.signal);
+const sender = new Sender(part, stopping.signal);
 const latency = new Histogram();
 const known: string[] = [];
 const progress: { -readonly [K in keyof Progress]: Progress[K] } = { sent: 0, durable: 0, repeated: 0, retries: 0 };

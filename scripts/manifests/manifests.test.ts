@@ -10,20 +10,28 @@ import { allSettings } from '../../shared/config/settings.ts';
 import { codeOf, metricsIn } from '../check/service-code.ts';
 import { customFaultsOf } from './custom-resources.ts';
 import { loadKubernetesSchema } from './kubernetes-schema.ts';
-import { at, type Combination, isMap, listAt, type Manifest, Renderer, textAt, whyNoKubectl } from './render.ts';
+import {
+  at,
+  type Combination,
+  environmentOf,
+  listAt,
+  type Manifest,
+  podOf,
+  Renderer,
+  textAt,
+  whyNoKubectl,
+} from './render.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const gap = whyNoKubectl();
 if (gap !== undefined) console.warn(`NOT TRIED, the manifests in k8s/: ${gap}.`);
 
 const combinations: readonly Combination[] = [
-  ...subsets(['keda', 'prometheus', 'node-publisher']).map((components) => ({
-    overlay: 'overlays/development',
-    components,
-  })),
-  // Production has the node publisher already.
-  ...subsets(['keda', 'prometheus']).map((components) => ({ overlay: 'overlays/production', components })),
-  { overlay: 'base', components: [] },
+  // Both overlays have the node publisher already.
+  ...['overlays/development', 'overlays/production'].flatMap((overlay) =>
+    subsets(['keda', 'prometheus']).map((components) => ({ overlay, components })),
+  ),
+  ...subsets(['keda', 'prometheus', 'node-publisher']).map((components) => ({ overlay: 'base', components })),
 ];
 const schema = loadKubernetesSchema();
 
@@ -36,21 +44,12 @@ function subsets(names: readonly string[]): readonly (readonly string[])[] {
 
 const isAutoscaler = ({ kind }: Manifest): boolean => kind === 'HorizontalPodAutoscaler';
 
-/** The pod that a Deployment, Job, StatefulSet or DaemonSet makes. */
-function podOf(manifest: Manifest): unknown {
-  return at(manifest, 'spec.template.spec');
-}
-
 function containersOf(manifest: Manifest): readonly unknown[] {
   return [...listAt(podOf(manifest), 'initContainers'), ...listAt(podOf(manifest), 'containers')];
 }
 
 function isOurs(container: unknown): boolean {
   return textAt(container, 'image').includes('tallyman');
-}
-
-function environmentOf(container: unknown): ReadonlyMap<string, unknown> {
-  return new Map(listAt(container, 'env').map((entry) => [textAt(entry, 'name'), at(entry, 'value')]));
 }
 
 describe.skipIf(gap !== undefined)('manifests', () => {
@@ -234,92 +233,6 @@ describe.skipIf(gap !== undefined)('manifests', () => {
       expect(ofKind('Secret')).toEqual([]);
       expect(ofKind('StatefulSet')).toEqual([]);
     });
-  });
-
-  describe('the sidecar component', () => {
-    const application = (name: string, more: object = {}, labels: object = {}) => ({
-      apiVersion: 'apps/v1',
-      kind: 'Deployment',
-      metadata: { name, labels },
-      spec: {
-        selector: { matchLabels: { app: name } },
-        template: {
-          metadata: { labels: { app: name } },
-          spec: { containers: [{ name: 'app', image: 'shop:1', volumeMounts: [] }], ...more },
-        },
-      },
-    });
-    const include = (...deployments: readonly object[]) => {
-      const files = Object.fromEntries(deployments.map((deployment, index) => [`app-${index}.yaml`, deployment]));
-      return renderer.kustomization(
-        { resources: Object.keys(files), components: ['../k8s/components/sidecar'] },
-        files,
-      );
-    };
-
-    it('is one line for any Deployment: before its own init containers, and nothing else of it changes', () => {
-      const [shop] = include(application('shop', { initContainers: [{ name: 'migrate', image: 'shop:1' }] }));
-      expect(schema.faultsOf(shop!)).toEqual([]);
-      const names = listAt(podOf(shop!), 'initContainers').map((container) => at(container, 'name'));
-      expect(names).toEqual(['tallyman-spool', 'tallyman-publisher', 'migrate']);
-      expect(listAt(podOf(shop!), 'containers')).toMatchObject([{ name: 'app', image: 'shop:1' }]);
-      expect(listAt(podOf(shop!), 'initContainers')[1]).toMatchObject({ restartPolicy: 'Always' });
-    });
-
-    it('is probed at its admin address, listens for usage on loopback only, and never makes the application unready', () => {
-      const [shop] = include(application('shop'));
-      const sidecar = listAt(podOf(shop!), 'initContainers')[1];
-      const env = environmentOf(sidecar);
-      expect([env.get('TALLYMAN_HOST'), env.get('TALLYMAN_ADMIN_HOST')]).toEqual([undefined, '0.0.0.0']);
-      expect(at(sidecar, 'readinessProbe')).toBeUndefined();
-      const port = listAt(sidecar, 'ports').find(
-        (one) => at(one, 'name') === at(sidecar, 'livenessProbe.httpGet.port'),
-      );
-      expect(String(at(port, 'containerPort'))).toBe(env.get('TALLYMAN_ADMIN_PORT'));
-    });
-
-    it('keeps its spool on the node, in a folder of the pod that no other pod sees', () => {
-      const [shop] = include(application('shop'));
-      const pod = podOf(shop!);
-      expect(listAt(pod, 'volumes')).toContainEqual({
-        name: 'tallyman-spool',
-        hostPath: { path: '/var/lib/tallyman/spool', type: 'DirectoryOrCreate' },
-      });
-      for (const container of listAt(pod, 'initContainers')) {
-        const mounts = listAt(container, 'volumeMounts').filter((mount) => at(mount, 'name') === 'tallyman-spool');
-        expect(mounts).toEqual([{ name: 'tallyman-spool', mountPath: '/spool', subPathExpr: '$(POD_UID)' }]);
-      }
-    });
-
-    it('leaves a Deployment alone that says so, and brings no policy that could cut off the application', () => {
-      const manifests = include(application('shop'), application('other', {}, { 'tallyman/sidecar': 'off' }));
-      expect(manifests.map(({ kind }) => kind)).toEqual(['Deployment', 'Deployment']);
-      const other = manifests.find(({ metadata }) => metadata.name === 'other');
-      expect(listAt(podOf(other!), 'initContainers')).toEqual([]);
-    });
-  });
-
-  it('a mistyped, a missing and a wrong field are found, so that no fault means something', () => {
-    const [deployment] = renderer
-      .combination({ overlay: 'base', components: [] })
-      .filter(({ kind }) => kind === 'Deployment');
-    const spec = at(deployment, 'spec');
-    const broken = {
-      ...deployment!,
-      spec: { ...(isMap(spec) ? spec : {}), replicas: 'three', strateggy: {}, selector: undefined },
-    };
-    const { selector: _, ...withoutSelector } = broken.spec;
-    const faults = schema.faultsOf({ ...broken, spec: withoutSelector } as Manifest);
-    expect(faults).toEqual([
-      'Deployment tallyman-consumer (apps/v1).spec.selector is missing',
-      expect.stringMatching(/spec\.replicas is "three", which is no number/),
-      expect.stringMatching(/spec\.strateggy is no field of Kubernetes 1\.32/),
-    ]);
-    const scaled = renderer
-      .combination({ overlay: 'base', components: ['keda'] })
-      .find(({ kind }) => kind === 'ScaledObject');
-    const wrong = { ...scaled!, spec: { maxReplicaCount: 'many', scaleTargetReff: {}, triggers: [] } } as Manifest;
-    expect(customFaultsOf(wrong)?.join(' ')).toMatch(/nobody knows scaleTargetReff.*maxReplicaCount/s);
   });
 });
 

@@ -82,3 +82,13 @@ export function listAt(value: unknown, path: string): readonly unknown[] {
 export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+/** The pod that a Deployment, Job, StatefulSet or DaemonSet makes. */
+export function podOf(manifest: Manifest): unknown {
+  return at(manifest, 'spec.template.spec');
+}
+
+/** What a container sets; undefined for what comes from elsewhere. */
+export function environmentOf(container: unknown): ReadonlyMap<string, unknown> {
+  return new Map(listAt(container, 'env').map((entry) => [textAt(entry, 'name'), at(entry, 'value')]));
+}
