@@ -15,8 +15,8 @@ import { sendFor, type TimedLoad } from './traffic.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const loadMs = 45_000;
-/** A sidecar that is asked to end takes no more connections; until its client has found the other one, this is fair. */
-const silenceMaxMs = 3_000;
+/** Every process of the cluster starts and ends on this machine meanwhile, which slows all of them; a stop would last for good. */
+const silenceMaxMs = 8_000;
 const watchful = { ...patient, intervalMs: 20 };
 
 const clean = { code: 0, signal: null };

@@ -40,7 +40,7 @@ it('deletes pods of every role both ways, cordons, scales, makes everything good
   expect(await run(api)).toMatchObject({ compared: 1, differences: [] });
 
   const deleted = api.changes.filter((change) => change.startsWith('DELETE'));
-  for (const role of ['tallyman-consumer', 'tallyman-node-publisher', 'broker']) {
+  for (const role of ['tallyman-consumer', 'tallyman-publisher', 'broker']) {
     const ofRole = deleted.filter((change) => change.includes(`/${role}-`));
     expect(
       ofRole.some((change) => change.includes('?gracePeriodSeconds=0')),

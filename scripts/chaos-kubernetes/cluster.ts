@@ -81,7 +81,7 @@ export class ChaosCluster {
               env: [
                 {
                   name: 'TALLYMAN_TOKEN',
-                  valueFrom: { secretKeyRef: { name: 'tallyman-publisher', key: 'TALLYMAN_TOKEN' } },
+                  valueFrom: { secretKeyRef: { name: 'tallyman-token', key: 'TALLYMAN_TOKEN' } },
                 },
               ],
               resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '512Mi' } },
@@ -137,7 +137,7 @@ export const allowValue = 'allowed';
 
 const labels: Readonly<Record<Role, string>> = {
   consumer: 'tallyman-consumer',
-  publisher: 'tallyman-node-publisher',
+  publisher: 'tallyman-publisher',
   broker: 'broker',
 };
 const mergePatch = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);

@@ -22,7 +22,7 @@ export interface ModelCluster {
   readonly ledger: () => unknown;
 }
 
-const roles = ['tallyman-consumer', 'tallyman-node-publisher', 'broker'];
+const roles = ['tallyman-consumer', 'tallyman-publisher', 'broker'];
 
 export async function startModelApi(cluster: ModelCluster): Promise<ModelApi> {
   const changes: string[] = [];

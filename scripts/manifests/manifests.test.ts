@@ -174,7 +174,7 @@ describe.skipIf(gap !== undefined)('manifests', () => {
 
     it('lets the node publisher out to broker and DNS only, and puts no policy on applications', () => {
       const policies = ofKind('NetworkPolicy');
-      const nodePublisher = policies.find(({ metadata }) => metadata.name === 'tallyman-node-publisher');
+      const nodePublisher = policies.find(({ metadata }) => metadata.name === 'tallyman-publisher');
       if (ofKind('DaemonSet').length > 0) {
         expect(portsOf(nodePublisher)).toEqual([53, 5671]);
         expect(toAnywhere(nodePublisher)).toEqual([]);
