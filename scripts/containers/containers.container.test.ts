@@ -10,6 +10,7 @@ import { audit, type Ledger } from '../audit.ts';
 import { lastLine, owedOf, type SendLine } from '../load/send-line.ts';
 import { type Engine, NoEngine, openEngine } from './engine.ts';
 import { type Images, makeImages } from './images.ts';
+import { openLaptop } from './laptop.ts';
 import { appOptions, hardening, networks, startStack, type Stack } from './stack.ts';
 
 const events = 10_000;
@@ -194,4 +195,21 @@ describe('a system in containers', () => {
       expect(final.concurrencyViolations).toBe(0);
     },
   );
+});
+
+describe('the laptop of k8s/README.md', () => {
+  it('can be pasted: compose brings a system up, and an event is billed', { timeout: setupMs }, async (context) => {
+    const { docker } = engineOr(context);
+    const left = (await docker('ps', '--all', '--quiet')).split('\n').filter((id) => id !== '');
+    if (left.length > 0) await docker('rm', '--force', ...left);
+    const { blocks, run } = await openLaptop(engineOr(context), nursery, images);
+    const [send = '', look = ''] = blocks;
+    expect(blocks).toHaveLength(2);
+    expect(await run(send)).toContain('202 {"accepted":1,"duplicates":0,"rejected":[]}');
+    await until(async () => expect(await run(look)).toContain("value: '3'"), patient);
+    const consumers = await docker('ps', '--quiet', '--filter', 'label=com.docker.compose.service=consumer');
+    expect(consumers.split('\n')).toHaveLength(3);
+    await run('docker compose down --volumes');
+    expect(await docker('ps', '--all', '--quiet')).toBe('');
+  });
 });

@@ -12,6 +12,8 @@ import { until } from '../../shared/testing/until.ts';
  * filter, which a daemon changes and does not restore.
  */
 export interface Engine {
+  /** For DOCKER_HOST. */
+  readonly host: string;
   /** Runs the Docker client; resolves with its stdout, trimmed. Rejects with what it said. */
   readonly docker: (...args: readonly string[]) => Promise<string>;
   readonly close: () => Promise<void>;
@@ -84,7 +86,7 @@ export async function openEngine(nursery: Nursery): Promise<Engine> {
     await giveBack();
     throw new NoEngine(`a Docker daemon cannot run here: ${lines}`, { cause: error });
   }
-  return { docker, close };
+  return { host: socket, docker, close };
 }
 
 /** Installs a Debian package that brings a program, unless it is there. Without apt-get: the caller sees that it is missing. */

@@ -11,6 +11,8 @@ import { type Engine, findProgram, installDebian, NoEngine } from './engine.ts';
 export interface Images {
   /** The product's own, built by the Dockerfile. */
   readonly tallyman: string;
+  /** What it was built on. */
+  readonly base: string;
   readonly broker: { readonly image: string; readonly kind: 'lavinmq' | 'rabbitmq' };
   readonly redis: string;
   /** For people: what stands in for what. */
@@ -28,8 +30,9 @@ export async function makeImages(engine: Engine, nursery: Nursery): Promise<Imag
   const [node, lavinmq, redis] = await pulled(engine, nodeImage, brokerImage, redisImage);
   const isMissing = [node, lavinmq, redis].includes(undefined);
   const standIn = isMissing ? await makeStandIn(engine, nursery) : '';
-  const tallyman = 'tallyman:test';
-  const options = ['--quiet', '--network', 'host', '--build-arg', `BASE_IMAGE=${node ?? standIn}`, '--tag', tallyman];
+  const base = node ?? standIn;
+  const tallyman = 'tallyman';
+  const options = ['--quiet', '--network', 'host', '--build-arg', `BASE_IMAGE=${base}`, '--tag', tallyman];
   await engine.docker('build', ...options, projectFolder);
   const names = [
     node ?? `this project's Node on Debian, since ${nodeImage} cannot be pulled`,
@@ -38,6 +41,7 @@ export async function makeImages(engine: Engine, nursery: Nursery): Promise<Imag
   ];
   return {
     tallyman,
+    base,
     broker: { image: lavinmq ?? standIn, kind: lavinmq === undefined ? 'rabbitmq' : 'lavinmq' },
     redis: redis ?? standIn,
     description: names.join('; '),

@@ -1,10 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { hashPassword } from '../../shared/testing/containers.ts';
 import type { Nursery } from '../../shared/testing/nursery.ts';
 import { until } from '../../shared/testing/until.ts';
 import { simulatorMeters } from '../load/catalogue.ts';
 import type { Engine } from './engine.ts';
 import type { Images } from './images.ts';
+import { brokerPassword, brokerUser, standInBroker } from './stand-in-broker.ts';
 
 /**
  * A whole system in containers, on networks as in production:
@@ -41,7 +41,6 @@ export const networks = { broker: 'broker-private', state: 'state-private', outs
 export const hardening = ['--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--tmpfs', '/tmp'];
 
 const stripeKey = 'sk_live_simulator';
-const password = 'containers-only';
 const ports: Readonly<Record<string, number>> = { sidecar: 7070, simulator: 7073 };
 const consumerPort = 7071;
 const startDeadlineMs = 90_000;
@@ -95,7 +94,7 @@ export async function startStack(engine: Engine, nursery: Nursery, images: Image
     ],
   });
   const backing = {
-    AMQP_URL: `amqp://tallyman:${password}@broker:5672`,
+    AMQP_URL: `amqp://${brokerUser}:${brokerPassword}@broker:5672`,
     REDIS_URL: 'redis://redis:6379',
   };
   await start({
@@ -155,29 +154,14 @@ export async function startStack(engine: Engine, nursery: Nursery, images: Image
 type Start = Stack['start'];
 
 async function startBroker(start: Start, nursery: Nursery, { broker }: Images): Promise<void> {
+  const place = { name: 'broker', networks: [networks.broker], isForeign: true, command: [broker.image] };
   if (broker.kind === 'lavinmq') {
-    const { hashPassword } = await import('../../shared/testing/containers.ts');
-    const env = { LAVINMQ_DEFAULT_USER: 'tallyman', LAVINMQ_DEFAULT_PASSWORD: hashPassword(password) };
-    await start({ name: 'broker', networks: [networks.broker], env, isForeign: true, command: [broker.image] });
+    const env = { LAVINMQ_DEFAULT_USER: brokerUser, LAVINMQ_DEFAULT_PASSWORD: hashPassword(brokerPassword) };
+    await start({ ...place, env });
     return;
   }
-  const folder = join(nursery.folder, 'rabbitmq');
-  await mkdir(folder);
-  const lines = [
-    'listeners.tcp.default = 5672',
-    'default_user = tallyman',
-    `default_pass = ${password}`,
-    'log.console.level = warning',
-  ];
-  await writeFile(join(folder, 'rabbitmq.conf'), `${lines.join('\n')}\n`);
-  await start({
-    name: 'broker',
-    networks: [networks.broker],
-    isForeign: true,
-    env: { RABBITMQ_CONFIG_FILE: '/config/rabbitmq.conf', RABBITMQ_LOGS: '-', HOME: '/var/lib/rabbitmq' },
-    more: ['--volume', `${folder}:/config:ro`, '--entrypoint', '/usr/lib/rabbitmq/bin/rabbitmq-server'],
-    command: [broker.image],
-  });
+  const { program, env, volume } = await standInBroker(nursery);
+  await start({ ...place, env, more: ['--volume', volume, '--entrypoint', program] });
 }
 
 /** The topology command runs in the image too, as the Job does. Its broker may still be starting. */

@@ -16,9 +16,9 @@ it.skipIf(gap !== undefined)(
     const folder = mkdtempSync(join(tmpdir(), 'tallyman-manifests-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const renderer = new Renderer(folder);
-    const [deployment] = renderer
+    const deployment = renderer
       .combination({ overlay: 'base', components: [] })
-      .filter(({ kind }) => kind === 'Deployment');
+      .find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'tallyman-consumer');
     const spec = at(deployment, 'spec');
     const broken = {
       ...deployment!,
