@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { until } from '../../shared/testing/until.ts';
 import { closeBooks, exact, owes } from './books.ts';
@@ -24,6 +26,9 @@ it(
     await until(() => load.progress.durable > load.events / 6, patient);
 
     const resharded = stage.run('topology.ts', '--reshard', '7');
+    // As a person does it: when the command says so.
+    const said = (): Promise<string> => readFile(join(stage.nursery.folder, 'topology.ts.log'), 'utf8');
+    await until(async () => (await said()).includes('Now stop the consumers'), patient);
     const before = [...cluster.consumers];
     await Promise.all(before.map((consumer) => consumer.drain()));
     expect(before.map(({ exit }) => exit)).toEqual(before.map(() => ({ code: 0, signal: null })));
