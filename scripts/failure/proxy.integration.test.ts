@@ -55,15 +55,14 @@ async function aRoundTripLater(): Promise<void> {
 
 it('passes on what both say, and an end', async () => {
   const { client, server } = await talking();
-  const ended = once(server, 'end');
   client.end();
-  await ended;
+  await until(() => expect(server.readableEnded).toBe(true));
 });
 
 it('carries more than its buffers hold', async () => {
   const { client, serverHeard } = await talking();
   client.write('x'.repeat(5_000_000));
-  await until(() => serverHeard().length === 5_000_005);
+  await until(() => expect(serverHeard()).toHaveLength(5_000_005));
 });
 
 it('ends connections when it is cut, and lets nobody in until it is restored', async () => {
@@ -75,6 +74,7 @@ it('ends connections when it is cut, and lets nobody in until it is restored', a
   proxy.restore();
   const welcome = connectTo(proxy);
   await once(welcome, 'connect');
+  expect(welcome.closed).toBe(false);
   welcome.destroy();
 });
 
