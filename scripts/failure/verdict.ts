@@ -1,4 +1,5 @@
 import { inspectShard } from '../../shared/journal/inspect.ts';
+import { shardKeys } from '../../shared/journal/keys.ts';
 import { until } from '../../shared/testing/until.ts';
 import { queueState } from '../../shared/topology/broker-view.ts';
 import { deadExchange, shardQueue } from '../../shared/topology/names.ts';
@@ -17,9 +18,9 @@ export interface Verdict {
   readonly dead: number;
   /** Messages in the queues, sets that are not settled, entries that wait for another attempt. */
   readonly pending: number;
-  /** Totals that hold less than is owed, or not the newest value. */
+  /** Totals that hold less than is owed, or not the newest value; or events that no set counted, if those are more. */
   readonly lost: number;
-  /** Totals that hold more than is owed. */
+  /** Totals that hold more than is owed; or events that sets counted beyond those accepted, if those are more. */
   readonly duplicated: number;
   readonly differences: readonly Difference[];
 }
@@ -57,16 +58,37 @@ export async function closeBooks(scene: Scene, owed: () => readonly Owed[], pati
   });
   await scene.cluster.drain();
   const { differences } = audit(owed(), await fetchLedger(simulator.url, true));
-  return { ...counts(owed(), differences), ...(await left(scene)) };
+  return { ...counts(owed(), differences, await countedEvents(scene)), ...(await left(scene)) };
 }
 
-export function counts(owed: readonly Owed[], differences: readonly Difference[]): Omit<Verdict, 'dead' | 'pending'> {
+/**
+ * Two views that share nothing: the bill against the books, amount by amount, and the number of events in all sets. Only a
+ * loss and a duplicate of one value in one total would cancel out in both, which is why the load's values differ.
+ */
+export function counts(
+  owed: readonly Owed[],
+  differences: readonly Difference[],
+  counted: number,
+): Omit<Verdict, 'dead' | 'pending'> {
   const differing = new Set(differences.map(({ customer, meter }) => `${customer} ${meter}`));
   const agreeing = owed.filter(({ customer, meter }) => !differing.has(`${customer} ${meter}`));
   const events = (of: readonly Owed[]): number => of.reduce((sum, { events }) => sum + events, 0);
+  const accepted = events(owed);
   const over = differences.filter(({ kind }) => kind === 'over').length;
-  const lost = differences.length - over;
-  return { accepted: events(owed), billed: events(agreeing), lost, duplicated: over, differences };
+  const lost = Math.max(differences.length - over, accepted - counted);
+  const duplicated = Math.max(over, counted - accepted);
+  return { accepted, billed: events(agreeing), lost, duplicated, differences };
+}
+
+/** Events in all sets that were committed, by the journal's own totals. */
+async function countedEvents({ ground, cluster, options }: Scene): Promise<number> {
+  let events = 0;
+  for (let shard = 0; shard < options.shards; shard++) {
+    const totals = await ground.journal.hvals(shardKeys(cluster.namespace, shard).totals);
+    // `<version>;<sum>;<events>;<entries>`
+    for (const total of totals) events += Number(total.split(';')[2]);
+  }
+  return events;
 }
 
 async function left({ ground, cluster, options }: Scene): Promise<Pick<Verdict, 'dead' | 'pending'>> {
