@@ -6,6 +6,9 @@ import { type ChaosOptions, parseOptions, usage, UsageError } from './options.ts
 import { runSoak } from './soak.ts';
 import { measureTakeovers } from './takeovers.ts';
 
+/** What goes wrong once everything is being ended is nothing to tell. */
+let isEnding = false;
+
 const exitCodes = { exact: 0, failed: 1, usage: 64, interrupted: 130, terminated: 143 } as const;
 
 try {
@@ -30,7 +33,11 @@ async function main(args: readonly string[]): Promise<number> {
     say(listCases());
     return exitCodes.exact;
   }
-  const interrupted = nextSignal();
+  const interrupted = nextSignal().then((code) => {
+    say('ending everything that was started ...');
+    isEnding = true;
+    return code;
+  });
   say('starting broker, Redis and a simulated Stripe ...');
   const ground = await openGround();
   try {
@@ -65,5 +72,6 @@ function nextSignal(): Promise<number> {
 }
 
 function say(text: string): void {
+  if (isEnding) return;
   process.stdout.write(`${text}\n`);
 }

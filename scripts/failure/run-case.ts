@@ -138,7 +138,10 @@ async function cause({ ground }: Scene, { action, target }: Fault, victim: Membe
       if (target === service.kind) {
         await service.kill();
         const overAt = performance.now();
-        return { overAt, restarted: service.restart() };
+        const restarted = service.restart();
+        // Whoever awaits it hears of a failure, unless something else has failed before.
+        restarted.catch(() => undefined);
+        return { overAt, restarted };
       }
       await killed(ground, target, service);
       break;

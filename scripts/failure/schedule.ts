@@ -9,8 +9,9 @@ export interface PlannedFault {
   readonly atMs: number;
   /** Until it is over, for what lasts; for what is killed, until it is started again. */
   readonly lastsMs: number;
-  /** Whom of several it concerns: 0 to 1. */
+  /** Whom of several it concerns, 0 to 1, and which of their connections. */
   readonly place: number;
+  readonly link: number;
 }
 
 export type FaultKind = keyof typeof lastsS;
@@ -52,7 +53,7 @@ export function drawSchedule(seed: number, durationMs: number): readonly Planned
     if (bag.length === 0) bag = [...faultKinds];
     const [kind] = bag.splice(Math.floor(random() * bag.length), 1);
     if (kind === undefined) throw new Error('the bag was just filled');
-    planned.push({ kind, atMs, lastsMs: between(lastsS[kind]), place: random() });
+    planned.push({ kind, atMs, lastsMs: between(lastsS[kind]), place: random(), link: random() });
     atMs += between(gapS);
   }
   return planned;

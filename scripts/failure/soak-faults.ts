@@ -47,7 +47,7 @@ export async function endProviderFaults(base: string): Promise<void> {
   await fetch(`${base}/_sim/faults`, { method: 'DELETE', signal: AbortSignal.timeout(10_000) });
 }
 
-function disturbances(scene: Scene, { kind, lastsMs, place }: PlannedFault): readonly Disturbance[] {
+function disturbances(scene: Scene, { kind, lastsMs, link }: PlannedFault): readonly Disturbance[] {
   const { publishers, consumers, ground } = scene;
   switch (kind) {
     case 'kill-publisher':
@@ -79,7 +79,7 @@ function disturbances(scene: Scene, { kind, lastsMs, place }: PlannedFault): rea
     case 'half-open-link':
     case 'lost-answers':
       return [...publishers, ...consumers].map((member) => {
-        const answering = answeringAt(member, place);
+        const answering = answeringAt(member, link);
         const whom = `${member.service.name} – ${answering}`;
         return { subject: linkOf(member, answering), whom, run: () => disturb(member, answering, kind, lastsMs) };
       });
@@ -93,10 +93,10 @@ function disturbances(scene: Scene, { kind, lastsMs, place }: PlannedFault): rea
   }
 }
 
-/** Which of its connections: the place that chose the member chooses this as well, by its digits further on. */
-function answeringAt({ links }: Member, place: number): Answering {
+/** One of its connections, by who answers on it; `at`: 0 to 1. */
+function answeringAt({ links }: Member, at: number): Answering {
   const all = [...links.keys()];
-  const answering = all[Math.floor(((place * 1_000) % 1) * all.length)];
+  const answering = all[Math.floor(at * all.length)];
   if (answering === undefined) throw new Error('every member has connections');
   return answering;
 }
