@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { slotOf } from '../../shared/event/lane.ts';
 import { slotMap } from '../../shared/topology/slots.ts';
-import { fetchLedger } from '../audit.ts';
+import { fetchLedger, type Ledger } from '../audit.ts';
 import type { Owed } from '../load/books.ts';
 import { unitsPerOne } from '../load/catalogue.ts';
 import type { Scene } from './scene.ts';
 
 const meter = 'api_calls';
 const lookEveryMs = 100;
+const postAgainMs = 100;
 const postTimeoutMs = 2_000;
 const billedDeadlineMs = 120_000;
 
@@ -21,6 +22,7 @@ export class Probes {
   readonly #customers: string[] = [];
   readonly #run = randomBytes(4).toString('hex');
   readonly #shardOf: readonly number[];
+  #look: Promise<Ledger> | undefined;
 
   constructor(scene: Scene) {
     this.#scene = scene;
@@ -40,7 +42,7 @@ export class Probes {
     const deadline = AbortSignal.timeout(billedDeadlineMs);
     for (let turn = 0; !(await this.#post(events, turn)); turn++) {
       if (deadline.aborted) throw new Error(`no sidecar has taken an event for ${billedDeadlineMs / 1_000} s`);
-      await sleep(lookEveryMs);
+      await sleep(postAgainMs);
     }
     const missing = new Set(customers);
     while (missing.size > 0) {
@@ -48,10 +50,18 @@ export class Probes {
         const shards = [...missing].map((customer) => this.#shardOf[slotOf({ customer, meter })]);
         throw new Error(`shards ${shards.join(', ')} have billed nothing for ${billedDeadlineMs / 1_000} s`);
       }
-      await sleep(lookEveryMs);
-      const ledger = await fetchLedger(this.#scene.ground.simulator.url, true);
-      for (const { customer } of ledger.totals) missing.delete(customer);
+      for (const { customer } of (await this.#nextLook()).totals) missing.delete(customer);
     }
+  }
+
+  /** Shared by all who wait: a ledger grows with the probes that it holds. */
+  #nextLook(): Promise<Ledger> {
+    this.#look ??= sleep(lookEveryMs)
+      .then(() => fetchLedger(this.#scene.ground.simulator.url, true))
+      .finally(() => {
+        this.#look = undefined;
+      });
+    return this.#look;
   }
 
   /** To whichever sidecar takes them. The ids make a repetition harmless. */
