@@ -11,7 +11,6 @@ const meter = 'api_calls';
 const lookEveryMs = 100;
 const postAgainMs = 100;
 const postTimeoutMs = 2_000;
-const billedDeadlineMs = 120_000;
 
 /**
  * How a person would find out that everything works again: an event of every shard is posted, and it is on the bill. What
@@ -19,13 +18,15 @@ const billedDeadlineMs = 120_000;
  */
 export class Probes {
   readonly #scene: Scene;
+  readonly #deadlineMs: number;
   readonly #customers: string[] = [];
   readonly #run = randomBytes(4).toString('hex');
   readonly #shardOf: readonly number[];
   #look: Promise<Ledger> | undefined;
 
-  constructor(scene: Scene) {
+  constructor(scene: Scene, deadlineMs: number) {
     this.#scene = scene;
+    this.#deadlineMs = deadlineMs;
     this.#shardOf = slotMap(scene.options.shards);
   }
 
@@ -39,16 +40,16 @@ export class Probes {
     const customers = this.#customerPerShard();
     this.#customers.push(...customers);
     const events = customers.map((customer) => ({ id: customer, customer, meter }));
-    const deadline = AbortSignal.timeout(billedDeadlineMs);
+    const deadline = AbortSignal.timeout(this.#deadlineMs);
     for (let turn = 0; !(await this.#post(events, turn)); turn++) {
-      if (deadline.aborted) throw new Error(`no sidecar has taken an event for ${billedDeadlineMs / 1_000} s`);
+      if (deadline.aborted) throw new Error(`no sidecar has taken an event for ${this.#deadlineMs / 1_000} s`);
       await sleep(postAgainMs);
     }
     const missing = new Set(customers);
     while (missing.size > 0) {
       if (deadline.aborted) {
         const shards = [...missing].map((customer) => this.#shardOf[slotOf({ customer, meter })]);
-        throw new Error(`shards ${shards.join(', ')} have billed nothing for ${billedDeadlineMs / 1_000} s`);
+        throw new Error(`shards ${shards.join(', ')} have billed nothing for ${this.#deadlineMs / 1_000} s`);
       }
       for (const { customer } of (await this.#nextLook()).totals) missing.delete(customer);
     }

@@ -42,7 +42,7 @@ export async function runSoak(ground: Ground, options: SoakOptions, say: (text: 
     flushIntervalMs: 1_500,
     failpoints: false,
   });
-  const probes = new Probes(scene);
+  const probes = new Probes(scene, patienceMs);
   const load = startLoad({
     targets: scene.publishers.map((publisher) => linkOf(publisher, 'publisher').url),
     events: Math.round((durationMs / 1_000) * ratePerS),
