@@ -21,7 +21,9 @@ export async function runCases(
   for (const [index, one] of selected.entries()) {
     const time = timeOf(one, seed);
     const startedAt = performance.now();
-    const outcome = await runCase(ground, one, time);
+    const outcome = await runCase(ground, one, time).catch((error: unknown): CaseOutcome => {
+      return { failure: `the cluster could not be started, or not be cleared away: ${String(error)}` };
+    });
     const name = `--point ${one.point} --fault ${faultName(one.fault)}`;
     say(`[${index + 1}/${selected.length}] ${lineOf(one, time, outcome, (performance.now() - startedAt) / 1_000)}`);
     if (outcome.verdict !== undefined) verdicts.push(outcome.verdict);

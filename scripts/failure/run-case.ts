@@ -4,7 +4,7 @@ import { assertHealthy, complaints } from '../demonstration/health.ts';
 import { type Load, startLoad } from '../load/load.ts';
 import type { Case, Fault } from './faults.ts';
 import type { Ground } from './ground.ts';
-import { points } from './points.ts';
+import { type Occasion, points } from './points.ts';
 import { Probes } from './probes.ts';
 import { linkOf, type Member, openScene, type Scene } from './scene.ts';
 import { closeBooks, type Verdict } from './verdict.ts';
@@ -25,6 +25,7 @@ const frozenMs = 1.5 * leaseMs;
 const load = { events: 100_000, customers: 30, ratePerS: 500, batch: 10, inFlight: 8 } as const;
 /** The point is armed once so many events are durable. */
 const armedAt = 250;
+const goOnEveryMs = 500;
 const reachedDeadlineMs = 20_000;
 const answeredDeadlineMs = 10_000;
 const probesDeadlineMs = 60_000;
@@ -77,8 +78,14 @@ async function runIn(
   });
 
   const { overAt, restarted } = await cause(scene, fault, victim);
-  await afterwards();
-  await probes.billed();
+  // On a busy machine the file may be seen, and SIGCONT come, before the SIGSTOP that follows the file.
+  const goOn = setInterval(() => victim.service.thaw(), goOnEveryMs);
+  try {
+    await afterwards();
+    await probes.billed();
+  } finally {
+    clearInterval(goOn);
+  }
   const recoveryMs = performance.now() - overAt;
   await restarted;
 
@@ -91,7 +98,7 @@ async function runIn(
 /** Does what makes the victim come to its point. Resolves with what has to be done after the fault. */
 async function bringAbout(
   scene: Scene,
-  occasion: (typeof points)[keyof typeof points]['comesWith'],
+  occasion: Occasion,
   victim: Member,
   arm: () => void,
 ): Promise<() => Promise<void>> {
