@@ -167,8 +167,13 @@ async function cause({ ground }: Scene, { action, target }: Fault, victim: Membe
       const link = linkOf(victim, target);
       const before = link.lostBytes;
       link.loseAnswers();
-      service.thaw();
-      await until(() => link.lostBytes > before, { deadlineMs: answeredDeadlineMs, intervalMs: 5 });
+      await until(
+        () => {
+          service.thaw();
+          return link.lostBytes > before;
+        },
+        { deadlineMs: answeredDeadlineMs, intervalMs: 5 },
+      );
       link.restore();
       break;
     }
