@@ -19,6 +19,7 @@ export const stages: readonly Stage[] = [
   check('simulation', 30, 'node', 'scripts/simulate.ts', '--seeds', String(leastSeeds)),
   tests('integration', 60),
   tests('containers', 10),
+  check('chaos', 15, 'node', 'scripts/failure/main.ts', '--tenth', 'today'),
 ];
 
 function check(name: string, limitMinutes: number, ...command: readonly string[]): Stage {
