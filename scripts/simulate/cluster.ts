@@ -1,5 +1,6 @@
 import { Consumer, type Services } from './consumer.ts';
 import { ModelBroker } from './model-broker.ts';
+import { ModelFolder } from './model-folder.ts';
 import { ModelProvider } from './model-provider.ts';
 import { ModelRedis } from './model-redis.ts';
 import { Process } from './process.ts';
@@ -16,6 +17,8 @@ export class Cluster implements Services {
   readonly #random: Random;
   #consumers: Consumer[] = [];
   #publishers: Publisher[] = [];
+  /** Of the sidecars, one each; they stay when their sidecar is gone. */
+  readonly folders: ModelFolder[] = [];
   #started = 0;
 
   constructor(world: World, random: Random) {
@@ -25,7 +28,10 @@ export class Cluster implements Services {
     this.redis = new ModelRedis(world);
     this.provider = new ModelProvider(world, random.fork());
     for (let consumer = 0; consumer < world.profile.consumers; consumer++) this.addConsumer();
-    for (let publisher = 0; publisher < world.profile.publishers; publisher++) this.addPublisher();
+    for (let publisher = 0; publisher < world.profile.publishers; publisher++) {
+      this.folders.push(new ModelFolder(`spool-${publisher + 1}`, random.fork()));
+      this.addPublisher(this.folders[publisher]);
+    }
   }
 
   /** Alive, frozen ones too. */
@@ -45,11 +51,13 @@ export class Cluster implements Services {
     return consumer;
   }
 
-  addPublisher(): Publisher {
+  /** A sidecar on this folder, whatever process had it before. */
+  addPublisher(folder: ModelFolder | undefined): void {
+    if (folder === undefined) return;
     const process = this.#newProcess('publisher');
-    const publisher = new Publisher(this.#world, this.broker, this.redis, process, this.#random.fork());
-    this.#publishers.push(publisher);
-    return publisher;
+    this.#publishers.push(
+      new Publisher(this.#world, this.broker, this.redis, process, folder, this.#random.fork()),
+    );
   }
 
   /** SIGKILL, or the machine is gone: then the broker has to notice by itself. */
@@ -58,6 +66,7 @@ export class Cluster implements Services {
     if (withMachine) link?.cut(this.heartbeatTimeoutMs(), 0);
     else link?.close();
     if (member instanceof Consumer) member.redis.end();
+    else member.folder.crash(withMachine);
     member.process.kill();
     if (this.#world.trace.on) this.#world.trace.line(member.process.name, 'is killed');
   }

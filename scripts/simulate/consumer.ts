@@ -9,6 +9,7 @@ import type { EndReason } from '../../services/consumer/src/shard/protocol.ts';
 import type { ClaimAnswer } from '../../shared/journal/journal.ts';
 import { BrokerClient } from './broker-client.ts';
 import { CallRunner } from './call-runner.ts';
+import { Mailbox } from './mailbox.ts';
 import type { ModelBroker } from './model-broker.ts';
 import type { ModelProvider } from './model-provider.ts';
 import type { ModelRedis } from './model-redis.ts';
@@ -35,6 +36,7 @@ export class Consumer {
   readonly #core: OwnershipCore;
   readonly #runners = new Map<number, ShardRunner>();
   readonly #calls: CallRunner;
+  readonly #mailbox: Mailbox;
   #catalog: MeterCatalog | undefined;
   #catalogDueMs = Number.NEGATIVE_INFINITY;
   #isLeaving = false;
@@ -48,6 +50,7 @@ export class Consumer {
     this.#random = random;
     const { shards, leaseMs, drainMs, callTimeoutMs } = world.profile;
     this.#core = new OwnershipCore({ member: process.name, shards, leaseMs, drainMs, callTimeoutMs });
+    this.#mailbox = new Mailbox(process, random.fork(), world.profile.mailboxMs);
     this.redis = new RedisClient(world, services.redis, process, random.fork());
     this.#calls = new CallRunner({ ...services, world, process, random: random.fork(), client: this.redis });
     this.broker = new BrokerClient(world, services.broker, process, random.fork(), {
@@ -214,6 +217,7 @@ export class Consumer {
       random: random.fork(),
       redis: this.#services.redis,
       journal: this.redis,
+      mailbox: this.#mailbox,
       link: () => this.broker.link,
       needCatalog: () => this.#needCatalog(),
       ended: (reason) => this.#ended(shard, runner, reason),

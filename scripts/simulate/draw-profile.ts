@@ -7,6 +7,7 @@ import {
   type Rates,
   type SimulatedCustomer,
   type SimulatedMeter,
+  type SimulatedSpool,
 } from './profile.ts';
 import type { Random } from './random.ts';
 
@@ -52,6 +53,8 @@ export function drawProfile(random: Random): Profile {
       return longOutage(base, random);
     case 'duplicates':
       return duplicates(base, random);
+    case 'spool':
+      return spool(base, random);
     case 'members':
       return {
         ...base,
@@ -62,6 +65,7 @@ export function drawProfile(random: Random): Profile {
       return {
         ...base,
         rates: { ...providerRates(random), redisRequestFails: little, refusedPublish: little },
+        ...(random.chance(0.5) ? {} : { spool: drawSpool(base, random) }),
         faults: Object.fromEntries(faultKinds.map((kind) => [kind, each(random.between(3, 10))])),
       };
   }
@@ -86,6 +90,57 @@ function duplicates(base: Profile, random: Random): Profile {
       consumer_freeze: 2 * leaseMs,
       channel_lost: 3 * leaseMs,
       publisher_crash: 3 * leaseMs,
+    },
+  };
+}
+
+/**
+ * A broker that is away for longer than records are replayed and cursors kept: days of ours, scaled down. What is under way for long
+ * without a new look at its age (a frozen sidecar, a stalled connection) stays below the five days between the two.
+ */
+function spool(base: Profile, random: Random): Profile {
+  const { leaseMs } = base;
+  const dayMs = leaseMs * random.pick([0.2, 0.4]);
+  const keeps = drawSpool(base, random);
+  return {
+    ...base,
+    heartbeatMs: 0.3 * leaseMs,
+    strandedMs: 0.9 * leaseMs,
+    requests: Math.ceil(base.requests / 2),
+    repeats: random.pick([0, 0.5]),
+    spool: { ...keeps, limits: { ...keeps.limits, ageMaxMs: 35 * dayMs } },
+    cursorLifeMs: 40 * dayMs,
+    clockSkewMs: Math.min(base.clockSkewMs, dayMs / 4),
+    activeMs: leaseMs * random.between(5, 25),
+    brokerAwayMs: { least: 0, most: 45 * dayMs },
+    rates: { ...noRates, refusedPublish: random.pick([0, 0.05]), redisRequestFails: 0.001 },
+    faults: {
+      broker_away: 8 * leaseMs,
+      publisher_crash: 2 * leaseMs,
+      disk_full: 10 * leaseMs,
+      broker_link_cut: 3 * leaseMs,
+      broker_power_loss: 10 * leaseMs,
+      binding_missing: 8 * leaseMs,
+      clock_jump: 5 * leaseMs,
+      consumer_crash: 8 * leaseMs,
+    },
+  };
+}
+
+/** So small that segments end and begin, and now and then so small that it is full. */
+function drawSpool({ leaseMs }: Profile, random: Random): SimulatedSpool {
+  return {
+    bytes: random.pick([20_000, 1_000_000]),
+    slowMs: leaseMs * random.pick([0.05, 0.2]),
+    limits: {
+      segmentBytes: random.pick([500, 3_000]),
+      reserveBytes: 8_000,
+      commitBytesMax: 4_000,
+      readBytes: random.pick([300, 100_000]),
+      windowBytesMax: 5_000,
+      inFlightMax: random.pick([2, 256]),
+      writePauseMs: leaseMs / 10,
+      saveIntervalMs: leaseMs * random.pick([0.05, 0.5]),
     },
   };
 }
@@ -175,6 +230,8 @@ function drawBase(random: Random): Profile {
     deliveryGapMs: random.pick([1e-6, leaseMs / 1000, leaseMs / 100]),
     heartbeatMs,
     reconnectMs: random.between(30, leaseMs / 2),
+    brokerAwayMs: { least: 0, most: 3 * leaseMs },
+    mailboxMs: random.pick([0, 5, leaseMs / 20]),
     redisLatencyMs: random.between(1, 12),
     redisTimeoutMs: leaseMs / 2,
     providerLatencyMs: callTimeoutMs * random.between(0.02, 0.3),

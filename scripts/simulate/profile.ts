@@ -1,4 +1,5 @@
 import type { DriveLimits } from '../../services/consumer/src/shard/drive.ts';
+import type { SpoolLimits } from '../../services/publisher/src/spool/limits.ts';
 import type { Meter } from '../../services/consumer/src/provider/provider.ts';
 
 /** Chances that one request, call or publish goes wrong. */
@@ -37,9 +38,12 @@ export const faultKinds = [
   'consumer_join',
   'publisher_crash',
   'publisher_freeze',
+  'clock_jump',
+  'disk_full',
   'broker_link_cut',
   'broker_restart',
   'broker_power_loss',
+  'broker_away',
   'channel_lost',
   'binding_missing',
   'unreadable_message',
@@ -63,6 +67,12 @@ export interface SimulatedCustomer {
   readonly refusedFromMs: number;
 }
 
+export interface SimulatedSpool {
+  readonly bytes: number;
+  readonly slowMs: number;
+  readonly limits: Partial<SpoolLimits>;
+}
+
 /** Everything that is decided about a run before it begins. Names that a core's limits have mean what they mean there. */
 export interface Profile {
   readonly name: ProfileName;
@@ -82,6 +92,8 @@ export interface Profile {
   readonly dedupWindowMs: number;
   readonly dedupMaxIds: number;
   readonly strandedMs: number;
+  /** Absent: 40 days, longer than any run. */
+  readonly cursorLifeMs?: number;
   readonly drive: DriveLimits;
   readonly concurrency: number;
   readonly ratePerS: number;
@@ -97,13 +109,20 @@ export interface Profile {
   /** AMQP heartbeat: twice this without a word, and the broker gives a connection up. */
   readonly heartbeatMs: number;
   readonly reconnectMs: number;
+  /** How long the broker is away when it is away for long. */
+  readonly brokerAwayMs: { readonly least: number; readonly most: number };
+  /** Deliveries wait for so long in a consumer before they are looked at, while other events overtake them. */
+  readonly mailboxMs: number;
   readonly redisLatencyMs: number;
   readonly redisTimeoutMs: number;
   readonly providerLatencyMs: number;
   readonly providerMemoryMs: number;
   readonly publishExpiryMs: number;
   readonly messageEventsMax: number;
+  /** How wrong a sidecar's wall clock may be, either way. */
   readonly clockSkewMs: number;
+  /** Absent: sidecars have none. */
+  readonly spool?: SimulatedSpool;
   readonly customers: readonly SimulatedCustomer[];
   readonly meters: readonly SimulatedMeter[];
   readonly requests: number;
@@ -131,6 +150,7 @@ export const profileNames = [
   'provider_trouble',
   'long_outage',
   'duplicates',
+  'spool',
   'members',
   'storm',
 ] as const;

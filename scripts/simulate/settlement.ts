@@ -42,6 +42,8 @@ export class Settlement {
     const { broker, redis, consumers } = this.#cluster;
     const { shards } = this.#world.profile;
     const unsettled: string[] = [];
+    for (const { name, records } of this.#cluster.folders)
+      if (records > 0) unsettled.push(`${records} records in ${name}`);
     if (this.#client.open > 0) unsettled.push(`${this.#client.open} requests`);
     for (const { shard, ready, unacked } of broker.queues) {
       if (ready + unacked > 0) unsettled.push(`${ready} ready and ${unacked} unacked messages of shard ${shard}`);

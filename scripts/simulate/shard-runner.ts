@@ -10,6 +10,7 @@ import type {
 import { decodeMessage, UnreadableMessage } from '../../shared/event/message.ts';
 import type { BrokerLink, ClientChannel } from './broker-link.ts';
 import { carryOut, describeState, describeWrite } from './journal-write.ts';
+import type { Mailbox } from './mailbox.ts';
 import type { Held } from './model-journal.ts';
 import { nameOf, type StoredMessage } from './model-queue.ts';
 import type { ModelRedis } from './model-redis.ts';
@@ -27,6 +28,7 @@ export interface ShardPorts {
   readonly random: Random;
   readonly redis: ModelRedis;
   readonly journal: RedisClient;
+  readonly mailbox: Mailbox;
   readonly link: () => BrokerLink | undefined;
   readonly needCatalog: () => void;
   /** The core has ended and its channel is closed. */
@@ -153,7 +155,7 @@ export class ShardRunner implements CallSource {
         this.post({ type: 'channel_opened', generation });
         channel.consume(wanted.prefetch);
       },
-      delivered: (tag, message) => this.#delivered(generation, tag, message),
+      delivered: (tag, message) => this.#ports.mailbox.push(() => this.#delivered(generation, tag, message)),
       lost: () => {
         if (this.#wanted !== wanted) return;
         this.#wanted = undefined;

@@ -100,7 +100,7 @@ function allowanceOf(identity: Identity, dedupWindowMs: number): Allowance {
   const beyond = messages.filter(({ lastReachedMs }) => lastReachedMs > firstMs + dedupWindowMs).length;
   const copies = messages.length === 0 ? 0 : 1 + beyond;
   return {
-    least: identity.accepted ? 1 : 0,
+    least: identity.accepted && !identity.isParkedInSpool ? 1 : 0,
     // An id that the sidecar made is not sent again by its client, so it stands in one message for ever.
     most: identity.event.idGenerated === true ? Math.min(1, copies) : copies,
     values: [...identity.values].map(amountOf),

@@ -61,6 +61,16 @@ export class Checker {
     this.intake.reached(origin, body, nowMs);
   }
 
+  /** A message is durable in a sidecar's spool. */
+  spooled(body: Buffer): void {
+    this.intake.spooled(body);
+  }
+
+  /** A record was too old to be replayed: it is kept in a file for a person. */
+  parkedInSpool(body: Buffer): void {
+    this.intake.parkedInSpool(body);
+  }
+
   acked(message: StoredMessage): void {
     if (message.origin === undefined) this.custody.ackedUnreadable(message.shard, message.position);
     else this.custody.ackedUsage(message.origin);
@@ -125,7 +135,7 @@ export class Checker {
     const committed = this.calls.committedEntries;
     for (const identity of this.intake.identities.values()) {
       // Some of its messages may be lost: those that were never confirmed.
-      if (!identity.accepted || [...identity.messages].some(({ name }) => this.custody.isSettled(name))) continue;
+      if (!identity.accepted || identity.isParkedInSpool || [...identity.messages].some(({ name }) => this.custody.isSettled(name))) continue;
       this.#report.violation(
         `Event ${identity.event.id} was answered 202, and is neither on the broker nor in a settled set.`,
       );
