@@ -41,6 +41,12 @@ export class Client {
     return this.#open;
   }
 
+  /** One more, now. */
+  post(request: PlannedRequest): void {
+    this.#open++;
+    this.#begin(request);
+  }
+
   #begin({ name, random }: PlannedRequest): void {
     const { profile, timeline } = this.#world;
     const { dedupWindowMs, activeMs } = profile;
@@ -73,10 +79,18 @@ export class Client {
       this.#answered(request, status);
     };
     // The answer of a request that waits may take as long as its message may.
-    timeline.after(profile.publishExpiryMs * 1.2, () => end(undefined));
+    const sentAtMs = timeline.nowMs;
+    let isAnswered = false;
+    timeline.after(profile.publishExpiryMs * 1.2, () => {
+      const { process } = publisher;
+      if (!isAnswered && process.isAlive && !process.hasSleptSince(sentAtMs))
+        checker.unanswered(request.name, process.name);
+      end(undefined);
+    });
     timeline.after(random.between(1, 10), () =>
       publisher.process.receive(() =>
-        publisher.submit(request.events, (status) =>
+        publisher.submit(request.events, (status) => {
+          isAnswered = true;
           publisher.process.emit(() =>
             timeline.after(random.between(1, 10), () => {
               // Durable is durable, even if the client has stopped listening.
@@ -84,8 +98,8 @@ export class Client {
               tally.add(`answers ${status}`);
               if (!random.chance(0.01)) end(status);
             }),
-          ),
-        ),
+          );
+        }),
       ),
     );
   }

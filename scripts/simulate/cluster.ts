@@ -55,9 +55,7 @@ export class Cluster implements Services {
   addPublisher(folder: ModelFolder | undefined): void {
     if (folder === undefined) return;
     const process = this.#newProcess('publisher');
-    this.#publishers.push(
-      new Publisher(this.#world, this.broker, this.redis, process, folder, this.#random.fork()),
-    );
+    this.#publishers.push(new Publisher(this.#world, this.broker, this.redis, process, folder, this.#random.fork()));
   }
 
   /** SIGKILL, or the machine is gone: then the broker has to notice by itself. */

@@ -235,6 +235,7 @@ export class Consumer {
       return;
     }
     this.#world.tally.add(`tenures ended: ${reason}`);
+    this.#world.checker.tenureEnded(this.process.name, shard, reason);
     this.#runners.delete(shard);
     const { memory, flight } = runner.core;
     this.#world.tally.add('duplicate events found', memory.duplicateEvents);

@@ -30,6 +30,8 @@ export function drawProfile(random: Random): Profile {
         rates: { ...noRates, redisRequestFails: random.between(0.01, 0.1), refusedPublish: little, slow: 0.3 },
         faults: { redis_cut: each(2), redis_stall: each(2), redis_restart: each(5) },
       };
+    case 'leases':
+      return leases(base, random);
     case 'redelivery':
       return {
         ...base,
@@ -71,6 +73,27 @@ export function drawProfile(random: Random): Profile {
   }
 }
 
+/** Sets that take long to drive, while Redis answers late and owners lose their leases in the middle. */
+function leases(base: Profile, random: Random): Profile {
+  const { leaseMs } = base;
+  return {
+    ...base,
+    consumers: random.integer(2, 3),
+    shards: 2,
+    callTimeoutMs: Math.round(leaseMs * random.between(0.3, 0.5)),
+    providerLatencyMs: leaseMs * random.between(0.02, 0.1),
+    requests: 2 * base.requests,
+    flushIntervalMs: 0.2 * leaseMs,
+    ratePerS: 20,
+    concurrency: random.integer(1, 4),
+    activeMs: leaseMs * random.between(3, 6),
+    settleMs: 2 * base.settleMs,
+    redisTimeoutMs: leaseMs,
+    rates: { ...noRates, slow: 0.5, redisRequestFails: random.pick([0, 0.02]) },
+    faults: { redis_stall: leaseMs / 2, redis_cut: 2 * leaseMs, consumer_freeze: 6 * leaseMs },
+  };
+}
+
 /** Clients that repeat themselves within the dedup window and beyond it, and messages that come long after their time. */
 function duplicates(base: Profile, random: Random): Profile {
   const { leaseMs } = base;
@@ -110,6 +133,7 @@ function spool(base: Profile, random: Random): Profile {
     repeats: random.pick([0, 0.5]),
     spool: { ...keeps, limits: { ...keeps.limits, ageMaxMs: 35 * dayMs } },
     cursorLifeMs: 40 * dayMs,
+    ackFlushMs: dayMs,
     clockSkewMs: Math.min(base.clockSkewMs, dayMs / 4),
     activeMs: leaseMs * random.between(5, 25),
     brokerAwayMs: { least: 0, most: 45 * dayMs },
@@ -226,6 +250,7 @@ function drawBase(random: Random): Profile {
     catalogPaceMs: leaseMs / 4,
     brokerLatencyMs: random.pick([2, 30, leaseMs / 10]),
     syncMs: random.pick([1, 50]),
+    ackFlushMs: Number.POSITIVE_INFINITY,
     prefetchMax,
     deliveryGapMs: random.pick([1e-6, leaseMs / 1000, leaseMs / 100]),
     heartbeatMs,

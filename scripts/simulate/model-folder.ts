@@ -112,7 +112,9 @@ export class ModelFolder {
 
   /** Records that were parked; damaged bytes are nobody's usage. */
   park(bytes: Buffer): readonly SpoolRecord[] {
-    const records = scan(bytes, true).stretches.flatMap((stretch) => (stretch.kind === 'record' ? [stretch.record] : []));
+    const records = scan(bytes, true).stretches.flatMap((stretch) =>
+      stretch.kind === 'record' ? [stretch.record] : [],
+    );
     this.parked.push(...records);
     return records;
   }

@@ -103,6 +103,8 @@ export interface Profile {
   readonly brokerLatencyMs: number;
   /** How long the broker takes to sync a message. */
   readonly syncMs: number;
+  /** How long an ack may be in the broker's memory alone: a power loss undoes younger ones. */
+  readonly ackFlushMs: number;
   readonly deliveryGapMs: number;
   /** The broker has no more than this outstanding, whatever prefetch a consumer asks for: then backlogs stay with it. */
   readonly prefetchMax: number;
@@ -146,6 +148,7 @@ export const profileNames = [
   'crashes',
   'freezes',
   'lost_answers',
+  'leases',
   'redelivery',
   'provider_trouble',
   'long_outage',

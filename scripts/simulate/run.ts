@@ -1,6 +1,7 @@
 import { Checker } from './checker/checker.ts';
 import { Client } from './client.ts';
 import { Cluster } from './cluster.ts';
+import { Epilogue } from './epilogue.ts';
 import { Faults } from './faults.ts';
 import type { Profile } from './profile.ts';
 import { type Cut, drawSchedule } from './schedule.ts';
@@ -37,7 +38,8 @@ export function runSeed(seed: number, options: { readonly trace: boolean; readon
   const cluster = new Cluster(world, random.fork());
   const client = new Client(world, requests, () => cluster.publishers);
   void new Faults(world, cluster, faults, random.fork());
-  void new Settlement(world, cluster, client);
+  const epilogue = new Epilogue(world, cluster, client, random.fork());
+  void new Settlement(world, cluster, client, epilogue);
   try {
     timeline.run();
   } catch (error) {

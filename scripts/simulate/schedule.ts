@@ -60,7 +60,10 @@ function planFaults({ faults, activeMs }: Profile, random: Random): PlannedFault
 }
 
 function planRequests({ requests, activeMs }: Profile, random: Random): PlannedRequest[] {
-  const planned = Array.from({ length: requests }, () => ({ atMs: random.between(0, activeMs), random: random.fork() }));
+  const planned = Array.from({ length: requests }, () => ({
+    atMs: random.between(0, activeMs),
+    random: random.fork(),
+  }));
   return planned
     .sort((left, right) => left.atMs - right.atMs)
     .map((request, index) => ({ ...request, name: `request ${index}` }));
@@ -69,4 +72,21 @@ function planRequests({ requests, activeMs }: Profile, random: Random): PlannedR
 function keptRates(rates: Rates, kept: readonly (keyof Rates)[] | undefined): Rates {
   if (kept === undefined) return rates;
   return { ...noRates, ...Object.fromEntries(kept.map((name) => [name, rates[name]])) };
+}
+
+/** A cut as the command line names it: lists with commas, or `none`. */
+export function cutOf(said: {
+  readonly faults?: string | undefined;
+  readonly requests?: string | undefined;
+  readonly rates?: string | undefined;
+  readonly activeMs?: string | undefined;
+}): Cut {
+  const list = (text: string): string[] => (text === 'none' ? [] : text.split(','));
+  const isRate = (name: string): name is keyof Rates => name in noRates;
+  return {
+    ...(said.faults === undefined ? {} : { faults: list(said.faults).map(Number) }),
+    ...(said.requests === undefined ? {} : { requests: list(said.requests).map(Number) }),
+    ...(said.rates === undefined ? {} : { rates: list(said.rates).filter(isRate) }),
+    ...(said.activeMs === undefined ? {} : { activeMs: Number(said.activeMs) }),
+  };
 }

@@ -1,5 +1,6 @@
 import type { Client } from './client.ts';
 import type { Cluster } from './cluster.ts';
+import type { Epilogue } from './epilogue.ts';
 import type { World } from './world.ts';
 
 /**
@@ -10,11 +11,13 @@ export class Settlement {
   readonly #world: World;
   readonly #cluster: Cluster;
   readonly #client: Client;
+  readonly #epilogue: Epilogue;
 
-  constructor(world: World, cluster: Cluster, client: Client) {
+  constructor(world: World, cluster: Cluster, client: Client, epilogue: Epilogue) {
     this.#world = world;
     this.#cluster = cluster;
     this.#client = client;
+    this.#epilogue = epilogue;
     world.timeline.at(world.profile.activeMs, () => this.#look());
   }
 
@@ -32,9 +35,17 @@ export class Settlement {
       );
     } else {
       tally.add('virtual ms until settled', Math.round(overdueMs));
-      for (const journal of this.#cluster.redis.journals) checker.parked(journal.parked());
-      checker.finish(this.#cluster.redis);
+      if (this.#epilogue.isFair) this.#epilogue.run(() => this.#audit());
+      else this.#audit();
+      return;
     }
+    timeline.stop();
+  }
+
+  #audit(): void {
+    const { checker, timeline } = this.#world;
+    for (const journal of this.#cluster.redis.journals) checker.parked(journal.parked());
+    checker.finish(this.#cluster.redis);
     timeline.stop();
   }
 

@@ -111,6 +111,19 @@ export class Checker {
       checkParked(entry, this.calls.committedEntries, this.intake, this.#profile, this.#now(), this.#report);
   }
 
+  /** As long as Redis loses nothing, the owner's journal never contradicts it: a hand-over would take a second tenure. */
+  tenureEnded(member: string, shard: number, reason: string): void {
+    if (reason !== 'refused' && reason !== 'mismatch') return;
+    this.#report.violation(
+      `${member} gave shard ${shard} up because its journal said "${reason}" to its owner (invariant 2).`,
+    );
+  }
+
+  /** A request has had no answer for longer than it may take, from a sidecar that ran all the time. */
+  unanswered(request: string, member: string): void {
+    this.#report.violation(`${request} got no answer from ${member}, which ran all the time (contract 3.1).`);
+  }
+
   halted(member: string, reason: string): void {
     this.#report.violation(`${member} halted although Redis lost nothing: ${reason}.`);
   }
@@ -135,7 +148,12 @@ export class Checker {
     const committed = this.calls.committedEntries;
     for (const identity of this.intake.identities.values()) {
       // Some of its messages may be lost: those that were never confirmed.
-      if (!identity.accepted || identity.isParkedInSpool || [...identity.messages].some(({ name }) => this.custody.isSettled(name))) continue;
+      if (
+        !identity.accepted ||
+        identity.isParkedInSpool ||
+        [...identity.messages].some(({ name }) => this.custody.isSettled(name))
+      )
+        continue;
       this.#report.violation(
         `Event ${identity.event.id} was answered 202, and is neither on the broker nor in a settled set.`,
       );

@@ -27,7 +27,7 @@ export const custodyMutants: readonly Mutant[] = [
     patches: [
       {
         file: core,
-        find: "this.#intake.deliver(tag, this.flight.next, events);\n        const acceptedAtMs",
+        find: 'this.#intake.deliver(tag, this.flight.next, events);\n        const acceptedAtMs',
         replace: 'const countedBefore = this.memory.countedEvents;\n        const acceptedAtMs',
       },
       {
@@ -44,7 +44,8 @@ export const custodyMutants: readonly Mutant[] = [
       {
         file: 'services/consumer/src/shard/memory.ts',
         find: 'catalog.meters.get(event.meter), nowMs);\n    }',
-        replace: 'catalog.meters.get(event.meter), nowMs);\n    }\n    if (this.countedEvents > countedBefore) this.cursors.add(origin);',
+        replace:
+          'catalog.meters.get(event.meter), nowMs);\n    }\n    if (this.countedEvents > countedBefore) this.cursors.add(origin);',
       },
     ],
   },
@@ -98,7 +99,11 @@ export const custodyMutants: readonly Mutant[] = [
     name: 'drain without seal',
     rule: '7: a drain settles what was counted',
     patches: [
-      { file: core, find: "case 'draining':\n        return true;", replace: "case 'draining':\n        return false;" },
+      {
+        file: core,
+        find: "case 'draining':\n        return true;",
+        replace: "case 'draining':\n        return false;",
+      },
     ],
   },
 ];

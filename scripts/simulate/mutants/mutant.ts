@@ -21,6 +21,8 @@ export interface Mutant {
   readonly patches: readonly Patch[];
   /** Where it shows: only seeds of these profiles are tried. Absent: all. */
   readonly profiles?: readonly ProfileName[];
+  /** Part of the violation that has to be found; others are passed over. */
+  readonly expects?: string;
   /** Why nothing can be found: the rule is covered by another one. Then the checker must not find anything. */
   readonly coveredBy?: string;
 }

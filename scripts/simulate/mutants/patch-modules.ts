@@ -27,7 +27,8 @@ export function patched(source: string, patches: readonly Patch[], name: string)
   let text = source;
   for (const { file, find, replace } of patches) {
     const places = text.split(find).length - 1;
-    if (places !== 1) throw new Error(`The mutant "${name}" finds its place in ${file} ${places} times, not once: ${find}`);
+    if (places !== 1)
+      throw new Error(`The mutant "${name}" finds its place in ${file} ${places} times, not once: ${find}`);
     text = text.replace(find, () => replace);
   }
   return text;

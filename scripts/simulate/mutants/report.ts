@@ -1,0 +1,88 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Mutant } from './mutant.ts';
+import { mutantNamed, mutants } from './mutants.ts';
+import { prove } from './prove.ts';
+import type { Verdict } from './try-mutant.ts';
+
+/** As many as CI runs at least; of a rule that another one covers, fewer, since nothing is to be found. */
+const seeds = 20_000;
+const coveredSeeds = 600;
+const readme = join(import.meta.dirname, '../README.md');
+const [begin, end] = ['<!-- mutants: begin -->', '<!-- mutants: end -->'];
+const violationShown = 130;
+
+export interface Row {
+  readonly mutant: Mutant;
+  readonly verdict: Verdict;
+}
+
+/** Tries all mutants, or those that are named, and prints the table. 1 when one of them does not end as it should. */
+export async function proveAll(options: {
+  readonly names: readonly string[];
+  readonly threads: number;
+  readonly write: boolean;
+}): Promise<number> {
+  const chosen = options.names.length === 0 ? mutants : options.names.map(mutantNamed);
+  const rows: Row[] = [];
+  const startedAtMs = performance.now();
+  await prove(chosen, { from: 1, seeds, coveredSeeds, threads: options.threads }, (mutant, verdict) => {
+    rows.push({ mutant, verdict });
+    console.log(
+      `${isRight({ mutant, verdict }) ? '' : 'NOT AS IT SHOULD BE: '}${mutant.name}: ${resultOf({ mutant, verdict })}`,
+    );
+  });
+  rows.sort((left, right) => chosen.indexOf(left.mutant) - chosen.indexOf(right.mutant));
+  const table = tableOf(rows);
+  console.log(`\n${table}`);
+  const wrong = rows.filter((row) => !isRight(row));
+  console.log(
+    `${rows.length} mutants in ${((performance.now() - startedAtMs) / 1000).toFixed(0)} s: ` +
+      `${rows.filter(({ verdict }) => verdict.found !== undefined).length} found out, ${wrong.length} not as they should be.`,
+  );
+  for (const { mutant } of wrong) console.log(adviceOn(mutant));
+  if (options.write && options.names.length === 0) writeTable(table);
+  return wrong.length === 0 ? 0 : 1;
+}
+
+export function tableOf(rows: readonly Row[]): string {
+  const lines = rows.map((row) => {
+    const { name, rule } = row.mutant;
+    return `| ${name} | ${rule} | ${row.verdict.found?.seed ?? ''} | ${resultOf(row)} |`;
+  });
+  return [
+    '| mutant | rule (number: invariant of the design) | first failing seed | violation |',
+    '| --- | --- | --- | --- |',
+    ...lines,
+  ].join('\n');
+}
+
+function isRight({ mutant, verdict }: Row): boolean {
+  return (verdict.found === undefined) === (mutant.coveredBy !== undefined);
+}
+
+function resultOf({ mutant, verdict }: Row): string {
+  if (verdict.found !== undefined) return shortened(verdict.found.violation);
+  const nothing = `nothing in ${verdict.seedsRun} seeds`;
+  return mutant.coveredBy === undefined ? nothing : `${nothing}: covered by ${mutant.coveredBy}`;
+}
+
+function adviceOn({ name, coveredBy }: Mutant): string {
+  return coveredBy === undefined
+    ? `"${name}" survives: the simulation has a hole there, or the rule is not needed. Find out which.`
+    : `"${name}" was found out, although it is said to be covered by ${coveredBy}: say which of the two is wrong.`;
+}
+
+/** One line, without what differs from run to run of the same bug. */
+function shortened(violation: string): string {
+  const line = violation.split('\n')[0]?.replaceAll('|', '\\|') ?? '';
+  return line.length <= violationShown ? line : `${line.slice(0, violationShown)} …`;
+}
+
+function writeTable(table: string): void {
+  const text = readFileSync(readme, 'utf8');
+  const [before, rest] = text.split(begin);
+  const after = rest?.split(end)[1];
+  if (before === undefined || after === undefined) throw new Error(`${readme} has no place for the table.`);
+  writeFileSync(readme, `${before}${begin}\n\n${table}\n\n${end}${after}`);
+}
