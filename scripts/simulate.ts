@@ -44,8 +44,8 @@ async function main(): Promise<number> {
     console.log(help);
     return 0;
   }
-  const threads = availableParallelism();
-  if (values.mutants) return await proveAll({ names: positionals, threads, write: values.write });
+  const processes = availableParallelism();
+  if (values.mutants) return await proveAll({ names: positionals, processes, write: values.write });
   if (values.seed !== undefined) {
     if (values.mutant !== undefined) patchModules(mutantNamed(values.mutant));
     return await replay(whole('seed', values.seed), cutOf({ ...values, activeMs: values['active-ms'] }));
@@ -53,7 +53,7 @@ async function main(): Promise<number> {
   const seeds = values.seeds === undefined ? undefined : whole('seeds', values.seeds);
   const from = values.from === 'time' ? startOfNow() : whole('from', values.from);
   const seconds = values.seconds === undefined ? undefined : whole('seconds', values.seconds);
-  return await runMany(from, seeds, seconds, threads);
+  return await runMany(from, seeds, seconds, processes);
 }
 
 /** Loaded only now: a mutant has to be in place before. */
@@ -68,13 +68,13 @@ async function runMany(
   from: number,
   seeds: number | undefined,
   seconds: number | undefined,
-  threads: number,
+  processes: number,
 ): Promise<number> {
   const wanted = seeds ?? (seconds === undefined ? defaultSeeds : 0);
   const leastMs = (seconds ?? 0) * 1000;
   const longestMs = seconds === undefined ? Number.POSITIVE_INFINITY : 2 * leastMs;
-  console.log(`Seeds from ${from}, ${threads} threads.`);
-  const { summary, elapsedMs, failedSeed } = await runCampaign({ from, seeds: wanted, longestMs, leastMs, threads });
+  console.log(`Seeds from ${from}, ${processes} processes.`);
+  const { summary, elapsedMs, failedSeed } = await runCampaign({ from, seeds: wanted, longestMs, leastMs, processes });
   if (failedSeed !== undefined) {
     const { explainFailure } = await failures();
     explainFailure(failedSeed);

@@ -1,6 +1,6 @@
-import { Worker } from 'node:worker_threads';
 import { join } from 'node:path';
-import type { Stretch, StretchDone } from './seed-thread.ts';
+import { Child } from './child.ts';
+import type { Stretch, StretchDone } from './seed-process.ts';
 import { Summary } from './summary.ts';
 
 export interface Campaign {
@@ -11,7 +11,7 @@ export interface Campaign {
   readonly longestMs: number;
   /** More of them are run until so much time has passed. */
   readonly leastMs: number;
-  readonly threads: number;
+  readonly processes: number;
 }
 
 export interface CampaignResult {
@@ -20,12 +20,12 @@ export interface CampaignResult {
   readonly failedSeed: number | undefined;
 }
 
-/** Small enough that the threads end at about the same time, large enough that messages between them do not matter. */
+/** Small enough that the processes end at about the same time, large enough that messages between them do not matter. */
 const stretchSeeds = 25;
-const file = join(import.meta.dirname, 'seed-thread.ts');
+const file = join(import.meta.dirname, 'seed-process.ts');
 
-/** Runs seeds in several threads until there are enough, the time is over, or one of them violates something. */
-export async function runCampaign({ from, seeds, longestMs, leastMs, threads }: Campaign): Promise<CampaignResult> {
+/** Runs seeds in several processes until there are enough, the time is over, or one of them violates something. */
+export async function runCampaign({ from, seeds, longestMs, leastMs, processes }: Campaign): Promise<CampaignResult> {
   const summary = new Summary();
   const startedAtMs = performance.now();
   const failed: number[] = [];
@@ -39,32 +39,18 @@ export async function runCampaign({ from, seeds, longestMs, leastMs, threads }: 
     return { from: from + given - count, seeds: count };
   };
   const work = async (): Promise<void> => {
-    const worker = new Worker(file);
+    const child = new Child<Stretch, StretchDone>(file);
     try {
       for (let stretch = nextStretch(); stretch !== undefined; stretch = nextStretch()) {
-        const done = await runStretch(worker, stretch);
+        const done = await child.ask(stretch);
         summary.add(done);
         if (done.failedSeed !== undefined) failed.push(done.failedSeed);
       }
     } finally {
-      await worker.terminate();
+      child.end();
     }
   };
-  await Promise.all(Array.from({ length: threads }, work));
+  await Promise.all(Array.from({ length: processes }, work));
   const failedSeed = failed.length === 0 ? undefined : Math.min(...failed);
   return { summary, elapsedMs: performance.now() - startedAtMs, failedSeed };
-}
-
-function runStretch(worker: Worker, stretch: Stretch): Promise<StretchDone> {
-  const { promise, resolve, reject } = Promise.withResolvers<StretchDone>();
-  const ended = (code: number): void => reject(new Error(`A thread of the simulation ended with code ${code}.`));
-  worker.once('message', resolve);
-  worker.once('error', reject);
-  worker.once('exit', ended);
-  worker.postMessage(stretch);
-  return promise.finally(() => {
-    worker.off('message', resolve);
-    worker.off('error', reject);
-    worker.off('exit', ended);
-  });
 }

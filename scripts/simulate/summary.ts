@@ -1,4 +1,4 @@
-import type { StretchDone } from './seed-thread.ts';
+import type { StretchDone } from './seed-process.ts';
 import { Tally } from './tally.ts';
 
 /** What many runs did, for a person: how fast, how long in virtual time, and how often each thing happened. */

@@ -5,7 +5,7 @@ import type { Mutant, Patch } from './mutant.ts';
 
 export const root = resolve(import.meta.dirname, '../../..');
 
-/** From here on this thread gets a mutant's files with its patches; what it has imported before stays as it is. */
+/** From here on this process gets a mutant's files with its patches; what it has imported before stays as it is. */
 export function patchModules({ name, patches }: Mutant): void {
   const byUrl = new Map<string, Patch[]>();
   for (const patch of patches) {

@@ -1,5 +1,5 @@
-import { Worker } from 'node:worker_threads';
 import { join } from 'node:path';
+import { Child } from '../child.ts';
 import type { Mutant } from './mutant.ts';
 import type { Trial, Verdict } from './try-mutant.ts';
 
@@ -10,13 +10,13 @@ export interface Search {
   readonly seeds: number;
   /** Of those that are covered by another rule; of their profiles only. */
   readonly coveredSeeds: number;
-  readonly threads: number;
+  readonly processes: number;
 }
 
 /** Tries every mutant, so many side by side; `told` hears of each as soon as it is over. */
 export async function prove(
   mutants: readonly Mutant[],
-  { from, seeds, coveredSeeds, threads }: Search,
+  { from, seeds, coveredSeeds, processes }: Search,
   told: (mutant: Mutant, verdict: Verdict) => void,
 ): Promise<void> {
   const left = [...mutants];
@@ -24,15 +24,17 @@ export async function prove(
     coveredBy === undefined ? { name, from, seeds, runsMax: seeds } : { name, from, seeds, runsMax: coveredSeeds };
   const work = async (): Promise<void> => {
     for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift())
-      told(mutant, await tryInThread(trialOf(mutant)));
+      told(mutant, await tryMutant(trialOf(mutant)));
   };
-  await Promise.all(Array.from({ length: threads }, work));
+  await Promise.all(Array.from({ length: processes }, work));
 }
 
-export function tryInThread(trial: Trial): Promise<Verdict> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(file, { workerData: trial });
-    worker.once('message', resolve);
-    worker.once('error', reject);
-  });
+/** In a process of its own, since a process that has loaded its modules cannot be patched any more. */
+export async function tryMutant(trial: Trial): Promise<Verdict> {
+  const child = new Child<Trial, Verdict>(file);
+  try {
+    return await child.ask(trial);
+  } finally {
+    child.end();
+  }
 }

@@ -20,13 +20,13 @@ export interface Row {
 /** Tries all mutants, or those that are named, and prints the table. 1 when one of them does not end as it should. */
 export async function proveAll(options: {
   readonly names: readonly string[];
-  readonly threads: number;
+  readonly processes: number;
   readonly write: boolean;
 }): Promise<number> {
   const chosen = options.names.length === 0 ? mutants : options.names.map(mutantNamed);
   const rows: Row[] = [];
   const startedAtMs = performance.now();
-  await prove(chosen, { from: 1, seeds, coveredSeeds, threads: options.threads }, (mutant, verdict) => {
+  await prove(chosen, { from: 1, seeds, coveredSeeds, processes: options.processes }, (mutant, verdict) => {
     rows.push({ mutant, verdict });
     console.log(
       `${isRight({ mutant, verdict }) ? '' : 'NOT AS IT SHOULD BE: '}${mutant.name}: ${resultOf({ mutant, verdict })}`,

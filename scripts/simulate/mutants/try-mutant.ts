@@ -1,11 +1,13 @@
-import { parentPort, workerData } from 'node:worker_threads';
 import { Random } from '../random.ts';
 import { profileNames } from '../profile.ts';
+import type { runSeed as RunSeed } from '../run.ts';
+import type { shrinkSeed as ShrinkSeed } from '../failure.ts';
 import type { Shrunk } from '../shrink.ts';
+import type { Mutant } from './mutant.ts';
 import { mutantNamed } from './mutants.ts';
 import { patchModules } from './patch-modules.ts';
 
-/** Runs in a thread of its own: one mutant, seed by seed, until the checker finds something. */
+/** Runs in a process of its own: one mutant, seed by seed, until the checker finds something. */
 export interface Trial {
   readonly name: string;
   readonly from: number;
@@ -23,14 +25,23 @@ export interface Verdict {
   readonly found?: { readonly seed: number; readonly violation: string; readonly shrunk?: Shrunk };
 }
 
-const { name, from, seeds, runsMax, shrink } = workerData as Trial;
-const mutant = mutantNamed(name);
-patchModules(mutant);
-const { runSeed } = await import('../run.ts');
-const { shrinkSeed } = await import('../failure.ts');
-parentPort?.postMessage(tryMutant());
+process.once('message', (trial: Trial) => void run(trial));
 
-function tryMutant(): Verdict {
+async function run(trial: Trial): Promise<void> {
+  const mutant = mutantNamed(trial.name);
+  patchModules(mutant);
+  // Only now, so that they are loaded with the patches.
+  const { runSeed } = await import('../run.ts');
+  const { shrinkSeed } = await import('../failure.ts');
+  process.send?.(tryMutant(trial, mutant, runSeed, shrinkSeed));
+}
+
+function tryMutant(
+  { name, from, seeds, runsMax, shrink }: Trial,
+  mutant: Mutant,
+  runSeed: typeof RunSeed,
+  shrinkSeed: typeof ShrinkSeed,
+): Verdict {
   let seedsRun = 0;
   for (let seed = from; seed < from + seeds && seedsRun < runsMax; seed++) {
     if (mutant.profiles !== undefined && !mutant.profiles.includes(profileOf(seed))) continue;

@@ -1,7 +1,6 @@
-import { parentPort } from 'node:worker_threads';
 import { runSeed } from './run.ts';
 
-/** Runs seeds for `campaign.ts`, a stretch at a time, in a thread of its own. */
+/** Runs seeds for `campaign.ts`, a stretch at a time, in a process of its own. */
 export interface Stretch {
   readonly from: number;
   readonly seeds: number;
@@ -16,7 +15,7 @@ export interface StretchDone {
   readonly failedSeed: number | undefined;
 }
 
-parentPort?.on('message', ({ from, seeds }: Stretch) => {
+process.on('message', ({ from, seeds }: Stretch) => {
   const tally = new Map<string, number>();
   let [virtualMs, steps, ran] = [0, 0, 0];
   let failedSeed: number | undefined;
@@ -29,5 +28,5 @@ parentPort?.on('message', ({ from, seeds }: Stretch) => {
     if (result.violations.length > 0) failedSeed = seed;
   }
   const done: StretchDone = { seeds: ran, virtualMs, steps, tally: [...tally], failedSeed };
-  parentPort?.postMessage(done);
+  process.send?.(done);
 });
