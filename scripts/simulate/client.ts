@@ -41,16 +41,16 @@ export class Client {
     return this.#open;
   }
 
-  /** One more, now. */
+  /** One more, now, and only once. */
   post(request: PlannedRequest): void {
     this.#open++;
-    this.#begin(request);
+    this.#begin(request, 0);
   }
 
-  #begin({ name, random }: PlannedRequest): void {
+  #begin({ name, random }: PlannedRequest, mayRepeatChance = 0.85): void {
     const { profile, timeline } = this.#world;
     const { dedupWindowMs, activeMs } = profile;
-    const mayRepeat = random.chance(0.85);
+    const mayRepeat = random.chance(mayRepeatChance);
     const count = random.integer(1, 4);
     const events = Array.from({ length: count }, () => this.#drawEvent(mayRepeat, random));
     this.#send({ name, events, mayRepeat, random, attempts: 0 });

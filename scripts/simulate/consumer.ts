@@ -67,6 +67,11 @@ export class Consumer {
     return this.#core.owned;
   }
 
+  /** Deliveries that it knows of and has not acked. */
+  get held(): number {
+    return [...this.#runners.values()].reduce((sum, { core }) => sum + core.held, 0);
+  }
+
   get isLeaving(): boolean {
     return this.#isLeaving;
   }

@@ -79,6 +79,7 @@ function leases(base: Profile, random: Random): Profile {
   return {
     ...base,
     consumers: random.integer(2, 3),
+    prefetchMax: 65_535,
     shards: 2,
     callTimeoutMs: Math.round(leaseMs * random.between(0.3, 0.5)),
     providerLatencyMs: leaseMs * random.between(0.02, 0.1),

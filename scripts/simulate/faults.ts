@@ -92,7 +92,7 @@ export class Faults {
         this.#someConsumer((consumer) => consumer.redis.cut(random.pick(['lost', 'late'])));
         break;
       case 'redis_stall':
-        this.#someConsumer((consumer) => consumer.redis.stall(someLeases(1.5)));
+        this.#stallRedis();
         break;
       case 'redis_restart':
         cluster.redis.stop();
@@ -175,6 +175,18 @@ export class Faults {
     for (const slot of slots) broker.setUnbound(slot, true);
     this.#world.timeline.after(this.#random.between(0, this.#world.profile.leaseMs / 2), () => {
       for (const slot of slots) broker.setUnbound(slot, false);
+    });
+  }
+
+  /** Now and then twice, with just enough time in between for what was held up. */
+  #stallRedis(): void {
+    const { leaseMs } = this.#world.profile;
+    this.#someConsumer((consumer) => {
+      const stalledMs = this.#random.between(0, 1.5 * leaseMs);
+      consumer.redis.stall(stalledMs);
+      if (this.#random.chance(0.5)) return;
+      const againMs = this.#random.between(0, 1.5 * leaseMs);
+      this.#world.timeline.after(stalledMs + this.#random.between(0, 5), () => consumer.redis.stall(againMs));
     });
   }
 

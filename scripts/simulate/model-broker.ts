@@ -23,6 +23,7 @@ export class ModelBroker {
   /** Slots whose binding is missing. */
   readonly #unbound = new Set<number>();
   #deadLetters = 0;
+  #acks = 0;
 
   constructor(world: World, random: Random) {
     this.#world = world;
@@ -44,6 +45,10 @@ export class ModelBroker {
 
   get deadLetters(): number {
     return this.#deadLetters;
+  }
+
+  get acks(): number {
+    return this.#acks;
   }
 
   queue(shard: number): ModelQueue {
@@ -122,6 +127,7 @@ export class ModelBroker {
   }
 
   #acked(message: StoredMessage): void {
+    this.#acks++;
     if (this.#world.trace.on) this.#world.trace.line('broker', `acked ${nameOf(message)}`);
     this.#world.checker.acked(message);
   }
