@@ -20,6 +20,9 @@ export class Cluster implements Services {
   /** Of the sidecars, one each; they stay when their sidecar is gone. */
   readonly folders: ModelFolder[] = [];
   #started = 0;
+  /** Consumers that a person has to let in. */
+  #waiting = 0;
+  #isPersonExpected = false;
 
   constructor(world: World, random: Random) {
     this.#world = world;
@@ -45,10 +48,37 @@ export class Cluster implements Services {
     return this.#publishers;
   }
 
-  addConsumer(): Consumer {
-    const consumer = new Consumer(this.#world, this, this.#newProcess('consumer'), this.#random.fork());
-    this.#consumers.push(consumer);
-    return consumer;
+  /** It waits for a person if Redis has lost what says that it may begin. */
+  addConsumer(): void {
+    const { incarnation } = this.redis;
+    if (incarnation === undefined) {
+      this.#waiting++;
+      this.#expectPerson();
+      return;
+    }
+    const process = this.#newProcess('consumer');
+    this.#consumers.push(new Consumer(this.#world, this, process, this.#random.fork(), incarnation));
+  }
+
+  /** It is made anew when its calls are over, or when a person has run `npm run recover`. */
+  halted(consumer: Consumer): void {
+    if (this.#world.trace.on) this.#world.trace.line(consumer.process.name, 'waits for a person');
+    this.#world.timeline.after(this.#world.profile.callTimeoutMs, () => this.addConsumer());
+  }
+
+  #expectPerson(): void {
+    if (this.#isPersonExpected) return;
+    this.#isPersonExpected = true;
+    const { timeline, profile, tally, trace } = this.#world;
+    timeline.after(this.#random.between(0.1, 2) * profile.leaseMs, () => {
+      this.#isPersonExpected = false;
+      this.redis.recover(this.#random.hex(4));
+      tally.add('recovered by a person');
+      if (trace.on) trace.line('person', 'runs npm run recover');
+      const waiting = this.#waiting;
+      this.#waiting = 0;
+      for (let consumer = 0; consumer < waiting; consumer++) this.addConsumer();
+    });
   }
 
   /** A sidecar on this folder, whatever process had it before. */

@@ -23,6 +23,8 @@ export interface Services {
   readonly broker: ModelBroker;
   readonly redis: ModelRedis;
   readonly provider: ModelProvider;
+  /** This consumer stands still: Redis contradicts what it has seen. */
+  halted(consumer: Consumer): void;
 }
 
 /** One consumer: the simulation's shell of the ownership core, what `services/consumer/src/ownership/member.ts` is in a real one. */
@@ -34,18 +36,21 @@ export class Consumer {
   readonly #services: Services;
   readonly #random: Random;
   readonly #core: OwnershipCore;
+  readonly #incarnation: string;
   readonly #runners = new Map<number, ShardRunner>();
   readonly #calls: CallRunner;
   readonly #mailbox: Mailbox;
   #catalog: MeterCatalog | undefined;
   #catalogDueMs = Number.NEGATIVE_INFINITY;
   #isLeaving = false;
+  #isHalted = false;
   /** Every claim and every release was answered. */
   #everyLeaseIsKnown = true;
 
-  constructor(world: World, services: Services, process: Process, random: Random) {
+  constructor(world: World, services: Services, process: Process, random: Random, incarnation: string) {
     this.#world = world;
     this.#services = services;
+    this.#incarnation = incarnation;
     this.process = process;
     this.#random = random;
     const { shards, leaseMs, drainMs, callTimeoutMs } = world.profile;
@@ -94,14 +99,14 @@ export class Consumer {
     this.#readCatalog();
     this.redis.tick();
     this.#post({ type: 'ticked' });
-    for (const runner of this.#runners.values()) runner.post({ type: 'ticked' });
-    this.#calls.tick();
+    if (!this.#isHalted) for (const runner of this.#runners.values()) runner.post({ type: 'ticked' });
+    if (!this.#isHalted) this.#calls.tick();
     this.process.after(this.#world.profile.tickMs, () => this.#tick());
   }
 
   #post(event: OwnershipEvent): void {
     // A member begins when it knows the meters; the broker's connection may be up before.
-    if (this.#catalog === undefined) return;
+    if (this.#catalog === undefined || this.#isHalted) return;
     for (const effect of this.#core.step(event, this.process.nowMs)) this.#run(effect);
   }
 
@@ -121,7 +126,11 @@ export class Consumer {
         this.redis.request(
           'heartbeat',
           () => redis.heartbeat(name, effect.ttlMs),
-          (members) => this.#post({ type: 'heartbeat_answered', members }),
+          (answer) => {
+            if (answer !== undefined && answer.incarnation !== this.#incarnation)
+              this.#halt('the incarnation is another one');
+            else this.#post({ type: 'heartbeat_answered', members: answer?.members });
+          },
         );
         break;
       case 'withdraw':
@@ -145,7 +154,7 @@ export class Consumer {
         this.#runners.get(effect.shard)?.post(effect);
         break;
       case 'halt':
-        this.#world.checker.halted(name, effect.reason);
+        this.#halt(effect.reason);
         break;
       case 'finished':
         this.#world.tally.add('drains finished');
@@ -153,6 +162,39 @@ export class Consumer {
         this.#exit();
         break;
     }
+  }
+
+  /** Nothing is written or sent any more; the others are told, so that none of them goes on with what is left. */
+  #halt(reason: string): void {
+    if (!this.process.isAlive || this.#isHalted) return;
+    this.#isHalted = true;
+    this.#world.tally.add('consumers halted');
+    this.#world.checker.halted(this.process.name, reason);
+    if (this.#world.trace.on) this.#world.trace.line(this.process.name, `halts: ${reason}`);
+    for (const runner of this.#runners.values()) {
+      this.#calls.remove(runner);
+      runner.abandon();
+    }
+    this.broker.end();
+    this.#tellOfHalt();
+  }
+
+  #tellOfHalt(): void {
+    this.redis.request(
+      'distrust',
+      () => {
+        this.#services.redis.distrust(this.#incarnation);
+        return 'ok';
+      },
+      (answer) => {
+        if (answer === undefined) {
+          this.process.after(this.#random.between(10, 100), () => this.#tellOfHalt());
+          return;
+        }
+        this.#exit();
+        this.#services.halted(this);
+      },
+    );
   }
 
   #exit(): void {
@@ -213,7 +255,12 @@ export class Consumer {
     const { profile } = this.#world;
     const random = this.#random.fork();
     const source = { number: () => random.number(), token: () => random.hex(4) };
-    const core = new ShardCore({ ...profile, shard }, deadlineMs, this.#catalog, source);
+    const core = new ShardCore(
+      { ...profile, incarnation: this.#incarnation, shard },
+      deadlineMs,
+      this.#catalog,
+      source,
+    );
     const runner: ShardRunner = new ShardRunner(core, {
       world: this.#world,
       shard,
@@ -244,7 +291,7 @@ export class Consumer {
     this.#runners.delete(shard);
     const { memory, flight } = runner.core;
     this.#world.tally.add('duplicate events found', memory.duplicateEvents);
-    this.#post({ type: 'shard_ended', shard, reason, next: flight.next });
+    this.#post({ type: 'shard_ended', shard, reason, next: flight.journalNext });
   }
 
   #needCatalog(): void {

@@ -32,6 +32,8 @@ export function drawProfile(random: Random): Profile {
       };
     case 'leases':
       return leases(base, random);
+    case 'redis_loss':
+      return redisLoss(base, random);
     case 'redelivery':
       return {
         ...base,
@@ -68,9 +70,34 @@ export function drawProfile(random: Random): Profile {
         ...base,
         rates: { ...providerRates(random), redisRequestFails: little, refusedPublish: little },
         ...(random.chance(0.5) ? {} : { spool: drawSpool(base, random) }),
-        faults: Object.fromEntries(faultKinds.map((kind) => [kind, each(random.between(3, 10))])),
+        faults: Object.fromEntries(stormKinds.map((kind) => [kind, each(random.between(3, 10))])),
       };
   }
+}
+
+/** What Redis loses changes what may be billed, so it has a profile of its own. */
+const stormKinds = faultKinds.filter((kind) => kind !== 'redis_loses_writes');
+
+/**
+ * Redis comes back without its last writes, or without anything. Nobody crashes: a consumer that has seen what is lost is what
+ * notices it (invariant 8).
+ */
+function redisLoss(base: Profile, random: Random): Profile {
+  const { leaseMs } = base;
+  return {
+    ...base,
+    consumers: random.integer(1, 3),
+    activeMs: leaseMs * random.between(4, 8),
+    settleMs: 2 * base.settleMs,
+    clockSkewMs: 0,
+    rates: { ...noRates, redisRequestFails: random.pick([0, 0.01]), slow: random.pick([0, 0.3]) },
+    faults: {
+      redis_loses_writes: 4 * leaseMs,
+      redis_cut: 6 * leaseMs,
+      channel_lost: 4 * leaseMs,
+      provider_outage: 6 * leaseMs,
+    },
+  };
 }
 
 /** Sets that take long to drive, while Redis answers late and owners lose their leases in the middle. */

@@ -98,6 +98,9 @@ export class Faults {
         cluster.redis.stop();
         timeline.after(someLeases(2), () => cluster.redis.start());
         break;
+      case 'redis_loses_writes':
+        this.#loseWrites();
+        break;
       case 'provider_outage':
         this.#failProvider();
         break;
@@ -176,6 +179,17 @@ export class Faults {
     this.#world.timeline.after(this.#random.between(0, this.#world.profile.leaseMs / 2), () => {
       for (const slot of slots) broker.setUnbound(slot, false);
     });
+  }
+
+  /** Down for a moment, and back with an older state, or none. */
+  #loseWrites(): void {
+    const { redis } = this.#cluster;
+    const { timeline, profile } = this.#world;
+    if (!redis.isUp) return;
+    redis.stop();
+    if (this.#random.chance(0.2)) redis.loseEverything();
+    else redis.loseWritesSince(timeline.nowMs - this.#random.between(0, profile.leaseMs));
+    timeline.after(this.#random.between(0, profile.leaseMs / 2), () => redis.start());
   }
 
   /** Now and then twice, with just enough time in between for what was held up. */

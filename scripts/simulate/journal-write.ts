@@ -36,7 +36,7 @@ export function carryOut(
     }
     case 'complete': {
       const answer = journal.complete(now, held, write.set, write.token);
-      if (answer.answer === 'ok') checker.completed(shard, write.set);
+      if (answer.answer === 'ok') checker.completed(shard, write.set, write.token);
       return answer;
     }
     case 'settle_deferred': {

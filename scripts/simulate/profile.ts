@@ -50,6 +50,7 @@ export const faultKinds = [
   'redis_cut',
   'redis_stall',
   'redis_restart',
+  'redis_loses_writes',
   'provider_outage',
 ] as const;
 
@@ -149,6 +150,7 @@ export const profileNames = [
   'freezes',
   'lost_answers',
   'leases',
+  'redis_loss',
   'redelivery',
   'provider_trouble',
   'long_outage',

@@ -46,6 +46,7 @@ export class ShardRunner implements CallSource {
   readonly #ports: ShardPorts;
   #wanted: Wanted | undefined;
   #closing = false;
+  #isAbandoned = false;
   #endReason: EndReason | undefined;
 
   constructor(core: ShardCore, ports: ShardPorts) {
@@ -90,7 +91,13 @@ export class ShardRunner implements CallSource {
     if (this.#wanted !== undefined && this.#wanted.channel === undefined) this.#openChannel(this.#wanted);
   }
 
+  /** As if the process had ended: nothing is written or acked any more. */
+  abandon(): void {
+    this.#isAbandoned = true;
+  }
+
   #run(effects: readonly ShardEffect[]): void {
+    if (this.#isAbandoned) return;
     for (const effect of effects) this.#runOne(effect);
   }
 

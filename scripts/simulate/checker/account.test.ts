@@ -4,6 +4,7 @@ import type { Entry, ParkedEntry } from '../../../shared/journal/journal.ts';
 import { checkAccount } from './account.ts';
 import { amountOf, amountText } from './amount.ts';
 import { Intake } from './intake.ts';
+import { Losses } from './losses.ts';
 import { Report } from './report.ts';
 
 const windowMs = 60_000;
@@ -42,7 +43,12 @@ function audit(
     const windowStartMs = timestamp * 1000 - ((timestamp * 1000) % windowMs);
     return { identifier: String(index), customer, meter: 'requests', value, timestamp, windowStartMs, events };
   });
-  const committed = new Map(entries.map((entry) => [entry.identifier, { entry, shard: 0, set: 1, markedAtMs: 0 }]));
+  const committed = new Map(
+    entries.map((entry) => [
+      entry.identifier,
+      { entry, shard: 0, set: 1, token: 't', markedAtMs: 0, wasSent: true, isLost: false },
+    ]),
+  );
   const billed = new Map(
     entries.flatMap((entry, index) => (bill[index]?.unbilled ? [] : [[entry.identifier, entry] as const])),
   );
@@ -55,7 +61,11 @@ function audit(
     }),
   );
   const identities = intake.identities.values();
-  checkAccount({ identities, committed, billed, parked, windowMs, dedupWindowMs, lastMeters: new Set() }, report);
+  const losses = new Losses();
+  checkAccount(
+    { identities, committed, billed, parked, windowMs, dedupWindowMs, lastMeters: new Set(), losses },
+    report,
+  );
   return report.violations;
 }
 

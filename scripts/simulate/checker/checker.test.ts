@@ -51,7 +51,7 @@ describe('the checker', () => {
 
     const late = newChecker().checker;
     late.committed(0, commit(1));
-    late.completed(0, 1);
+    late.completed(0, 1, 'token 1');
     late.acked(message);
     expect(late.violations).toEqual([]);
   });
@@ -59,7 +59,7 @@ describe('the checker', () => {
   it('finds a message acked that no set covers, also between two that are covered', () => {
     const { checker } = newChecker();
     checker.committed(0, commit(1));
-    checker.completed(0, 1);
+    checker.completed(0, 1, 'token 1');
     checker.acked({ ...message, origin: { ...origin, sequence: 4 } });
     expect(checker.violations).toEqual([expect.stringContaining('no committed set covers it')]);
   });

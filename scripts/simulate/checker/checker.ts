@@ -1,6 +1,7 @@
 import type { Entry, ParkedEntry, SetCommit } from '../../../shared/journal/journal.ts';
 import type { MessageOrigin, UsageEvent } from '../../../shared/event/usage-event.ts';
 import type { Held } from '../model-journal.ts';
+import type { ModelSnapshot } from '../model-journal.ts';
 import type { StoredMessage } from '../model-queue.ts';
 import type { ModelRedis } from '../model-redis.ts';
 import type { Process } from '../process.ts';
@@ -9,6 +10,8 @@ import { checkAccount } from './account.ts';
 import { Calls, type WatchedCall } from './calls.ts';
 import { Custody } from './custody.ts';
 import { Intake } from './intake.ts';
+import { Losses } from './losses.ts';
+import { setName } from './set-name.ts';
 import { checkParked } from './parked.ts';
 import { Report } from './report.ts';
 import { checkTotals } from './totals.ts';
@@ -24,6 +27,7 @@ export class Checker {
   readonly #report: Report;
   readonly #profile: Profile;
   readonly #now: () => number;
+  readonly losses = new Losses();
   readonly #billed = new Map<string, Entry>();
 
   constructor(profile: Profile, now: () => number, found: () => void) {
@@ -31,7 +35,7 @@ export class Checker {
     this.#now = now;
     this.#report = new Report(found);
     this.intake = new Intake(this.#report);
-    this.custody = new Custody(this.#report);
+    this.custody = new Custody(this.#report, this.losses);
     this.calls = new Calls(this.#report, profile.ratePerS, now);
   }
 
@@ -89,8 +93,8 @@ export class Checker {
     this.calls.marked(shard, set, entries);
   }
 
-  completed(shard: number, set: number): void {
-    this.custody.completed(shard, set);
+  completed(shard: number, set: number, token: string): void {
+    this.custody.completed(setName(shard, set, token));
   }
 
   callStarted(entry: Entry, shard: number, held: Held, process: Process): WatchedCall {
@@ -113,7 +117,7 @@ export class Checker {
 
   /** As long as Redis loses nothing, the owner's journal never contradicts it: a hand-over would take a second tenure. */
   tenureEnded(member: string, shard: number, reason: string): void {
-    if (reason !== 'refused' && reason !== 'mismatch') return;
+    if (this.losses.any || (reason !== 'refused' && reason !== 'mismatch')) return;
     this.#report.violation(
       `${member} gave shard ${shard} up because its journal said "${reason}" to its owner (invariant 2).`,
     );
@@ -125,11 +129,24 @@ export class Checker {
   }
 
   halted(member: string, reason: string): void {
-    this.#report.violation(`${member} halted although Redis lost nothing: ${reason}.`);
+    if (!this.losses.any) this.#report.violation(`${member} halted although Redis lost nothing: ${reason}.`);
+  }
+
+  /** Redis came back with these older journals. */
+  lostWrites(journals: readonly ModelSnapshot[]): void {
+    const lost = this.calls.forgetFrom(journals.map(({ next }) => next));
+    this.losses.lost(lost);
+    this.custody.lost(lost);
+  }
+
+  /** A person has run `npm run recover`. */
+  recovered(): void {
+    this.losses.recovered();
   }
 
   /** A member says that it has given everything back, and every claim and release of it was answered. */
   finished(member: string, redis: ModelRedis): void {
+    if (this.losses.any) return;
     redis.journals.forEach((journal, shard) => {
       const { lease } = journal.snapshot();
       if (lease?.owner === member && lease.untilMs > redis.nowMs) {
@@ -161,10 +178,9 @@ export class Checker {
     const { windowMs, dedupWindowMs, meters } = this.#profile;
     const lastMeters = new Set(meters.flatMap(({ meter }) => (meter.formula === 'last' ? [meter.eventName] : [])));
     const identities = this.intake.identities.values();
-    checkAccount(
-      { identities, committed, billed: this.#billed, parked, windowMs, dedupWindowMs, lastMeters },
-      this.#report,
-    );
-    checkTotals(redis.journals, committed.values(), lastMeters, this.#report);
+    const { losses } = this;
+    const billed = this.#billed;
+    checkAccount({ identities, committed, billed, parked, windowMs, dedupWindowMs, lastMeters, losses }, this.#report);
+    if (!losses.any) checkTotals(redis.journals, committed.values(), lastMeters, this.#report);
   }
 }

@@ -1,7 +1,10 @@
 import type { SetCommit } from '../../../shared/journal/journal.ts';
 import type { MessageOrigin } from '../../../shared/event/usage-event.ts';
+import type { LostSet } from './calls.ts';
 import { messageName } from './intake.ts';
+import type { Losses } from './losses.ts';
 import type { Report } from './report.ts';
+import { setName } from './set-name.ts';
 
 /**
  * Custody (invariant 3): a message leaves the broker only when the set that covers it is settled. Which set covers it the
@@ -9,6 +12,7 @@ import type { Report } from './report.ts';
  */
 export class Custody {
   readonly #report: Report;
+  readonly #losses: Losses;
   /** Message → `shard/set` of the first commit whose cursors hold it. */
   readonly #coveredBy = new Map<string, string>();
   /** `slot/producer` → how far its cursor was read, so that a range is not walked again with every commit. */
@@ -16,8 +20,9 @@ export class Custody {
   readonly #settled = new Set<string>();
   readonly #deadLettered = new Set<string>();
 
-  constructor(report: Report) {
+  constructor(report: Report, losses: Losses) {
     this.#report = report;
+    this.#losses = losses;
   }
 
   committed(shard: number, commit: SetCommit): void {
@@ -29,14 +34,34 @@ export class Custody {
         const [from, to] = range.split('-').map(Number);
         for (let sequence = from ?? 0; sequence <= (to ?? from ?? 0); sequence++) {
           const message = `${cursor}#${sequence}`;
-          if (!this.#coveredBy.has(message)) this.#coveredBy.set(message, setName(shard, commit.set));
+          if (!this.#coveredBy.has(message)) this.#covers(message, setName(shard, commit.set, commit.token));
         }
       }
     }
   }
 
-  completed(shard: number, set: number): void {
-    this.#settled.add(setName(shard, set));
+  completed(set: string): void {
+    this.#settled.add(set);
+  }
+
+  /** Redis has lost the commits of these sets: what they cover is covered no more, unless it was settled. */
+  lost(sets: readonly LostSet[]): void {
+    const names = new Set(sets.map(({ name }) => name));
+    this.#lastRanges.clear();
+    for (const [message, set] of this.#coveredBy) {
+      if (!names.has(set)) continue;
+      this.#losses.uncovered(message, set);
+      if (!this.#settled.has(set)) this.#coveredBy.delete(message);
+    }
+  }
+
+  #covers(message: string, set: string): void {
+    this.#coveredBy.set(message, set);
+    const sent = this.#losses.sentBefore(message);
+    if (sent === undefined || this.#losses.isRecovered) return;
+    this.#report.violation(
+      `Message ${message} was sent in set ${sent}, which Redis has lost. Nobody has looked, and it is committed again in set ${set} (invariant 8).`,
+    );
   }
 
   deadLettered(shard: number, position: number): void {
@@ -61,8 +86,4 @@ export class Custody {
     if (this.#deadLettered.has(`${shard}:${position}`)) return;
     this.#report.violation(`An unreadable message of shard ${shard} was acked, and no dead letter is there.`);
   }
-}
-
-function setName(shard: number, set: number): string {
-  return `${shard}/${set}`;
 }

@@ -298,7 +298,7 @@ export class Member {
       this.#runners.delete(shard);
       addTotals(this.#ports.past, runner);
     }
-    this.#post({ type: 'shard_ended', shard, reason, next: runner.core.flight.next });
+    this.#post({ type: 'shard_ended', shard, reason, next: runner.core.flight.journalNext });
   }
 
   async #callsOver(runner: ShardRunner): Promise<void> {
