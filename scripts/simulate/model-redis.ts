@@ -73,12 +73,16 @@ export class ModelRedis {
 
   loseWritesSince(atMs: number): void {
     const kept = this.#history.findLast((state) => state.atMs <= atMs) ?? this.#history[0];
-    kept?.journals.forEach((snapshot, shard) => this.journals[shard]?.restore(snapshot));
+    if (kept === undefined) return;
+    // What is lost does not come back with the next loss.
+    this.#history = this.#history.filter((state) => state.atMs <= kept.atMs);
+    kept.journals.forEach((snapshot, shard) => this.journals[shard]?.restore(snapshot));
     this.#world.checker.lostWrites(this.journals.map((journal) => journal.snapshot()));
   }
 
   loseEverything(): void {
     const empty = new ModelShardJournal().snapshot();
+    this.#history = [];
     for (const journal of this.journals) journal.restore(empty);
     this.#members.clear();
     this.#incarnation = undefined;

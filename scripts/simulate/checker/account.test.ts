@@ -46,7 +46,7 @@ function audit(
   const committed = new Map(
     entries.map((entry) => [
       entry.identifier,
-      { entry, shard: 0, set: 1, token: 't', markedAtMs: 0, wasSent: true, isLost: false },
+      { entry, shard: 0, set: 1, token: 't', owner: 'c', markedAtMs: 0, wasSent: true, isLost: false },
     ]),
   );
   const billed = new Map(

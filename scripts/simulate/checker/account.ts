@@ -4,6 +4,7 @@ import type { CommittedEntry } from './calls.ts';
 import { laneOf, type Identity } from './intake.ts';
 import type { Losses } from './losses.ts';
 import type { Report } from './report.ts';
+import { setName } from './set-name.ts';
 
 /** A line of the bill: what one key used in one window. */
 interface Line {
@@ -42,7 +43,12 @@ const combinationsMax = 20_000;
  */
 export function checkAccount(input: AccountInput, report: Report): void {
   const held = checkEntries(input, report);
+  const torn = tornLines(input);
   for (const line of linesOf(input, held)) {
+    if (torn.has(line.name)) {
+      report.uncheckedLines++;
+      continue;
+    }
     const allowances = line.identities.map((identity) => allowanceOf(identity, input));
     const meter = line.entries[0]?.meter ?? line.identities[0]?.event.meter ?? '';
     if (input.lastMeters.has(meter)) checkLast(line, allowances, report);
@@ -56,7 +62,7 @@ function checkEntries({ committed, billed, parked, losses }: AccountInput, repor
   for (const [identifier, { entry, isLost }] of committed) {
     const isBilled = billed.has(identifier);
     const state = parked.get(identifier)?.state;
-    if (isLost && !isBilled && state === undefined) continue;
+    if ((isLost || losses.isGone(identifier)) && !isBilled && state === undefined) continue;
     held.set(identifier, entry);
     if (!isBilled && state === undefined)
       report.violation(`${identifier} was committed, and is neither billed nor in the journal.`);
@@ -67,6 +73,22 @@ function checkEntries({ committed, billed, parked, losses }: AccountInput, repor
     if (!committed.has(identifier)) report.violation(`${identifier} is parked, and was never committed.`);
   }
   return held;
+}
+
+/** Lines of which a lost set has billed a part only: a sum too long for one entry, cut in two. */
+function tornLines({ committed, billed, windowMs }: AccountInput): Set<string> {
+  const parts = new Map<string, { readonly line: string; billed: number; all: number }>();
+  for (const [identifier, { entry, isLost, shard, set, token }] of committed) {
+    if (!isLost) continue;
+    const line = lineName(laneOf(entry), entry.dimensions, entry.timestamp * 1000, windowMs);
+    const name = `${setName(shard, set, token)} ${line}`;
+    const part = parts.get(name) ?? { line, billed: 0, all: 0 };
+    parts.set(name, part);
+    part.all++;
+    if (billed.has(identifier)) part.billed++;
+  }
+  const torn = [...parts.values()].filter((part) => part.billed > 0 && part.billed < part.all);
+  return new Set(torn.map(({ line }) => line));
 }
 
 function linesOf({ identities, windowMs }: AccountInput, held: ReadonlyMap<string, Entry>): Iterable<Line> {
@@ -104,7 +126,8 @@ function allowanceOf(identity: Identity, { dedupWindowMs, losses, billed }: Acco
   const beyond = messages.filter(({ lastReachedMs }) => lastReachedMs > firstMs + dedupWindowMs).length;
   const lostCopies = messages.reduce((sum, { name }) => sum + losses.timesUncovered(name), 0);
   const copies = messages.length === 0 ? 0 : losses.any ? messages.length + lostCopies : 1 + beyond;
-  const mayBeGone = messages.some(({ name }) => losses.mayBeGone(name, (identifier) => billed.has(identifier)));
+  const isBilled = (identifier: string): boolean => billed.has(identifier);
+  const mayBeGone = messages.some(({ name }) => losses.mayBeGone(name, isBilled)) || losses.hasGoneOf(identity.lane);
   return {
     least: identity.accepted && !identity.isParkedInSpool && !mayBeGone ? 1 : 0,
     // An id that the sidecar made is not sent again by its client, so it stands in one message for ever.

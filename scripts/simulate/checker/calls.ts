@@ -11,6 +11,8 @@ export interface CommittedEntry {
   readonly shard: number;
   readonly set: number;
   readonly token: string;
+  /** Whose commit it was. */
+  readonly owner: string;
   /** When its first attempt was journaled, on the timeline. */
   markedAtMs: number | undefined;
   /** A call for it was started. */
@@ -51,7 +53,7 @@ export class Calls {
     this.#now = now;
   }
 
-  committed(shard: number, commit: SetCommit): void {
+  committed(shard: number, commit: SetCommit, owner: string): void {
     const name = `${shard}/${commit.set}`;
     const known = this.#sets.get(name);
     if (known !== undefined) {
@@ -72,6 +74,7 @@ export class Calls {
         shard,
         set: commit.set,
         token: commit.token,
+        owner,
         markedAtMs: undefined,
         wasSent: false,
         isLost: false,

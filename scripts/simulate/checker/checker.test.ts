@@ -45,12 +45,12 @@ const held = (epoch: number) => ({ epoch, owner: 'consumer' });
 describe('the checker', () => {
   it('allows a message to be acked once the set that covers it is settled, and not before', () => {
     const early = newChecker().checker;
-    early.committed(0, commit(1));
+    early.committed(0, commit(1), 'consumer');
     early.acked(message);
     expect(early.violations).toEqual([expect.stringContaining('is pending')]);
 
     const late = newChecker().checker;
-    late.committed(0, commit(1));
+    late.committed(0, commit(1), 'consumer');
     late.completed(0, 1, 'token 1');
     late.acked(message);
     expect(late.violations).toEqual([]);
@@ -58,7 +58,7 @@ describe('the checker', () => {
 
   it('finds a message acked that no set covers, also between two that are covered', () => {
     const { checker } = newChecker();
-    checker.committed(0, commit(1));
+    checker.committed(0, commit(1), 'consumer');
     checker.completed(0, 1, 'token 1');
     checker.acked({ ...message, origin: { ...origin, sequence: 4 } });
     expect(checker.violations).toEqual([expect.stringContaining('no committed set covers it')]);
@@ -76,13 +76,13 @@ describe('the checker', () => {
 
   it('finds a set number given twice, and a commit that was repeated with more in it', () => {
     const { checker } = newChecker();
-    checker.committed(0, commit(1));
-    checker.committed(0, commit(1));
-    checker.committed(1, commit(1, { entries: [entry('of another shard')] }));
+    checker.committed(0, commit(1), 'consumer');
+    checker.committed(0, commit(1), 'consumer');
+    checker.committed(1, commit(1, { entries: [entry('of another shard')] }), 'consumer');
     expect(checker.violations).toEqual([]);
-    checker.committed(0, commit(1, { entries: [entry('entry of 1'), entry('one more')] }));
+    checker.committed(0, commit(1, { entries: [entry('entry of 1'), entry('one more')] }), 'consumer');
     expect(checker.violations).toEqual([expect.stringContaining('another content')]);
-    checker.committed(0, commit(1, { token: 'another' }));
+    checker.committed(0, commit(1, { token: 'another' }), 'consumer');
     expect(checker.violations[1]).toContain('Two sets');
   });
 
@@ -91,7 +91,7 @@ describe('the checker', () => {
     const process = newProcess();
     checker.callEnded(checker.callStarted(entry('unheard of'), 0, held(1), process));
     expect(checker.violations).toEqual([expect.stringContaining('in no committed set')]);
-    checker.committed(0, commit(1));
+    checker.committed(0, commit(1), 'consumer');
     checker.callEnded(checker.callStarted(entry('entry of 1'), 0, held(1), process));
     expect(checker.violations[1]).toContain('before its attempt was journaled');
     checker.marked(0, 1, [0]);
@@ -104,7 +104,7 @@ describe('the checker', () => {
   it('finds two calls at a time in a lane, but for those of an owner that sleeps', () => {
     const { checker, newProcess } = newChecker();
     const [owner, next] = [newProcess(), newProcess()];
-    checker.committed(0, commit(1, { entries: [entry('one'), entry('two'), entry('elsewhere', 'other')] }));
+    checker.committed(0, commit(1, { entries: [entry('one'), entry('two'), entry('elsewhere', 'other')] }), 'consumer');
     checker.marked(0, 1, [0, 1, 2]);
     checker.callStarted(entry('one'), 0, held(1), owner);
     checker.callStarted(entry('elsewhere', 'other'), 0, held(1), owner);

@@ -9,7 +9,7 @@ import type { Profile } from '../profile.ts';
 import { checkAccount } from './account.ts';
 import { Calls, type WatchedCall } from './calls.ts';
 import { Custody } from './custody.ts';
-import { Intake } from './intake.ts';
+import { Intake, laneOf } from './intake.ts';
 import { Losses } from './losses.ts';
 import { setName } from './set-name.ts';
 import { checkParked } from './parked.ts';
@@ -28,6 +28,8 @@ export class Checker {
   readonly #profile: Profile;
   readonly #now: () => number;
   readonly losses = new Losses();
+  /** Everything that was ever journaled as dead, in doubt or deferred. */
+  readonly #journaled: ParkedEntry[] = [];
   readonly #billed = new Map<string, Entry>();
 
   constructor(profile: Profile, now: () => number, found: () => void) {
@@ -35,7 +37,8 @@ export class Checker {
     this.#now = now;
     this.#report = new Report(found);
     this.intake = new Intake(this.#report);
-    this.custody = new Custody(this.#report, this.losses);
+    const isTold = (): boolean => this.losses.isToldBy(this.#now() - profile.leaseMs);
+    this.custody = new Custody(this.#report, this.losses, isTold);
     this.calls = new Calls(this.#report, profile.ratePerS, now);
   }
 
@@ -84,9 +87,9 @@ export class Checker {
     this.custody.deadLettered(shard, position);
   }
 
-  committed(shard: number, commit: SetCommit): void {
-    this.calls.committed(shard, commit);
-    this.custody.committed(shard, commit);
+  committed(shard: number, commit: SetCommit, owner: string): void {
+    this.calls.committed(shard, commit, owner);
+    this.custody.committed(shard, commit, owner);
   }
 
   marked(shard: number, set: number, entries: readonly number[]): void {
@@ -110,6 +113,11 @@ export class Checker {
     this.#billed.set(entry.identifier, entry);
   }
 
+  /** The journal has taken these as dead, in doubt or deferred. */
+  journaled(parked: readonly ParkedEntry[]): void {
+    this.#journaled.push(...parked);
+  }
+
   parked(parked: readonly ParkedEntry[]): void {
     for (const entry of parked)
       checkParked(entry, this.calls.committedEntries, this.intake, this.#profile, this.#now(), this.#report);
@@ -129,6 +137,7 @@ export class Checker {
   }
 
   halted(member: string, reason: string): void {
+    this.losses.noticed(this.#now());
     if (!this.losses.any) this.#report.violation(`${member} halted although Redis lost nothing: ${reason}.`);
   }
 
@@ -136,6 +145,9 @@ export class Checker {
   lostWrites(journals: readonly ModelSnapshot[]): void {
     const lost = this.calls.forgetFrom(journals.map(({ next }) => next));
     this.losses.lost(lost);
+    const kept = new Set(journals.flatMap(({ parked, deferred }) => [...parked.keys(), ...deferred.keys()]));
+    for (const { entry } of this.#journaled)
+      if (!kept.has(entry.identifier)) this.losses.gone(entry.identifier, laneOf(entry));
     this.custody.lost(lost);
   }
 

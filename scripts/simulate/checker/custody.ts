@@ -13,6 +13,8 @@ import { setName } from './set-name.ts';
 export class Custody {
   readonly #report: Report;
   readonly #losses: Losses;
+  /** Somebody has noticed a loss, and everybody has had the time to hear of it. */
+  readonly #isTold: () => boolean;
   /** Message → `shard/set` of the first commit whose cursors hold it. */
   readonly #coveredBy = new Map<string, string>();
   /** `slot/producer` → how far its cursor was read, so that a range is not walked again with every commit. */
@@ -20,12 +22,13 @@ export class Custody {
   readonly #settled = new Set<string>();
   readonly #deadLettered = new Set<string>();
 
-  constructor(report: Report, losses: Losses) {
+  constructor(report: Report, losses: Losses, isTold: () => boolean) {
     this.#report = report;
     this.#losses = losses;
+    this.#isTold = isTold;
   }
 
-  committed(shard: number, commit: SetCommit): void {
+  committed(shard: number, commit: SetCommit, owner: string): void {
     for (const [cursor, text] of commit.cursors) {
       const ranges = text.split(';')[2] ?? '';
       if (this.#lastRanges.get(cursor) === ranges) continue;
@@ -34,7 +37,7 @@ export class Custody {
         const [from, to] = range.split('-').map(Number);
         for (let sequence = from ?? 0; sequence <= (to ?? from ?? 0); sequence++) {
           const message = `${cursor}#${sequence}`;
-          if (!this.#coveredBy.has(message)) this.#covers(message, setName(shard, commit.set, commit.token));
+          if (!this.#coveredBy.has(message)) this.#covers(message, setName(shard, commit.set, commit.token), owner);
         }
       }
     }
@@ -55,12 +58,13 @@ export class Custody {
     }
   }
 
-  #covers(message: string, set: string): void {
+  #covers(message: string, set: string, owner: string): void {
     this.#coveredBy.set(message, set);
-    const sent = this.#losses.sentBefore(message);
+    const sent = this.#losses.sentBefore(message, this.#isTold() ? undefined : owner);
     if (sent === undefined || this.#losses.isRecovered) return;
     this.#report.violation(
-      `Message ${message} was sent in set ${sent}, which Redis has lost. Nobody has looked, and it is committed again in set ${set} (invariant 8).`,
+      `Message ${message} was sent in set ${sent}, which Redis has lost. Nobody has looked, and ${owner} commits it again, ` +
+        `in set ${set}, although it could know (invariant 8).`,
     );
   }
 

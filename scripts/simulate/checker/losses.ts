@@ -8,7 +8,10 @@ import type { LostSet } from './calls.ts';
 export class Losses {
   #any = false;
   #isRecovered = false;
+  #noticedMs: number | undefined;
   readonly #sets = new Map<string, LostSet>();
+  readonly #gone = new Set<string>();
+  readonly #goneLanes = new Set<string>();
   /** Message → the lost sets that covered it. */
   readonly #uncovered = new Map<string, string[]>();
 
@@ -27,8 +30,24 @@ export class Losses {
     for (const set of sets) this.#sets.set(set.name, set);
   }
 
+  /** The journal had this entry as dead, in doubt or deferred, and has it no more. */
+  gone(identifier: string, lane: string): void {
+    this.#gone.add(identifier);
+    this.#goneLanes.add(lane);
+  }
+
+  /** An entry of this lane is gone. */
+  hasGoneOf(lane: string): boolean {
+    return this.#goneLanes.has(lane);
+  }
+
+  isGone(identifier: string): boolean {
+    return this.#gone.has(identifier);
+  }
+
   recovered(): void {
     this.#isRecovered = true;
+    this.#noticedMs = undefined;
   }
 
   uncovered(message: string, set: string): void {
@@ -42,9 +61,20 @@ export class Losses {
     return this.#uncovered.get(message)?.length ?? 0;
   }
 
-  /** A lost set that covered the message and was sent. */
-  sentBefore(message: string): string | undefined {
-    return this.#uncovered.get(message)?.find((set) => this.#sets.get(set)?.entries.some(({ wasSent }) => wasSent));
+  /** Somebody stands still because of a loss, and says so to the others. */
+  noticed(atMs: number): void {
+    this.#noticedMs ??= atMs;
+  }
+
+  isToldBy(atMs: number): boolean {
+    return this.#noticedMs !== undefined && this.#noticedMs <= atMs;
+  }
+
+  /** A lost set that covered the message and was sent: of this owner, since another one cannot know of it; absent: of anybody. */
+  sentBefore(message: string, by: string | undefined): string | undefined {
+    const isKnown = (set: string): boolean =>
+      this.#sets.get(set)?.entries.some(({ wasSent, owner }) => wasSent && (by === undefined || owner === by)) === true;
+    return this.#uncovered.get(message)?.find(isKnown);
   }
 
   /** It was in a set of which only the journal kept something. */

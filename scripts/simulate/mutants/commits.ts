@@ -160,6 +160,42 @@ export const commitMutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'journal below what was seen goes unnoticed',
+    rule: '8: an epoch or a set lower than the highest that this consumer has seen: stop until a person has looked',
+    profiles: ['redis_loss'],
+    patches: [
+      {
+        file: 'services/consumer/src/ownership/core.ts',
+        find: '(answer.epoch <= seen.epoch || answer.next < seen.next)',
+        replace: 'false',
+      },
+    ],
+  },
+  {
+    name: 'shard ends without telling how far its journal was',
+    rule: '8: an epoch or a set lower than the highest that this consumer has seen: stop until a person has looked',
+    profiles: ['redis_loss'],
+    patches: [
+      {
+        file: 'services/consumer/src/ownership/core.ts',
+        find: 'if (seen !== undefined) seen.next = Math.max(seen.next, next);',
+        replace: 'if (seen !== undefined) seen.next = Math.max(seen.next, next - 1);',
+      },
+    ],
+  },
+  {
+    name: 'only who has noticed a loss halts',
+    rule: '8: nobody goes on until a person has run recover',
+    profiles: ['redis_loss'],
+    patches: [
+      {
+        file: 'scripts/simulate/model-redis.ts',
+        find: 'if (this.#incarnation === incarnation) this.#incarnation = undefined;',
+        replace: '',
+      },
+    ],
+  },
+  {
     name: 'lease never over',
     rule: '5: lease not renewed by the local deadline: discard and close, without asking Redis',
     patches: [

@@ -15,7 +15,7 @@ import { type RunningDispatcher, runDispatcher } from './dispatch/run-dispatcher
 import { type MeterCatalogSource, startCatalog } from './meters/catalog.ts';
 import { registerConsumerMetrics } from './metrics.ts';
 import { Member } from './ownership/member.ts';
-import { createMembership } from './ownership/membership.ts';
+import { createMembership, type Membership } from './ownership/membership.ts';
 import { noTotals } from './ownership/stats.ts';
 import { checkBroker, checkRedis } from './preflight.ts';
 import { type Breaker, createBreaker } from './provider/breaker.ts';
@@ -24,6 +24,8 @@ import { DeadLetters } from './shard/dead-letters.ts';
 import { untilTopology } from './topology.ts';
 
 const haltedPollMs = 5_000;
+/** Within a part of a lease: a halted member's shards are free after one. */
+const tellPauseMs = 100;
 /** Leases are held for 0.9 of the lease time and renewed every sixth of it. */
 const longestCallPart = 0.65;
 
@@ -120,6 +122,7 @@ export class ConsumerService implements Service {
     await catalog.untilKnown(signal);
     signal.throwIfAborted();
     const name = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+    const membership = createMembership(redis, namespace);
     const member = new Member(
       name,
       {
@@ -131,7 +134,7 @@ export class ConsumerService implements Service {
       },
       {
         broker: this.#broker,
-        membership: createMembership(redis, namespace),
+        membership,
         journalOf: (shard) => createRedisJournal({ redis, namespace, shard }),
         dispatcher,
         deadLetters: this.#deadLetters,
@@ -139,7 +142,7 @@ export class ConsumerService implements Service {
         catalog: () => catalog.current(),
         needCatalog: () => catalog.refresh(),
         past: this.#past,
-        halted: (reason) => void this.#halt(member, reason, topology.incarnation, redis),
+        halted: (reason) => void this.#halt(member, membership, reason, topology.incarnation, redis),
       },
     );
     this.#member = member;
@@ -148,8 +151,17 @@ export class ConsumerService implements Service {
     this.#log.info({ member: name, incarnation: topology.incarnation }, 'Joined the cluster.');
   }
 
-  /** Nothing is written and nothing is sent any more, until the incarnation is another one. */
-  async #halt(member: Member, reason: string, incarnation: string, redis: Redis): Promise<void> {
+  /**
+   * Nothing is written and nothing is sent any more, until the incarnation is another one. The others are told: who has not
+   * seen what is lost would take this member's shards, and bill what it has sent already.
+   */
+  async #halt(
+    member: Member,
+    membership: Membership,
+    reason: string,
+    incarnation: string,
+    redis: Redis,
+  ): Promise<void> {
     if (this.#member !== member) return;
     this.#member = undefined;
     this.#haltReason = `${reason} Redis has lost writes. What is in the broker is safe and waits; run npm run recover.`;
@@ -157,6 +169,7 @@ export class ConsumerService implements Service {
     const { namespace, shards } = this.#config;
     const { signal } = this.#stopping;
     try {
+      const told = this.#tellOthers(membership, incarnation, signal);
       for (;;) {
         this.#log.error(
           { reason: this.#haltReason },
@@ -173,10 +186,23 @@ export class ConsumerService implements Service {
         if (topology.incarnation !== incarnation) break;
         await sleep(haltedPollMs, undefined, { signal });
       }
-      await callsOver;
+      await Promise.all([told, callsOver]);
       await this.#enter(redis);
     } catch (error) {
       if (!signal.aborted) this.#lifecycle.fail(error);
+    }
+  }
+
+  /** For as long as it takes: Redis may be away just now. */
+  async #tellOthers(membership: Membership, incarnation: string, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await membership.distrust(incarnation);
+        return;
+      } catch (error) {
+        this.#log.warn({ error }, 'The other consumers could not be told that Redis has lost writes; trying again.');
+        await sleep(tellPauseMs, undefined, { signal }).catch(() => undefined);
+      }
     }
   }
 
