@@ -6,9 +6,10 @@ import {
 import { ShardCore } from '../../services/consumer/src/shard/core.ts';
 import type { MeterCatalog } from '../../services/consumer/src/shard/open-set.ts';
 import type { EndReason } from '../../services/consumer/src/shard/protocol.ts';
-import type { ClaimAnswer } from '../../shared/journal/journal.ts';
 import { BrokerClient } from './broker-client.ts';
 import { CallRunner } from './call-runner.ts';
+import { CatalogReader } from './catalog-reader.ts';
+import { LeaseClient } from './lease-client.ts';
 import { Mailbox } from './mailbox.ts';
 import type { ModelBroker } from './model-broker.ts';
 import type { ModelProvider } from './model-provider.ts';
@@ -40,12 +41,10 @@ export class Consumer {
   readonly #runners = new Map<number, ShardRunner>();
   readonly #calls: CallRunner;
   readonly #mailbox: Mailbox;
-  #catalog: MeterCatalog | undefined;
-  #catalogDueMs = Number.NEGATIVE_INFINITY;
+  readonly #catalog: CatalogReader;
+  readonly #leases: LeaseClient;
   #isLeaving = false;
   #isHalted = false;
-  /** Every claim and every release was answered. */
-  #everyLeaseIsKnown = true;
 
   constructor(world: World, services: Services, process: Process, random: Random, incarnation: string) {
     this.#world = world;
@@ -65,6 +64,10 @@ export class Consumer {
       },
       lost: () => this.#post({ type: 'broker_changed', connected: false }),
     });
+    const post = (event: OwnershipEvent): void => this.#post(event);
+    this.#leases = new LeaseClient({ world, redis: services.redis, client: this.redis, process, post });
+    const read = (catalog: MeterCatalog, isFirst: boolean): void => this.#catalogRead(catalog, isFirst);
+    this.#catalog = new CatalogReader(process, services.provider, world.profile.catalogPaceMs, read);
     this.#tick();
   }
 
@@ -85,7 +88,7 @@ export class Consumer {
   leave(): void {
     this.process.receive(() => {
       this.#isLeaving = true;
-      if (this.#catalog === undefined) this.#exit();
+      if (this.#catalog.current === undefined) this.#exit();
       else this.#post({ type: 'left' });
     });
   }
@@ -96,7 +99,7 @@ export class Consumer {
   }
 
   #tick(): void {
-    this.#readCatalog();
+    this.#catalog.tick();
     this.redis.tick();
     this.#post({ type: 'ticked' });
     if (!this.#isHalted) for (const runner of this.#runners.values()) runner.post({ type: 'ticked' });
@@ -106,7 +109,7 @@ export class Consumer {
 
   #post(event: OwnershipEvent): void {
     // A member begins when it knows the meters; the broker's connection may be up before.
-    if (this.#catalog === undefined || this.#isHalted) return;
+    if (this.#catalog.current === undefined || this.#isHalted) return;
     for (const effect of this.#core.step(event, this.process.nowMs)) this.#run(effect);
   }
 
@@ -137,13 +140,13 @@ export class Consumer {
         this.redis.request('withdraw', () => redis.withdraw(name), nothingFollows);
         break;
       case 'claim':
-        this.#claim(effect.shard, effect.ttlMs);
+        this.#leases.claim(effect.shard, effect.ttlMs);
         break;
       case 'renew':
-        this.#renew(effect.shard, effect.epoch, effect.ttlMs);
+        this.#leases.renew(effect.shard, effect.epoch, effect.ttlMs);
         break;
       case 'release':
-        this.#release(effect.shard, effect.epoch);
+        this.#leases.release(effect.shard, effect.epoch);
         break;
       case 'start_shard':
         this.#startShard(effect.shard, effect.epoch, effect.deadlineMs);
@@ -158,7 +161,7 @@ export class Consumer {
         break;
       case 'finished':
         this.#world.tally.add('drains finished');
-        if (this.#everyLeaseIsKnown) this.#world.checker.finished(name, this.#services.redis);
+        if (this.#leases.isEveryLeaseKnown) this.#world.checker.finished(name, this.#services.redis);
         this.#exit();
         break;
     }
@@ -203,64 +206,18 @@ export class Consumer {
     this.process.kill();
   }
 
-  #claim(shard: number, ttlMs: number): void {
-    const { redis } = this.#services;
-    const askedAtMs = this.process.nowMs;
-    this.redis.request<ClaimAnswer>(
-      'claim',
-      () => {
-        const answer = redis.journal(shard).claim(redis.nowMs, this.process.name, ttlMs);
-        if (answer.granted) {
-          this.#world.tally.add('leases taken');
-          if (answer.epoch > 1) this.#world.tally.add('takeovers');
-        }
-        return answer;
-      },
-      (answer) => {
-        if (answer === undefined) this.#everyLeaseIsKnown = false;
-        this.#post({ type: 'claim_answered', shard, answer, askedAtMs });
-      },
-    );
-  }
-
-  #renew(shard: number, epoch: number, ttlMs: number): void {
-    const { redis } = this.#services;
-    const held = { epoch, owner: this.process.name };
-    const askedAtMs = this.process.nowMs;
-    this.redis.request(
-      'renew',
-      () => redis.journal(shard).renew(redis.nowMs, held, ttlMs),
-      (answer) => this.#post({ type: 'renew_answered', shard, epoch, answer, askedAtMs }),
-    );
-  }
-
-  #release(shard: number, epoch: number): void {
-    const { redis } = this.#services;
-    const held = { epoch, owner: this.process.name };
-    this.redis.request(
-      'release',
-      () => {
-        redis.journal(shard).release(redis.nowMs, held);
-        return 'ok';
-      },
-      (answer) => {
-        if (answer === undefined) this.#everyLeaseIsKnown = false;
-        this.#post({ type: 'release_answered', shard });
-      },
-    );
+  #catalogRead(catalog: MeterCatalog, isFirst: boolean): void {
+    if (isFirst && this.broker.link !== undefined) this.#post({ type: 'broker_changed', connected: true });
+    for (const runner of this.#runners.values()) runner.post({ type: 'catalog_read', catalog });
   }
 
   #startShard(shard: number, epoch: number, deadlineMs: number): void {
-    if (this.#catalog === undefined) throw new Error('A member owns a shard before it knows the meters.');
+    const catalog = this.#catalog.current;
+    if (catalog === undefined) throw new Error('A member owns a shard before it knows the meters.');
     const { profile } = this.#world;
     const random = this.#random.fork();
     const source = { number: () => random.number(), token: () => random.hex(4) };
-    const core = new ShardCore(
-      { ...profile, incarnation: this.#incarnation, shard },
-      deadlineMs,
-      this.#catalog,
-      source,
-    );
+    const core = new ShardCore({ ...profile, incarnation: this.#incarnation, shard }, deadlineMs, catalog, source);
     const runner: ShardRunner = new ShardRunner(core, {
       world: this.#world,
       shard,
@@ -271,7 +228,7 @@ export class Consumer {
       journal: this.redis,
       mailbox: this.#mailbox,
       link: () => this.broker.link,
-      needCatalog: () => this.#needCatalog(),
+      needCatalog: () => this.#catalog.need(),
       ended: (reason) => this.#ended(shard, runner, reason),
     });
     this.#runners.set(shard, runner);
@@ -293,29 +250,7 @@ export class Consumer {
     this.#world.tally.add('duplicate events found', memory.duplicateEvents);
     this.#post({ type: 'shard_ended', shard, reason, next: flight.journalNext });
   }
-
-  #needCatalog(): void {
-    if (this.#catalogDueMs === Number.POSITIVE_INFINITY) return;
-    this.#catalogDueMs = Math.min(this.#catalogDueMs, this.process.nowMs + this.#world.profile.catalogPaceMs);
-  }
-
-  #readCatalog(): void {
-    const askedAtMs = this.process.nowMs;
-    if (askedAtMs < this.#catalogDueMs) return;
-    this.#catalogDueMs = Number.POSITIVE_INFINITY;
-    this.#services.provider.readMeters(this.process, (meters) => {
-      this.#catalogDueMs = this.process.nowMs + (meters === undefined ? 200 : catalogMaxAgeMs);
-      if (meters === undefined) return;
-      const catalog = { meters, askedAtMs };
-      const isFirst = this.#catalog === undefined;
-      this.#catalog = catalog;
-      if (isFirst && this.broker.link !== undefined) this.#post({ type: 'broker_changed', connected: true });
-      for (const runner of this.#runners.values()) runner.post({ type: 'catalog_read', catalog });
-    });
-  }
 }
-
-const catalogMaxAgeMs = 900_000;
 
 function nothingFollows(): void {
   // A heartbeat that was not withdrawn runs out by itself.

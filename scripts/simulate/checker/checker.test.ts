@@ -1,46 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Entry, SetCommit } from '../../../shared/journal/journal.ts';
-import { Process } from '../process.ts';
-import { drawProfile } from '../draw-profile.ts';
-import { Random } from '../random.ts';
-import { Timeline } from '../timeline.ts';
-import { Checker } from './checker.ts';
-
-const origin = { producer: 'p', slot: 3, sequence: 5 };
-const message = { shard: 0, position: 1, body: Buffer.from(''), headers: {}, origin, isSynced: true };
-
-function entry(identifier: string, customer = 'cus'): Entry {
-  return { identifier, customer, meter: 'requests', value: '1', timestamp: 1, windowStartMs: 0, events: 1 };
-}
-
-function commit(set: number, said: Partial<SetCommit> = {}): SetCommit {
-  return {
-    set,
-    token: `token ${set}`,
-    entries: [entry(`entry of ${set}`)],
-    cursors: new Map([['3/p', '1;0;1-2,5']]),
-    forgottenCursors: [],
-    ids: [],
-    forgottenIdSets: [],
-    totals: new Map(),
-    ...said,
-  };
-}
-
-function newChecker(): { checker: Checker; newProcess: () => Process } {
-  const timeline = new Timeline();
-  const random = new Random(1);
-  return {
-    checker: new Checker(
-      drawProfile(random),
-      () => timeline.nowMs,
-      () => undefined,
-    ),
-    newProcess: () => new Process('consumer', timeline, random, 0),
-  };
-}
-
-const held = (epoch: number) => ({ epoch, owner: 'consumer' });
+import { commit, entry, held, message, newChecker, origin } from './testing.ts';
 
 describe('the checker', () => {
   it('allows a message to be acked once the set that covers it is settled, and not before', () => {
@@ -118,8 +77,77 @@ describe('the checker', () => {
     expect(checker.violations).toEqual([expect.stringContaining('two calls at a time')]);
   });
 
+  it('finds what was billed, and is in no committed set', () => {
+    const { checker } = newChecker();
+    checker.billed(entry('unheard of'));
+    expect(checker.violations).toEqual([expect.stringContaining('in no committed set')]);
+  });
+
+  it('finds more calls within a second than the rate allows', () => {
+    const { checker, newProcess, ratePerS } = newChecker();
+    const entries = Array.from({ length: 2 * ratePerS }, (_, index) => entry(`entry ${index}`, `cus_${index}`));
+    checker.committed(0, commit(1, { entries }), 'consumer');
+    const indices = entries.map((_, index) => index);
+    checker.marked(0, 1, indices);
+    const process = newProcess();
+    for (const sent of entries.slice(0, ratePerS)) checker.callStarted(sent, 0, held(1), process);
+    expect(checker.violations).toEqual([]);
+    for (const sent of entries.slice(ratePerS)) checker.callStarted(sent, 0, held(1), process);
+    expect(checker.violations[0]).toContain('within a second');
+  });
+
+  const event = { id: 'e1', customer: 'cus', meter: 'requests', value: '5', timestamp: 1 };
+  const bodyOf = (...events: readonly object[]) => Buffer.from(JSON.stringify({ events }));
+
+  it('finds an event answered 202 that is neither on the broker nor in a spool', () => {
+    const { checker } = newChecker();
+    checker.sent([event]);
+    checker.accepted([event]);
+    expect(checker.violations).toEqual([expect.stringContaining('neither on the broker nor in a spool')]);
+    const [reached, spooled] = [newChecker().checker, newChecker().checker];
+    for (const each of [reached, spooled]) each.sent([event]);
+    reached.reached(origin, bodyOf(event), 0);
+    spooled.spooled(bodyOf(event));
+    for (const each of [reached, spooled]) each.accepted([event]);
+    expect([...reached.violations, ...spooled.violations]).toEqual([]);
+  });
+
+  it.each([
+    ['another value', { value: '6' }],
+    ['another customer', { customer: 'other' }],
+    ['another account', { account: 'acct' }],
+    ['another time', { timestamp: 2 }],
+    ['another dimension', { dimensions: { region: 'a' } }],
+  ])('finds an event on the broker that no client sent: %s', (_what, other) => {
+    const { checker } = newChecker();
+    checker.sent([event]);
+    checker.reached(origin, bodyOf({ ...event, ...other }), 0);
+    expect(checker.violations).toEqual([expect.stringContaining('is not one that a client sent')]);
+  });
+
+  it('finds a message that was published again with other bytes', () => {
+    const { checker } = newChecker();
+    const second = { ...event, id: 'e2' };
+    checker.sent([event, second]);
+    checker.reached(origin, bodyOf(event), 0);
+    checker.reached(origin, bodyOf(event), 1);
+    expect(checker.violations).toEqual([]);
+    checker.reached(origin, bodyOf(second), 2);
+    expect(checker.violations).toEqual([expect.stringContaining('other bytes')]);
+  });
+
+  it('finds an owner that its own journal contradicts, and a member that halts, while Redis has lost nothing', () => {
+    const { checker } = newChecker();
+    for (const reason of ['released', 'stale', 'lease_expired']) checker.tenureEnded('consumer', 0, reason);
+    expect(checker.violations).toEqual([]);
+    checker.tenureEnded('consumer', 0, 'refused');
+    checker.halted('consumer', 'its journal is lower than it was');
+    expect(checker.violations).toHaveLength(2);
+  });
+
   it('finds what was billed twice', () => {
     const { checker } = newChecker();
+    checker.committed(0, commit(1, { entries: [entry('one'), entry('two')] }), 'consumer');
     checker.billed(entry('one'));
     checker.billed(entry('two'));
     expect(checker.violations).toEqual([]);

@@ -110,6 +110,8 @@ export class Checker {
 
   billed(entry: Entry): void {
     if (this.#billed.has(entry.identifier)) this.#report.violation(`${entry.identifier} was billed twice.`);
+    if (!this.calls.committedEntries.has(entry.identifier))
+      this.#report.violation(`${entry.identifier} was billed, and is in no committed set (invariant 1).`);
     this.#billed.set(entry.identifier, entry);
   }
 
