@@ -189,7 +189,9 @@ export class Checker {
         `Event ${identity.event.id} was answered 202, and is neither on the broker nor in a settled set.`,
       );
     }
-    const { windowMs, dedupWindowMs, meters } = this.#profile;
+    const { windowMs, meters, clockSkewMs } = this.#profile;
+    // A sidecar's clock that is ahead shortens it, while there is a backlog.
+    const dedupWindowMs = this.#profile.dedupWindowMs - clockSkewMs;
     const lastMeters = new Set(meters.flatMap(({ meter }) => (meter.formula === 'last' ? [meter.eventName] : [])));
     const identities = this.intake.identities.values();
     const { losses } = this;
