@@ -84,7 +84,8 @@ function drawBase(random: Random): Profile {
   const activeMs = leaseMs * random.between(3, 5);
   const dedupWindowMs = leaseMs * random.between(2, 20);
   const heartbeatMs = leaseMs * random.between(0.3, 2);
-  const prefetchMax = random.pick([65_535, 65_535, 20, 3]);
+  const prefetchMax = random.pick([65_535, 65_535, 65_535, 20, 3]);
+  const prefetchMin = prefetchMax > 20 && random.chance(0.3) ? random.pick([2, 8]) : undefined;
   // With few outstanding messages sets are sealed by their age only: then it must be short, or a backlog never ends.
   const flushIntervalMs = leaseMs * (prefetchMax > 20 ? random.pick([0.05, 0.2, 0.5, 1]) : 0.05);
   const settleMs = 16 * leaseMs + 4 * flushIntervalMs;
@@ -121,6 +122,7 @@ function drawBase(random: Random): Profile {
     syncMs: random.pick([1, 50]),
     ackFlushMs: Number.POSITIVE_INFINITY,
     prefetchMax,
+    ...(prefetchMin === undefined ? {} : { prefetchMin }),
     deliveryGapMs: random.pick([1e-6, leaseMs / 1000, leaseMs / 100]),
     heartbeatMs,
     reconnectMs: random.between(30, leaseMs / 2),

@@ -93,6 +93,8 @@ export interface Profile {
   readonly dedupWindowMs: number;
   readonly dedupMaxIds: number;
   readonly strandedMs: number;
+  /** Of the consumers' own tuning; absent: more messages than any run has. */
+  readonly prefetchMin?: number;
   /** Absent: 40 days, longer than any run. */
   readonly cursorLifeMs?: number;
   readonly drive: DriveLimits;

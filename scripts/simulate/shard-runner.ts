@@ -112,6 +112,7 @@ export class ShardRunner implements CallSource {
         this.#openChannel(this.#wanted);
         break;
       case 'set_prefetch':
+        this.#ports.world.tally.add('prefetch tuned');
         this.#channelOf(effect.generation)?.consume(effect.prefetch);
         break;
       case 'cancel_consumer':

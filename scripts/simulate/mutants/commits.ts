@@ -61,6 +61,13 @@ export const commitMutants: readonly Mutant[] = [
     patches: [sealsInFlight, noPendingCheck],
   },
   {
+    name: 'not sealed at half of the prefetch',
+    rule: '9: sealing also happens at half of the prefetch, so that the shard never stalls',
+    patches: [{ file: core, find: ' ||\n          this.#intake.isHalfFull', replace: '' }],
+    coveredBy:
+      'the flush interval, which a shard waits for at most, and the prefetch, which grows: nothing goes wrong, it takes longer',
+  },
+  {
     name: 'commit retried with more messages',
     rule: '2: an unanswered commit is repeated byte for byte, it never grows',
     profiles: ['lost_answers', 'storm'],
