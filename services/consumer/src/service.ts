@@ -9,6 +9,7 @@ import { createRedisLimiter } from '../../../shared/limiter/redis-limiter.ts';
 import type { Logger } from '../../../shared/log/log.ts';
 import { createRegistry } from '../../../shared/metrics/metrics.ts';
 import { connectRedis, type Redis, untilReady } from '../../../shared/redis/client.ts';
+import { delayMs } from '../../../shared/retry/delay.ts';
 import { clusterKeyPrefix } from '../../../shared/topology/names.ts';
 import type { ConsumerConfig } from './config.ts';
 import { type RunningDispatcher, runDispatcher } from './dispatch/run-dispatcher.ts';
@@ -24,8 +25,8 @@ import { DeadLetters } from './shard/dead-letters.ts';
 import { untilTopology } from './topology.ts';
 
 const haltedPollMs = 5_000;
-/** Within a part of a lease: a halted member's shards are free after one. */
-const tellPauseMs = 100;
+/** Soon, since a halted member's shards are free after a lease. */
+const tellRetry = { baseMs: 50, maxMs: 2_000 };
 /** Leases are held for 0.9 of the lease time and renewed every sixth of it. */
 const longestCallPart = 0.65;
 
@@ -195,13 +196,15 @@ export class ConsumerService implements Service {
 
   /** For as long as it takes: Redis may be away just now. */
   async #tellOthers(membership: Membership, incarnation: string, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    for (let failures = 1; !signal.aborted; failures++) {
       try {
         await membership.distrust(incarnation);
         return;
       } catch (error) {
-        this.#log.warn({ error }, 'The other consumers could not be told that Redis has lost writes; trying again.');
-        await sleep(tellPauseMs, undefined, { signal }).catch(() => undefined);
+        if (failures === 1)
+          this.#log.warn({ error }, 'The other consumers could not be told that Redis has lost writes; trying again.');
+        const pauseMs = delayMs(tellRetry, failures, Math.random());
+        await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
       }
     }
   }

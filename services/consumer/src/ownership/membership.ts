@@ -40,7 +40,7 @@ if redis.call('HGET', KEYS[1], 'incarnation') == ARGV[1] then
   redis.call('HDEL', KEYS[1], 'incarnation')
   redis.call('HSET', KEYS[1], 'distrusted', ARGV[1])
 end
-return 1
+return {'ok'}
 `,
 );
 
