@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { runCampaign } from './simulate/campaign.ts';
 import { mutantNamed } from './simulate/mutants/mutants.ts';
 import { patchModules } from './simulate/mutants/patch-modules.ts';
-import { proveAll } from './simulate/mutants/report.ts';
+import { ciSeeds, proveAll } from './simulate/mutants/report.ts';
 import { type Cut, cutOf } from './simulate/schedule.ts';
 
 /**
@@ -17,7 +17,7 @@ const help = `npm run simulate -- …
   --seed 49                one seed again, with all that happened in it
   --seed 49 --faults 1,4 --requests none --rates none --active-ms 3000    only a part of its schedule
   --mutants [NAME …]       breaks one rule after the other: the checker has to find each out
-  --mutants --write        the same, and writes the table of scripts/simulate/README.md
+  --mutants --write        the same, and writes what was found to the table of scripts/simulate/README.md
   --seed 49 --mutant NAME  one seed with one rule broken`;
 
 const defaultSeeds = 2000;
@@ -45,12 +45,13 @@ async function main(): Promise<number> {
     return 0;
   }
   const processes = availableParallelism();
-  if (values.mutants) return await proveAll({ names: positionals, processes, write: values.write });
+  const seeds = values.seeds === undefined ? undefined : whole('seeds', values.seeds);
+  if (values.mutants)
+    return await proveAll({ names: positionals, processes, write: values.write, seeds: seeds ?? ciSeeds });
   if (values.seed !== undefined) {
     if (values.mutant !== undefined) patchModules(mutantNamed(values.mutant));
     return await replay(whole('seed', values.seed), cutOf({ ...values, activeMs: values['active-ms'] }));
   }
-  const seeds = values.seeds === undefined ? undefined : whole('seeds', values.seeds);
   const from = values.from === 'time' ? startOfNow() : whole('from', values.from);
   const seconds = values.seconds === undefined ? undefined : whole('seconds', values.seconds);
   return await runMany(from, seeds, seconds, processes);

@@ -6,7 +6,7 @@ import { prove } from './prove.ts';
 import type { Verdict } from './try-mutant.ts';
 
 /** As many as CI runs at least; of a rule that another one covers, fewer, since nothing is to be found. */
-const seeds = 20_000;
+export const ciSeeds = 20_000;
 const coveredSeeds = 600;
 const readme = join(import.meta.dirname, '../README.md');
 const [begin, end] = ['<!-- mutants: begin -->', '<!-- mutants: end -->'];
@@ -22,39 +22,41 @@ export async function proveAll(options: {
   readonly names: readonly string[];
   readonly processes: number;
   readonly write: boolean;
+  readonly seeds: number;
 }): Promise<number> {
   const chosen = options.names.length === 0 ? mutants : options.names.map(mutantNamed);
   const rows: Row[] = [];
   const startedAtMs = performance.now();
-  await prove(chosen, { from: 1, seeds, coveredSeeds, processes: options.processes }, (mutant, verdict) => {
-    rows.push({ mutant, verdict });
-    console.log(
-      `${isRight({ mutant, verdict }) ? '' : 'NOT AS IT SHOULD BE: '}${mutant.name}: ${resultOf({ mutant, verdict })}`,
-    );
-  });
+  await prove(
+    chosen,
+    { from: 1, seeds: options.seeds, coveredSeeds, processes: options.processes },
+    (mutant, verdict) => {
+      rows.push({ mutant, verdict });
+      console.log(
+        `${isRight({ mutant, verdict }) ? '' : 'NOT AS IT SHOULD BE: '}${mutant.name}: ${resultOf({ mutant, verdict })}`,
+      );
+    },
+  );
   rows.sort((left, right) => chosen.indexOf(left.mutant) - chosen.indexOf(right.mutant));
-  const table = tableOf(rows);
-  console.log(`\n${table}`);
+  console.log(['', ...head, ...rows.map(lineOf)].join('\n'));
   const wrong = rows.filter((row) => !isRight(row));
   console.log(
     `${rows.length} mutants in ${((performance.now() - startedAtMs) / 1000).toFixed(0)} s: ` +
       `${rows.filter(({ verdict }) => verdict.found !== undefined).length} found out, ${wrong.length} not as they should be.`,
   );
   for (const { mutant } of wrong) console.log(adviceOn(mutant));
-  if (options.write && options.names.length === 0) writeTable(table);
+  if (options.write) writeTable(rows.filter(isRight));
   return wrong.length === 0 ? 0 : 1;
 }
 
-export function tableOf(rows: readonly Row[]): string {
-  const lines = rows.map((row) => {
-    const { name, rule } = row.mutant;
-    return `| ${name} | ${rule} | ${row.verdict.found?.seed ?? ''} | ${resultOf(row)} |`;
-  });
-  return [
-    '| mutant | rule (number: invariant of the design) | first failing seed | violation |',
-    '| --- | --- | --- | --- |',
-    ...lines,
-  ].join('\n');
+const head = [
+  '| mutant | rule (number: invariant of the design) | first failing seed | violation |',
+  '| --- | --- | --- | --- |',
+];
+
+function lineOf(row: Row): string {
+  const { name, rule } = row.mutant;
+  return `| ${name} | ${rule} | ${row.verdict.found?.seed ?? ''} | ${resultOf(row)} |`;
 }
 
 function isRight({ mutant, verdict }: Row): boolean {
@@ -79,10 +81,15 @@ function shortened(violation: string): string {
   return line.length <= violationShown ? line : `${line.slice(0, violationShown)} …`;
 }
 
-function writeTable(table: string): void {
+/** Rows of mutants that were not tried now stay as they are. */
+function writeTable(rows: readonly Row[]): void {
   const text = readFileSync(readme, 'utf8');
   const [before, rest] = text.split(begin);
-  const after = rest?.split(end)[1];
-  if (before === undefined || after === undefined) throw new Error(`${readme} has no place for the table.`);
-  writeFileSync(readme, `${before}${begin}\n\n${table}\n\n${end}${after}`);
+  const [table, after] = rest?.split(end) ?? [];
+  if (before === undefined || table === undefined || after === undefined)
+    throw new Error(`${readme} has no place for the table.`);
+  const lines = new Map(table.split('\n').map((line) => [line.split('|')[1]?.trim() ?? '', line]));
+  for (const row of rows) lines.set(row.mutant.name, lineOf(row));
+  const kept = mutants.flatMap(({ name }) => lines.get(name) ?? []);
+  writeFileSync(readme, [before + begin, '', ...head, ...kept, '', end + after].join('\n'));
 }
