@@ -31,10 +31,11 @@ export async function proveAll(options: {
     chosen,
     { from: 1, seeds: options.seeds, coveredSeeds, processes: options.processes },
     (mutant, verdict) => {
-      rows.push({ mutant, verdict });
-      console.log(
-        `${isRight({ mutant, verdict }) ? '' : 'NOT AS IT SHOULD BE: '}${mutant.name}: ${resultOf({ mutant, verdict })}`,
-      );
+      const row = { mutant, verdict };
+      rows.push(row);
+      console.log(`${isRight(row) ? '' : 'NOT AS IT SHOULD BE: '}${mutant.name}: ${resultOf(row)}`);
+      // At once, so that a search that is ended too early was not for nothing.
+      if (options.write && isRight(row)) writeRow(row);
     },
   );
   rows.sort((left, right) => chosen.indexOf(left.mutant) - chosen.indexOf(right.mutant));
@@ -45,7 +46,6 @@ export async function proveAll(options: {
       `${rows.filter(({ verdict }) => verdict.found !== undefined).length} found out, ${wrong.length} not as they should be.`,
   );
   for (const { mutant } of wrong) console.log(adviceOn(mutant));
-  if (options.write) writeTable(rows.filter(isRight));
   return wrong.length === 0 ? 0 : 1;
 }
 
@@ -81,15 +81,15 @@ function shortened(violation: string): string {
   return line.length <= violationShown ? line : `${line.slice(0, violationShown)} …`;
 }
 
-/** Rows of mutants that were not tried now stay as they are. */
-function writeTable(rows: readonly Row[]): void {
+/** All other rows stay as they are. */
+function writeRow(row: Row): void {
   const text = readFileSync(readme, 'utf8');
   const [before, rest] = text.split(begin);
   const [table, after] = rest?.split(end) ?? [];
   if (before === undefined || table === undefined || after === undefined)
     throw new Error(`${readme} has no place for the table.`);
   const lines = new Map(table.split('\n').map((line) => [line.split('|')[1]?.trim() ?? '', line]));
-  for (const row of rows) lines.set(row.mutant.name, lineOf(row));
+  lines.set(row.mutant.name, lineOf(row));
   const kept = mutants.flatMap(({ name }) => lines.get(name) ?? []);
   writeFileSync(readme, [before + begin, '', ...head, ...kept, '', end + after].join('\n'));
 }
