@@ -11,6 +11,7 @@ import { createRegistry } from '../../../shared/metrics/metrics.ts';
 import { connectRedis, type Redis, untilReady } from '../../../shared/redis/client.ts';
 import { delayMs } from '../../../shared/retry/delay.ts';
 import { clusterKeyPrefix } from '../../../shared/topology/names.ts';
+import { type Topology, topologyName } from '../../../shared/topology/record.ts';
 import type { ConsumerConfig } from './config.ts';
 import { type RunningDispatcher, runDispatcher } from './dispatch/run-dispatcher.ts';
 import { type MeterCatalogSource, startCatalog } from './meters/catalog.ts';
@@ -136,14 +137,14 @@ export class ConsumerService implements Service {
       {
         broker: this.#broker,
         membership,
-        journalOf: (shard) => createRedisJournal({ redis, namespace, shard }),
+        journalOf: (shard) => createRedisJournal({ redis, namespace, shard, shards }),
         dispatcher,
         deadLetters: this.#deadLetters,
         log: this.#log,
         catalog: () => catalog.current(),
         needCatalog: () => catalog.refresh(),
         past: this.#past,
-        halted: (reason) => void this.#halt(member, membership, reason, topology.incarnation, redis),
+        halted: (fault, lost) => void this.#halt(member, fault, lost ? membership : undefined, topology, redis),
       },
     );
     this.#member = member;
@@ -153,28 +154,28 @@ export class ConsumerService implements Service {
   }
 
   /**
-   * Nothing is written and nothing is sent any more, until the incarnation is another one. The others are told: who has not
-   * seen what is lost would take this member's shards, and bill what it has sent already.
+   * Nothing is written and nothing is sent any more, until the topology is another one. `membership`: when Redis has lost
+   * writes, the others are told: who has not seen what is lost would take this member's shards, and bill what it has sent already.
    */
   async #halt(
     member: Member,
-    membership: Membership,
-    reason: string,
-    incarnation: string,
+    fault: string,
+    membership: Membership | undefined,
+    before: Topology,
     redis: Redis,
   ): Promise<void> {
     if (this.#member !== member) return;
     this.#member = undefined;
-    this.#haltReason = `${reason} Redis has lost writes. What is in the broker is safe and waits; run npm run recover.`;
+    this.#haltReason = fault;
     const callsOver = member.abandon();
     const { namespace, shards } = this.#config;
     const { signal } = this.#stopping;
     try {
-      const told = this.#tellOthers(membership, incarnation, signal);
+      const told = membership === undefined ? undefined : this.#tellOthers(membership, before.incarnation, signal);
       for (;;) {
         this.#log.error(
           { reason: this.#haltReason },
-          'Halted: Redis contradicts what this consumer has seen. No usage is lost or sent; a person has to run npm run recover.',
+          'Halted: Redis contradicts what this consumer has seen. No usage is lost or sent; a person has to act.',
         );
         const topology = await untilTopology({
           redis,
@@ -184,7 +185,7 @@ export class ConsumerService implements Service {
           log: this.#log,
           signal,
         });
-        if (topology.incarnation !== incarnation) break;
+        if (topologyName(topology) !== topologyName(before)) break;
         await sleep(haltedPollMs, undefined, { signal });
       }
       await Promise.all([told, callsOver]);

@@ -15,16 +15,19 @@ beforeEach(() => redis.del(`${clusterKeyPrefix(namespace)}topology`));
 // what was sent already, before anybody had looked. Found by the simulation (profile redis_loss).
 it('lets nobody go on once one member has found that Redis has lost writes', async () => {
   const { incarnation } = await writeTopology(redis, namespace, { shards: 3, declared: true });
-  expect(await membership.heartbeat('other', 5_000)).toMatchObject({ incarnation, members: ['other'] });
+  expect(await membership.heartbeat('other', 5_000)).toMatchObject({
+    topology: { incarnation, shards: 3 },
+    members: ['other'],
+  });
   await membership.distrust(incarnation);
-  expect((await membership.heartbeat('other', 5_000)).incarnation).toBeUndefined();
+  expect((await membership.heartbeat('other', 5_000)).topology?.incarnation).toBeUndefined();
   expect(await readTopology(redis, namespace)).toBe('missing');
   const recovered = await writeTopology(redis, namespace, { shards: 3, declared: true });
-  expect((await membership.heartbeat('other', 5_000)).incarnation).toBe(recovered.incarnation);
+  expect((await membership.heartbeat('other', 5_000)).topology?.incarnation).toBe(recovered.incarnation);
 });
 
 it('distrusts only the incarnation that was found wrong, not one that a person has made since', async () => {
   const { incarnation } = await writeTopology(redis, namespace, { shards: 3, declared: true });
   await membership.distrust('0123456789abcdef0123456789abcdef');
-  expect((await membership.heartbeat('other', 5_000)).incarnation).toBe(incarnation);
+  expect((await membership.heartbeat('other', 5_000)).topology?.incarnation).toBe(incarnation);
 });
