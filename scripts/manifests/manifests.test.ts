@@ -132,6 +132,13 @@ describe.skipIf(gap !== undefined)('manifests', () => {
       }
     });
 
+    it('mounts folders of the node only where the namespace admits them', () => {
+      const admitted = ofKind('Namespace')[0]?.metadata.labels?.['pod-security.kubernetes.io/enforce'];
+      const volumes = workloads().flatMap((workload) => listAt(podOf(workload), 'volumes'));
+      const onNode = volumes.filter((volume) => at(volume, 'hostPath') !== undefined);
+      expect(admitted).toBe(onNode.length > 0 ? 'privileged' : 'restricted');
+    });
+
     it('says for every container what it needs, and bounds its memory', () => {
       for (const workload of workloads()) {
         for (const container of containersOf(workload)) {
