@@ -27,6 +27,8 @@ const startDeadlineMs = 30_000;
 const stopDeadlineMs = 30_000;
 const commandTimeoutMs = 180_000;
 const outputBytesMax = 64 * 1024 ** 2;
+/** What the tests need, and the packages of Debian that bring it. */
+const programs = { dockerd: 'docker.io', mmdebstrap: 'mmdebstrap', 'docker-compose': 'docker-compose' } as const;
 const folders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 export function findProgram(name: string): string | undefined {
@@ -36,7 +38,7 @@ export function findProgram(name: string): string | undefined {
 /** Rejects with `NoEngine` where a Docker daemon cannot run. */
 export async function openEngine(nursery: Nursery): Promise<Engine> {
   if (process.getuid?.() !== 0) throw new NoEngine('a Docker daemon needs root, which this user is not');
-  await installDebian('docker.io', 'dockerd');
+  await installMissing();
   const [dockerd, client] = [findProgram('dockerd'), findProgram('docker')];
   if (dockerd === undefined || client === undefined) throw new NoEngine('Docker is not installed, nor is apt-get here');
 
@@ -89,14 +91,15 @@ export async function openEngine(nursery: Nursery): Promise<Engine> {
   return { host: socket, docker, close };
 }
 
-/** Installs a Debian package that brings a program, unless it is there. Without apt-get: the caller sees that it is missing. */
-export async function installDebian(debianPackage: string, program: string): Promise<void> {
-  if (findProgram(program) !== undefined || findProgram('apt-get') === undefined) return;
-  const setup = join(import.meta.dirname, '../setup');
+/** Installs what is missing, in one go. Without apt-get: whoever needs a program sees that it is not there. */
+async function installMissing(): Promise<void> {
+  const missing = Object.entries(programs).filter(([program]) => findProgram(program) === undefined);
+  if (missing.length === 0 || findProgram('apt-get') === undefined) return;
+  const packages = missing.map(([, debianPackage]) => debianPackage);
   try {
-    await run(setup, ['--debian', debianPackage], { timeout: commandTimeoutMs });
+    await run(join(import.meta.dirname, '../setup'), ['--debian', ...packages], { timeout: commandTimeoutMs });
   } catch (error) {
-    throw new NoEngine(`${debianPackage} could not be installed with apt-get`, { cause: error });
+    throw new NoEngine(`${packages.join(', ')} could not be installed with apt-get`, { cause: error });
   }
 }
 

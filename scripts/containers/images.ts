@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { plainEnvironment } from '../../shared/testing/child.ts';
 import { brokerImage, redisImage } from '../../shared/testing/containers.ts';
 import type { Nursery } from '../../shared/testing/nursery.ts';
-import { type Engine, findProgram, installDebian, NoEngine } from './engine.ts';
+import { type Engine, findProgram, NoEngine } from './engine.ts';
 
 /** The images of the test: pulled where a registry answers; else one made of Debian's packages, npm and this project's own Node. */
 export interface Images {
@@ -61,7 +61,6 @@ async function pulled(engine: Engine, first: string, ...others: readonly string[
 
 /** Node, npm, RabbitMQ and Redis on a small Debian of this machine's release. */
 async function makeStandIn(engine: Engine, nursery: Nursery): Promise<string> {
-  await installDebian('mmdebstrap', 'mmdebstrap');
   const mmdebstrap = findProgram('mmdebstrap');
   if (mmdebstrap === undefined)
     throw new NoEngine('no image can be pulled, and there is no mmdebstrap to make one with');

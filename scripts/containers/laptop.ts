@@ -6,7 +6,7 @@ import { stringify } from 'yaml';
 import { plainEnvironment } from '../../shared/testing/child.ts';
 import { redisImage } from '../../shared/testing/containers.ts';
 import type { Nursery } from '../../shared/testing/nursery.ts';
-import { type Engine, findProgram, installDebian } from './engine.ts';
+import { type Engine, findProgram } from './engine.ts';
 import type { Images } from './images.ts';
 import { healthCheck, standInBroker } from './stand-in-broker.ts';
 
@@ -24,7 +24,6 @@ const section = /## On a laptop, with compose\n([^]*?)\n## /;
 const blockTimeoutMs = 120_000;
 
 export async function openLaptop(engine: Engine, nursery: Nursery, images: Images): Promise<Laptop> {
-  await installDebian('docker-compose', 'docker-compose');
   const folder = join(nursery.folder, 'laptop');
   await mkdir(folder);
   const override = join(folder, 'override.yaml');
