@@ -1,6 +1,14 @@
 import { hostname } from 'node:os';
 import * as kinds from './kinds.ts';
-import { optional, optionalSecret, requiredSecret, type Service, type Setting, withDefault } from './setting.ts';
+import {
+  optional,
+  optionalFile,
+  optionalSecret,
+  requiredSecret,
+  type Service,
+  type Setting,
+  withDefault,
+} from './setting.ts';
 import { simulatorSettings } from './simulator-settings.ts';
 
 /**
@@ -35,6 +43,12 @@ export const settings = {
     services: ['consumer', 'dashboard', 'scripts'],
     meaning: 'where Redis is',
     kind: kinds.redisUrl,
+  }),
+  ca: optionalFile({
+    name: 'TALLYMAN_CA_FILE',
+    services: ['publisher', 'consumer', 'dashboard', 'scripts'],
+    meaning: 'certificates of the CAs that broker and Redis are trusted by, beside the public ones',
+    kind: kinds.certificates,
   }),
   stripeApiKey: requiredSecret({
     name: 'STRIPE_API_KEY',
