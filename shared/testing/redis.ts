@@ -11,8 +11,6 @@ export interface RedisOptions extends BackingOptions {
   readonly appendfsync?: 'always' | 'everysec' | 'no';
   /** In cluster mode, without a slot yet: it then refuses whatever a Redis Cluster would. Not in a container. */
   readonly cluster?: boolean;
-  /** More of its own options, such as an ACL. Not in a container. */
-  readonly extra?: readonly string[];
 }
 
 /** Starts a private Redis (or Valkey) with an append-only file: from PATH, else in a container. */
@@ -34,7 +32,7 @@ async function redisRecipe(
   nursery: Nursery,
   command: string,
   appendfsync: string,
-  { cluster = false, tls, extra = [] }: RedisOptions,
+  { cluster = false, tls }: RedisOptions,
 ): Promise<Recipe> {
   const [port, tlsPort] = await Promise.all([freePort(), freePort()]);
   const name = `redis-${port}`;
@@ -44,7 +42,6 @@ async function redisRecipe(
     ...['--appendonly', 'yes', '--appendfsync', appendfsync, '--save', ''],
     ...(cluster ? ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())] : []),
     ...(tls === undefined ? [] : tlsArguments(tlsPort, tls)),
-    ...extra,
   ];
   return {
     name: 'Redis',
