@@ -61,7 +61,8 @@ describe('TLS', { timeout: testTimeoutMs }, () => {
     await restart(stage);
     await postEvents(pick(publishers), ...posted(10));
     await until(async () => expect(await pick(consumers).isReady()).toBe(false), patient);
-    expect(await pick(publishers).lastLines(50)).toMatch(/self-signed certificate|unable to verify/);
+    const said = () => pick(publishers).lastLines(50);
+    await until(async () => expect(await said()).toMatch(/self-signed certificate|unable to verify/), patient);
 
     // The same services trust both once the file does.
     await writeFile(caFile, `${await readFile(first.ca, 'utf8')}\n${await readFile(second.ca, 'utf8')}`);

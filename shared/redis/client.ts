@@ -39,6 +39,8 @@ export function connectRedis(url: Secret, options: RedisClientOptions): Redis {
   const redis = new Redis({
     ...redisAddress(url, ca),
     connectionName: name,
+    // A right that Tallyman's user of Redis does not have, and no use without it.
+    disableClientInfo: true,
     autoResendUnfulfilledCommands: false,
     enableOfflineQueue: false,
     // 0: what was unanswered when a connection broke is rejected then, not after further attempts.
