@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Providers } from './providers.ts';
-import { terraform, type TerraformRun } from './terraform.ts';
+import { z } from 'zod';
+import { openings, type ResourceModule, resourcesOf } from './openness.ts';
+import { type Report, terraform, terraformReport, type TerraformRun } from './terraform.ts';
 
 export interface FolderResult {
   readonly outcome: 'passed' | 'failed' | 'skipped';
@@ -32,10 +34,42 @@ export async function checkFolder(root: string, folder: string, providers: Provi
   if (validate.code !== 0 || diagnostics.length > 0)
     return failed('`terraform validate` has something to say', validate);
 
-  const test = await terraform(path, 'test', '-no-color');
-  const [, passed = '0'] = /(\d+) passed, 0 failed/.exec(test.stdout) ?? [];
-  if (test.code !== 0 || passed === '0') return failed('`terraform test` failed', test);
+  const test = await terraformReport(path, ['test', '-verbose'], ['test_state', 'test_summary', 'diagnostic']);
+  const { passed, failures } = readTests(test.lines);
+  if (test.code !== 0 || passed === 0) {
+    return { outcome: 'failed', detail: ['`terraform test` failed', ...failures].join('\n') };
+  }
+  const faults = new Set(statesOf(test.lines).flatMap((state) => openings(resourcesOf(state))));
+  if (faults.size > 0) return { outcome: 'failed', detail: [...faults].join('\n') };
   return { outcome: 'passed', detail: `valid, ${passed} tests passed, ${await withWhat(path, providers)}` };
+}
+
+const summaryLine = z.object({ test_summary: z.object({ passed: z.number() }) });
+const diagnosticLine = z.object({
+  '@testfile': z.string().optional(),
+  '@testrun': z.string().optional(),
+  diagnostic: z.object({ severity: z.string(), summary: z.string(), detail: z.string() }),
+});
+
+function readTests(lines: Report['lines']): { passed: number; failures: string[] } {
+  let passed = 0;
+  const failures: string[] = [];
+  for (const line of lines) {
+    const summary = summaryLine.safeParse(line);
+    if (summary.success) passed = summary.data.test_summary.passed;
+    const told = diagnosticLine.safeParse(line);
+    if (!told.success || told.data.diagnostic.severity !== 'error') continue;
+    const { '@testrun': run = '', diagnostic } = told.data;
+    failures.push(`${run}: ${diagnostic.summary}: ${diagnostic.detail}`);
+  }
+  return { passed, failures };
+}
+
+/** What each run of a test had made at its end. */
+function statesOf(lines: Report['lines']): readonly ResourceModule[] {
+  return lines
+    .filter(({ type }) => type === 'test_state')
+    .map((line) => (line['test_state'] as { root_module?: ResourceModule }).root_module ?? {});
 }
 
 /** Which kind of check it was. */
