@@ -29,8 +29,8 @@ async function answerTo(url: string, attempt: Attempt): Promise<number | 'allowe
       await channel.prefetch(1);
       return 'allowed' as const;
     })();
-    tried.catch(() => undefined);
-    return await Promise.race([refused, tried]);
+    // A refusal closes the channel: what was tried fails with it, and the channel says why.
+    return await Promise.race([refused, tried.catch(() => refused)]);
   } finally {
     await connection.close().catch(() => undefined);
   }
