@@ -36,7 +36,8 @@ resource "cloudamqp_security_firewall" "this" {
   }
 }
 
-# Each node's zone may fail: this is what CloudAMQP is asked to tell, beside what Tallyman's own metrics do.
+# What CloudAMQP is asked to tell, beside what Tallyman's own metrics do. It makes the alarm `notice` by itself; LavinMQ has one leader
+# and no netsplit.
 resource "cloudamqp_notification" "email" {
   for_each    = toset(var.alarm_emails)
   instance_id = cloudamqp_instance.this.id
@@ -51,8 +52,6 @@ locals {
     memory  = { type = "memory", value = 85, seconds = 600 }
     disk    = { type = "disk", value = 20, seconds = 300, calculation = "percentage" }
     down    = { type = "server_unreachable", value = null, seconds = 60 }
-    split   = { type = "netsplit", value = null, seconds = 60 }
-    notices = { type = "notice", value = null, seconds = null }
     backlog = { type = "queue", value = var.backlog_alarm_messages, seconds = 900, queues = "^${local.pattern}\\.shard\\.[0-9]{3}$", message = "ready" }
     dead    = { type = "queue", value = 1, seconds = 60, queues = "^${local.pattern}\\.dead$", message = "ready" }
   }

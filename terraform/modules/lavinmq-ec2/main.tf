@@ -25,6 +25,11 @@ resource "aws_ebs_volume" "data" {
   snapshot_id       = var.snapshot_id
   final_snapshot    = true
   tags              = { Name = "${var.name} broker data", TallymanBackup = var.name }
+
+  lifecycle {
+    # Where it came from is of no interest once it is there: taking the variable back must not replace the disk by an empty one.
+    ignore_changes = [snapshot_id]
+  }
 }
 
 resource "aws_instance" "broker" {

@@ -2,6 +2,7 @@
 #
 #   workers ──5671──▶ broker      workers, broker ──443──▶ endpoints
 #   workers ──6379──▶ redis       workers, broker ──443──▶ outside (Stripe, images, packages), through NAT
+#                                 broker ──80──▶ outside (Ubuntu's packages, which are signed and not served by HTTPS)
 
 locals {
   groups = {
@@ -75,12 +76,20 @@ resource "aws_vpc_security_group_egress_rule" "way" {
   description                  = each.key
 }
 
+locals {
+  ways_out = {
+    "workers to HTTPS outside" = { from = "workers", port = local.https }
+    "broker to HTTPS outside"  = { from = "broker", port = local.https }
+    "broker to packages"       = { from = "broker", port = 80 }
+  }
+}
+
 resource "aws_vpc_security_group_egress_rule" "outside" {
-  for_each          = toset(["workers", "broker"])
-  security_group_id = local.group_ids[each.key]
+  for_each          = local.ways_out
+  security_group_id = local.group_ids[each.value.from]
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
-  from_port         = local.https
-  to_port           = local.https
-  description       = "${each.key} to HTTPS outside, through NAT"
+  from_port         = each.value.port
+  to_port           = each.value.port
+  description       = "${each.key}, through NAT"
 }

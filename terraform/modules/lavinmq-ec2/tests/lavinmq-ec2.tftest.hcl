@@ -133,17 +133,6 @@ run "the_disk_is_backed_up_and_outlives_the_instance" {
   }
 }
 
-run "a_disk_is_restored_from_a_snapshot" {
-  variables {
-    snapshot_id = "snap-1"
-  }
-
-  assert {
-    condition     = aws_ebs_volume.data.snapshot_id == "snap-1" && aws_ebs_volume.data.encrypted
-    error_message = "the disk must be made from the snapshot, encrypted"
-  }
-}
-
 run "an_old_lavinmq_is_refused" {
   command = plan
   variables {

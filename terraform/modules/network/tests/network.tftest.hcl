@@ -69,8 +69,8 @@ run "broker_and_redis_admit_workers_on_one_port" {
     error_message = "each group must be one of its own"
   }
   assert {
-    condition     = alltrue([for rule in aws_vpc_security_group_egress_rule.outside : rule.from_port == 443 && rule.to_port == 443])
-    error_message = "only HTTPS may go outside"
+    condition     = alltrue([for rule in aws_vpc_security_group_egress_rule.outside : rule.from_port == rule.to_port && (rule.from_port == 443 || (rule.from_port == 80 && rule.security_group_id == aws_security_group.broker.id))])
+    error_message = "only HTTPS may go outside, and the broker to Ubuntu's packages"
   }
 }
 
