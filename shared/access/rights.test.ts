@@ -80,6 +80,7 @@ describe('in Redis', () => {
     for (const path of files.filter(isProduct)) {
       const text = readFileSync(join(root, path), 'utf8');
       for (const [, name = ''] of text.matchAll(/redis\.call\(\s*'(\w+)'/g)) used.add(name.toLowerCase());
+      if (text.includes('.multi()')) for (const name of ['multi', 'exec']) used.add(name);
       for (const [, name = ''] of text.matchAll(/callBuffer\('(\w+)'/g)) used.add(name.toLowerCase());
       for (const [, name = ''] of text.matchAll(/\bredis\??\.(\w+?)(?:Buffer)?\(/g))
         if (isCommand(name)) used.add(name);
