@@ -30,7 +30,7 @@ output "kubernetes_secrets" {
 }
 
 output "broker_ca_parameter" {
-  description = "SSM parameter that holds the certificate of the broker's CA: for TALLYMAN_CA_FILE."
+  description = "SSM parameter that holds the certificate of the broker's CA: for TALLYMAN_CA_FILE (key ca.crt of the secrets)."
   value       = module.broker.ca_parameter
 }
 
