@@ -16,7 +16,7 @@ export const stages: readonly Stage[] = [
   check('lint', 5, 'oxlint'),
   check('types', 5, 'tsc', '-p', '.'),
   tests('unit', 10),
-  check('terraform', 15, 'node', 'scripts/terraform.ts'),
+  check('terraform', 20, 'node', 'scripts/terraform.ts'),
   check('simulation', 30, 'node', 'scripts/simulate.ts', '--seeds', String(leastSeeds)),
   tests('integration', 60),
 ];

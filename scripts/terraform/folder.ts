@@ -12,7 +12,7 @@ export interface FolderResult {
 
 /** Terraform could not get a plugin. That is the machine's fault, not the module's. */
 const noPlugin =
-  /(was not found in any of the\s+search locations|could not connect to registry|no such host|connection refused|i\/o timeout|Client\.Timeout)/;
+  /(was not found in any of the search locations|could not connect to registry|no such host|connection refused|i\/o timeout|Client\.Timeout)/;
 
 /** One module or environment: format, init, validate without a warning, tests. */
 export async function checkFolder(root: string, folder: string, providers: Providers): Promise<FolderResult> {
@@ -21,7 +21,7 @@ export async function checkFolder(root: string, folder: string, providers: Provi
   if (format.code !== 0) return failed('not as `terraform fmt` writes it', format);
 
   const init = await terraform(path, 'init', '-backend=false', '-input=false', '-no-color', ...providers.initOptions);
-  if (init.code !== 0 && noPlugin.test(init.stdout + init.stderr)) {
+  if (init.code !== 0 && noPlugin.test(oneLine(init.stderr))) {
     return {
       outcome: 'skipped',
       detail: `a provider's plugin is not here and cannot be fetched:\n${init.stderr.trim()}`,
@@ -70,6 +70,11 @@ function statesOf(lines: Report['lines']): readonly ResourceModule[] {
   return lines
     .filter(({ type }) => type === 'test_state')
     .map((line) => (line['test_state'] as { root_module?: ResourceModule }).root_module ?? {});
+}
+
+/** Terraform breaks its lines at the width of a page, wherever that is. */
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, ' ');
 }
 
 /** Which kind of check it was. */
