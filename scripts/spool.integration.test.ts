@@ -99,6 +99,7 @@ it('sweeps what dead sidecars left in a folder of spools, and leaves that of a l
     {
       parent,
       readUrl: () => amqpUrl,
+      ca: undefined,
       exchange: usageExchange(namespace),
       log: createLog({ service: 'spool', level: 'silent' }),
       limits: { orphanMs: 200, keepMs: 1_000 },

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from 'prom-client';
-import { SpoolDrain } from '../services/publisher/src/spool/drain.ts';
+import { type DrainOptions, SpoolDrain } from '../services/publisher/src/spool/drain.ts';
 import { inspectSpool, type Inspection } from '../services/publisher/src/spool/inspect.ts';
 import { sweepSpools } from '../services/publisher/src/spool/sweep.ts';
 import { ConfigError, readSettings } from '../shared/config/config.ts';
@@ -44,17 +44,14 @@ const commands: Readonly<Record<string, (folder: string) => Promise<number>>> = 
   sweep: (folder) => onBroker((place) => sweep(folder, place)),
 };
 
-interface Place {
-  readonly readUrl: () => string;
-  readonly exchange: string;
-}
+type Place = Pick<DrainOptions, 'readUrl' | 'ca' | 'exchange'>;
 
 async function onBroker(run: (place: Place) => Promise<number>): Promise<number> {
   let place: Place;
   try {
-    const shape = { amqpUrl: settings.amqpUrl, namespace: settings.namespace };
-    const { amqpUrl, namespace } = readSettings('scripts', process.env, shape).values();
-    place = { readUrl: () => amqpUrl.reveal(), exchange: usageExchange(namespace) };
+    const shape = { amqpUrl: settings.amqpUrl, ca: settings.ca, namespace: settings.namespace };
+    const { amqpUrl, ca, namespace } = readSettings('scripts', process.env, shape).values();
+    place = { readUrl: () => amqpUrl.reveal(), ca, exchange: usageExchange(namespace) };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     console.error(error.report('npm run spool'));

@@ -24,7 +24,6 @@ export class NoEngine extends Error {}
 
 const run = promisify(execFile);
 const startDeadlineMs = 30_000;
-const stopDeadlineMs = 30_000;
 const commandTimeoutMs = 180_000;
 const outputBytesMax = 64 * 1024 ** 2;
 /** What the tests need, and the packages of Debian that bring it. */
@@ -46,8 +45,10 @@ export async function openEngine(nursery: Nursery): Promise<Engine> {
   const socket = `unix://${join(nursery.folder, 'docker.sock')}`;
   const daemon = await nursery.spawn(
     'dockerd',
-    dockerd,
+    'unshare',
     [
+      // Processes and mounts of its own: whatever ends the daemon, and be it SIGKILL, ends its containers and mounts too.
+      ...['--pid', '--mount', '--fork', '--kill-child', '--mount-proc', dockerd],
       ...['--host', socket, '--pidfile', join(nursery.folder, 'docker.pid')],
       ...['--data-root', join(nursery.folder, 'docker'), '--exec-root', join(nursery.folder, 'run')],
       // No default bridge: every network is made by the test.
@@ -66,11 +67,7 @@ export async function openEngine(nursery: Nursery): Promise<Engine> {
       const containers = (await docker('ps', '--all', '--quiet')).split('\n').filter((id) => id !== '');
       if (containers.length > 0) await docker('rm', '--force', '--volumes', ...containers);
       await docker('network', 'prune', '--force');
-      daemon.signal('SIGTERM');
-      await until(() => daemon.exit !== undefined, { deadlineMs: stopDeadlineMs });
-      // What a build on the host's network leaves mounted would keep the nursery's folder from being removed.
-      const namespace = join(nursery.folder, 'run/netns/default');
-      if (existsSync(namespace)) await run('umount', [namespace]).catch(() => undefined);
+      await daemon.kill('SIGKILL');
     }
     await giveBack();
   }

@@ -29,7 +29,7 @@ if (gap !== undefined) console.warn(`NOT TRIED, the manifests in k8s/: ${gap}.`)
 const combinations: readonly Combination[] = [
   // Both overlays have the node publisher already.
   ...['overlays/development', 'overlays/production'].flatMap((overlay) =>
-    subsets(['keda', 'prometheus']).map((components) => ({ overlay, components })),
+    subsets(['keda', 'prometheus', 'private-ca']).map((components) => ({ overlay, components })),
   ),
   ...subsets(['keda', 'prometheus', 'node-publisher']).map((components) => ({ overlay: 'base', components })),
 ];
@@ -166,6 +166,21 @@ describe.skipIf(gap !== undefined)('manifests', () => {
       expect([...new Set(programs)].filter((program) => program !== '--eval' && !programsThere.has(program))).toEqual(
         [],
       );
+    });
+
+    it('gives a CA of your own to everything that connects, and only if asked to', () => {
+      const asked = combination.components.includes('private-ca');
+      const connecting = workloads()
+        .flatMap((workload) => containersOf(workload).filter(isOurs))
+        .filter((container) => environmentOf(container).has('AMQP_URL_FILE'))
+        // Of an application the sidecar is its own kustomization's.
+        .filter((container) => at(container, 'name') !== 'tallyman-publisher');
+      expect(connecting.length).toBeGreaterThan(2);
+      for (const container of connecting) {
+        expect(environmentOf(container).get('TALLYMAN_CA_FILE')).toBe(asked ? '/ca/ca.crt' : undefined);
+        const mounts = listAt(container, 'volumeMounts').map((mount) => at(mount, 'mountPath'));
+        expect(mounts.includes('/ca')).toBe(asked);
+      }
     });
 
     it('lets consumers out to broker, Redis, DNS, Stripe and the API server, and only metrics in', () => {

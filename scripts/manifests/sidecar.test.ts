@@ -73,4 +73,22 @@ describe.skipIf(gap !== undefined)('the sidecar component', () => {
     const other = manifests.find(({ metadata }) => metadata.name === 'other');
     expect(listAt(podOf(other!), 'initContainers')).toEqual([]);
   });
+
+  it('trusts a CA of your own with one line more', () => {
+    const components = ['sidecar', 'sidecar-private-ca'].map((name) => `../k8s/components/${name}`);
+    const files = { 'app.yaml': application('shop', { initContainers: [{ name: 'migrate', image: 'shop:1' }] }) };
+    const [shop] = renderer.kustomization({ resources: ['app.yaml'], components }, files);
+    expect(schema.faultsOf(shop!)).toEqual([]);
+    const containers = listAt(podOf(shop!), 'initContainers');
+    expect(containers.map((container) => at(container, 'name'))).toEqual([
+      'tallyman-spool',
+      'tallyman-publisher',
+      'migrate',
+    ]);
+    expect(containers.map((container) => environmentOf(container).get('TALLYMAN_CA_FILE'))).toEqual([
+      undefined,
+      '/ca/ca.crt',
+      undefined,
+    ]);
+  });
 });

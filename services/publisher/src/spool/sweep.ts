@@ -3,17 +3,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import type { Logger } from '../../../../shared/log/log.ts';
-import { SpoolDrain } from './drain.ts';
+import { type DrainOptions, SpoolDrain } from './drain.ts';
 import { isMissing, isParkedName, segmentNumber } from './files.ts';
 import { isLocked, lockFolder } from './lock.ts';
 import { type FolderSeen, SweepCore, type SweepLimits } from './sweep-core.ts';
 
-export interface SweepOptions {
+export interface SweepOptions extends Pick<DrainOptions, 'readUrl' | 'ca' | 'exchange' | 'log'> {
   /** Holds the folders of the spools. */
   readonly parent: string;
-  readonly readUrl: () => string;
-  readonly exchange: string;
-  readonly log: Logger;
   readonly limits?: SweepLimits;
   readonly lookEveryMs?: number;
 }
@@ -70,8 +67,8 @@ async function look(parent: string, name: string): Promise<FolderSeen> {
   }
 }
 
-async function empty(folder: string, { readUrl, exchange, log }: SweepOptions, signal: AbortSignal): Promise<void> {
-  const draining = new SpoolDrain({ folder, readUrl, exchange, registry: new Registry(), log });
+async function empty(folder: string, { readUrl, ca, exchange, log }: SweepOptions, signal: AbortSignal): Promise<void> {
+  const draining = new SpoolDrain({ folder, readUrl, ca, exchange, registry: new Registry(), log });
   await draining.start();
   try {
     const { records } = draining;
