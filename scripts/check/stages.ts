@@ -21,7 +21,7 @@ export const stages: readonly Stage[] = [
   check('simulation', 10, 'node', 'scripts/simulate.ts', ...seeds),
   check('mutants', 20, 'node', 'scripts/simulate.ts', '--mutants'),
   tests('integration', 60),
-  tests('containers', 10),
+  tests('containers', 20),
   check('chaos', 15, 'node', 'scripts/failure/main.ts', '--tenth', 'today'),
 ];
 

@@ -24,7 +24,7 @@ export class NoEngine extends Error {}
 
 const run = promisify(execFile);
 const startDeadlineMs = 30_000;
-const commandTimeoutMs = 180_000;
+const commandTimeoutMs = 400_000;
 const outputBytesMax = 64 * 1024 ** 2;
 /** What the tests need, and the packages of Debian that bring it. */
 const programs = { dockerd: 'docker.io', mmdebstrap: 'mmdebstrap', 'docker-compose': 'docker-compose' } as const;

@@ -23,7 +23,7 @@ const run = promisify(execFile);
 const projectFolder = resolve(import.meta.dirname, '../..');
 const nodeImage = 'node:24-slim';
 const npmVersion = '11';
-const installTimeoutMs = 180_000;
+const installTimeoutMs = 400_000;
 const certificates = '/etc/ssl/certs/ca-certificates.crt';
 
 export async function makeImages(engine: Engine, nursery: Nursery): Promise<Images> {

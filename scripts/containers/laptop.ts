@@ -21,7 +21,7 @@ export interface Laptop {
 const execute = promisify(execFile);
 const projectFolder = resolve(import.meta.dirname, '../..');
 const section = /## On a laptop, with compose\n([^]*?)\n## /;
-const blockTimeoutMs = 120_000;
+const blockTimeoutMs = 300_000;
 
 export async function openLaptop(engine: Engine, nursery: Nursery, images: Images): Promise<Laptop> {
   const folder = join(nursery.folder, 'laptop');
