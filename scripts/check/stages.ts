@@ -17,9 +17,11 @@ export const stages: readonly Stage[] = [
   check('lint', 5, 'oxlint'),
   check('types', 5, 'tsc', '-p', '.'),
   tests('unit', 10),
+  check('terraform', 20, 'node', 'scripts/terraform.ts'),
   check('simulation', 10, 'node', 'scripts/simulate.ts', ...seeds),
   check('mutants', 20, 'node', 'scripts/simulate.ts', '--mutants'),
   tests('integration', 60),
+  check('chaos', 15, 'node', 'scripts/failure/main.ts', '--tenth', 'today'),
 ];
 
 function check(name: string, limitMinutes: number, ...command: readonly string[]): Stage {

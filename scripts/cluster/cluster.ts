@@ -17,6 +17,8 @@ export interface ClusterOptions {
   /** Where Stripe is. Default: a simulator of this cluster's own. */
   readonly stripeApiBase?: string;
   readonly stripeApiKey?: string;
+  /** Settings of everything, the topology command too. */
+  readonly common?: Settings;
   /** Settings over the defaults below, per kind of service. */
   readonly settings?: { readonly publisher?: Settings; readonly consumer?: Settings; readonly simulator?: Settings };
 }
@@ -30,8 +32,8 @@ export interface Cluster {
   readonly simulator: RunningService | undefined;
   readonly publishers: readonly RunningService[];
   readonly consumers: readonly RunningService[];
-  addPublisher(): Promise<RunningService>;
-  /** With settings of its own, over those of the other consumers. */
+  /** With settings of its own, over those of the others of its kind. */
+  addPublisher(own?: Settings): Promise<RunningService>;
   addConsumer(own?: Settings): Promise<RunningService>;
   /** Drains publishers first, then consumers, so that nothing new arrives while those settle. */
   drain(): Promise<void>;
@@ -44,7 +46,7 @@ const simulatorKey = 'sk_live_simulator';
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { nursery, amqpUrl, redisUrl, settings = {} } = options;
   const namespace = options.namespace ?? `tallyman-${randomBytes(4).toString('hex')}`;
-  const common = { AMQP_URL: amqpUrl, TALLYMAN_NAMESPACE: namespace };
+  const common = { AMQP_URL: amqpUrl, TALLYMAN_NAMESPACE: namespace, ...options.common };
   const shards = options.shards === undefined ? {} : { TALLYMAN_SHARDS: String(options.shards) };
 
   const [simulator] = await Promise.all([
@@ -68,7 +70,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     members.push(member);
     return member;
   }
-  const addPublisher = () => add('publisher', publishers, { ...settings.publisher });
+  const addPublisher = (own: Settings = {}) => add('publisher', publishers, { ...settings.publisher, ...own });
   const addConsumer = (own: Settings = {}) =>
     add('consumer', consumers, {
       ...shards,
@@ -80,7 +82,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     });
 
   await Promise.all([
-    ...Array.from({ length: options.publishers }, addPublisher),
+    ...Array.from({ length: options.publishers }, () => addPublisher()),
     ...Array.from({ length: options.consumers }, () => addConsumer()),
   ]);
   return {
