@@ -3,6 +3,7 @@ import { Client } from './client.ts';
 import { Cluster } from './cluster.ts';
 import { drawProfile } from './draw-profile.ts';
 import { Faults } from './faults.ts';
+import { Operator } from './operator.ts';
 import type { Profile } from './profile.ts';
 import { Random } from './random.ts';
 import { Settlement } from './settlement.ts';
@@ -40,6 +41,7 @@ export function runSeed(seed: number, options: { readonly trace: boolean }): Run
   const client = new Client(world, random.fork(), () => cluster.publishers);
   void new Faults(world, cluster, random.fork());
   void new Settlement(world, cluster, client);
+  void new Operator(world, cluster.redis, random.fork());
   try {
     timeline.run();
   } catch (error) {

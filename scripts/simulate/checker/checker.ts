@@ -1,4 +1,4 @@
-import type { Entry, ParkedEntry, SetCommit } from '../../../shared/journal/journal.ts';
+import type { Entry, ClosedEntry, ParkedEntry, SetCommit } from '../../../shared/journal/journal.ts';
 import type { MessageOrigin, UsageEvent } from '../../../shared/event/usage-event.ts';
 import type { Held } from '../model-journal.ts';
 import type { StoredMessage } from '../model-queue.ts';
@@ -79,6 +79,15 @@ export class Checker {
     this.calls.marked(shard, set, entries);
   }
 
+  replayed(shard: number, past: ParkedEntry, replay: ParkedEntry): void {
+    this.parked([past]);
+    this.calls.replayed(shard, past, replay);
+  }
+
+  tookReplays(identifiers: readonly string[]): void {
+    this.calls.tookReplays(identifiers);
+  }
+
   completed(shard: number, set: number): void {
     this.custody.completed(shard, set);
   }
@@ -117,9 +126,10 @@ export class Checker {
 
   /** The audit, when nothing more happens. */
   finish(redis: ModelRedis): void {
-    const parked = new Map<string, ParkedEntry>();
+    const parked = new Map<string, ParkedEntry | ClosedEntry>();
     for (const journal of redis.journals) {
-      for (const entry of [...journal.parked(), ...journal.snapshot().deferred.values()])
+      const { deferred, replays } = journal.snapshot();
+      for (const entry of [...journal.parked(), ...deferred.values(), ...replays.values(), ...journal.closed()])
         parked.set(entry.entry.identifier, entry);
     }
     const committed = this.calls.committedEntries;

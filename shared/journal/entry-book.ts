@@ -1,0 +1,193 @@
+import { readFileSync } from 'node:fs';
+import type { Redis } from 'ioredis';
+import { createScript, runScript } from '../redis/script.ts';
+import {
+  decodeClosed,
+  decodeEntries,
+  decodeParked,
+  encodeParked,
+  journalFormat,
+  JournalFormatError,
+} from './format.ts';
+import type { ClosedEntry, Decision, Entry, ParkedEntry } from './journal.ts';
+import { type ShardKeys, shardKeys } from './keys.ts';
+import { closedKeptMs } from './redis-journal.ts';
+import { closedOf, firstIdentifier, placeOf, replayOf, replaysMax } from './replay.ts';
+
+/**
+ * What the journals keep of single entries, for people: to look at, and to decide about. It holds no lease. Nothing is sent from
+ * here (invariant 10): a replay is put down in the journal, and the owner of its shard takes it from there.
+ *
+ *   deferred ──owner──▶ dead, in doubt ──replay──▶ waiting ──owner──▶ deferred ──owner──▶ accepted
+ *                           │                        └──discard──▶ discarded
+ *                           └──discard, resolve──▶ discarded, billed
+ *
+ * Every decision is one atomic write, made only if the entry still is what its reader saw. So two people, or a person and the
+ * owner, never both decide; and a run that was interrupted is just started again.
+ */
+export type EntryState = ParkedEntry['state'] | ClosedEntry['state'] | 'waiting';
+
+export interface FoundEntry {
+  readonly shard: number;
+  readonly state: EntryState;
+  readonly record: ParkedEntry | ClosedEntry;
+  /** As it stands in the journal: a decision about it is void once this has changed. */
+  readonly text: string;
+}
+
+export const openStates = ['dead', 'in_doubt', 'deferred', 'waiting'] as const;
+export const closedStates = ['accepted', 'discarded', 'billed'] as const;
+
+type Place = 'parked' | 'deferred' | 'replays' | 'closed';
+
+const fieldsPerPiece = 500;
+const monthsKept = 14;
+
+const move = createScript('move', readFileSync(new URL('scripts/move.lua', import.meta.url), 'utf8'));
+
+export class EntryBook {
+  readonly #redis: Redis;
+  readonly #namespace: string;
+
+  constructor(redis: Redis, namespace: string) {
+    this.#redis = redis;
+    this.#namespace = namespace;
+  }
+
+  /** Redis' clock. */
+  async now(): Promise<number> {
+    const [seconds, microseconds] = await this.#redis.time();
+    return Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
+  }
+
+  /** How many entries of a shard could be in these states: those with no more than some of them are counted with them. */
+  async count(shard: number, states: ReadonlySet<EntryState>): Promise<number> {
+    const keys = await this.#keysOf(shard, states);
+    const lengths = await Promise.all(keys.map(({ key }) => this.#redis.hlen(key)));
+    return lengths.reduce((sum, length) => sum + length, 0);
+  }
+
+  /** Reads piece by piece and without a lease: what changes meanwhile may be met in both states, or in neither. */
+  async *list(shard: number, states: ReadonlySet<EntryState>): AsyncGenerator<FoundEntry> {
+    await this.#checkFormat(shard);
+    for (const { place, key } of await this.#keysOf(shard, states)) {
+      let cursor = '0';
+      do {
+        const [next, fields] = await this.#redis.hscan(key, cursor, 'COUNT', fieldsPerPiece);
+        cursor = next;
+        for (let at = 1; at < fields.length; at += 2) {
+          const found = foundIn(place, shard, fields[at] ?? '');
+          if (states.has(found.state)) yield found;
+        }
+      } while (cursor !== '0');
+    }
+  }
+
+  /** The entry under whichever identifier it has now; `identifier` may be an earlier one of it. */
+  async find(identifier: string): Promise<FoundEntry | undefined> {
+    const shard = placeOf(identifier)?.shard;
+    if (shard === undefined) return undefined;
+    await this.#checkFormat(shard);
+    const first = firstIdentifier(identifier);
+    const names = [first, ...Array.from({ length: replaysMax }, (_, index) => `${first}-r${index + 1}`)];
+    for (const { place, key } of await this.#keysOf(shard, new Set([...openStates, ...closedStates]))) {
+      const texts = await this.#redis.hmget(key, ...names);
+      // The last one: a later replay than what another key may still hold.
+      const text = texts.findLast((value) => value !== null);
+      if (typeof text === 'string') return foundIn(place, shard, text);
+    }
+    return undefined;
+  }
+
+  /** The entry as its set was committed, while that is pending or for some days after. */
+  async findInSet(identifier: string): Promise<{ readonly entry: Entry; readonly settled: boolean } | undefined> {
+    const place = placeOf(identifier);
+    if (place === undefined) return undefined;
+    const keys = shardKeys(this.#namespace, place.shard);
+    const first = firstIdentifier(identifier);
+    for (const key of [keys.set, keys.settled(place.set)]) {
+      const blob = await this.#redis.getBuffer(key);
+      const entry = blob === null ? undefined : (await decodeEntries(blob)).find((other) => other.identifier === first);
+      if (entry !== undefined) return { entry, settled: key !== keys.set };
+    }
+    return undefined;
+  }
+
+  /** Has dead or in doubt entries of a shard sent again by its owner. Answers identifiers of those that are on their way now. */
+  replay(shard: number, found: readonly FoundEntry[], decision: Decision): Promise<ReadonlySet<string>> {
+    const keys = shardKeys(this.#namespace, shard);
+    return this.#move(keys.parked, keys.replays, found, undefined, (record) => replayOf(record, decision));
+  }
+
+  /** Ends entries of a shard that are dead, in doubt or waiting for their replay, and keeps them as closed. */
+  async close(
+    shard: number,
+    found: readonly FoundEntry[],
+    state: 'discarded' | 'billed',
+    decision: Decision,
+  ): Promise<ReadonlySet<string>> {
+    const keys = shardKeys(this.#namespace, shard);
+    const to = keys.closed(decision.atMs);
+    const close = (record: ParkedEntry): ClosedEntry => closedOf(record, state, decision);
+    const waiting = found.filter((entry) => entry.state === 'waiting');
+    const parked = found.filter((entry) => entry.state === 'dead' || entry.state === 'in_doubt');
+    return new Set([
+      ...(await this.#move(keys.parked, to, parked, closedKeptMs, close)),
+      ...(await this.#move(keys.replays, to, waiting, closedKeptMs, close)),
+    ]);
+  }
+
+  async #move(
+    from: string,
+    to: string,
+    found: readonly FoundEntry[],
+    keepMs: number | undefined,
+    change: (record: ParkedEntry) => ParkedEntry | ClosedEntry | { readonly obstacle: string },
+  ): Promise<ReadonlySet<string>> {
+    const fields = found.flatMap(({ record, text }) => {
+      if (isClosed(record)) return [];
+      const changed = change(record);
+      if ('obstacle' in changed) return [];
+      return [record.entry.identifier, text, changed.entry.identifier, encodeParked(changed)];
+    });
+    if (fields.length === 0) return new Set();
+    const reply = await runScript(this.#redis, move, [from, to], [keepMs ?? '', ...fields]);
+    return new Set(reply.list(0).texts());
+  }
+
+  /** Where entries of these states may be. An entry is in one place at a time. */
+  async #keysOf(shard: number, states: ReadonlySet<EntryState>): Promise<{ place: Place; key: string }[]> {
+    const keys = shardKeys(this.#namespace, shard);
+    const places: { place: Place; key: string }[] = [];
+    if (closedStates.some((state) => states.has(state))) {
+      for (const month of monthsBack(await this.now())) places.push({ place: 'closed', key: keys.closed(month) });
+    }
+    if (states.has('dead') || states.has('in_doubt')) places.push({ place: 'parked', key: keys.parked });
+    if (states.has('deferred')) places.push({ place: 'deferred', key: keys.deferred });
+    if (states.has('waiting')) places.push({ place: 'replays', key: keys.replays });
+    return places;
+  }
+
+  async #checkFormat(shard: number): Promise<void> {
+    const { head }: ShardKeys = shardKeys(this.#namespace, shard);
+    const format = await this.#redis.hget(head, 'format');
+    if (format !== null && format !== String(journalFormat)) {
+      throw new JournalFormatError(`The journal of shard ${shard}`, format);
+    }
+  }
+}
+
+/** The first of each month, newest first. */
+function monthsBack(nowMs: number): number[] {
+  const now = new Date(nowMs);
+  return Array.from({ length: monthsKept }, (_, back) => Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - back));
+}
+
+function foundIn(place: Place, shard: number, text: string): FoundEntry {
+  const record = place === 'closed' ? decodeClosed(text) : decodeParked(text);
+  return { shard, state: place === 'replays' ? 'waiting' : record.state, record, text };
+}
+
+function isClosed(record: ParkedEntry | ClosedEntry): record is ClosedEntry {
+  return record.state === 'accepted' || record.state === 'discarded' || record.state === 'billed';
+}
