@@ -148,6 +148,6 @@ function textOf({ entries, cursors, totals, ids }: SetCommit): string {
   return JSON.stringify([entries, [...cursors], [...totals], idLengths]);
 }
 
-function textOfEntry({ identifier: _, ...entry }: Entry): string {
-  return JSON.stringify(entry);
+function textOfEntry(entry: Entry): string {
+  return JSON.stringify({ ...entry, identifier: '' });
 }

@@ -1,8 +1,8 @@
 import type { PendingSet, SetCommit, SettledAs, ShardState } from '../../../../shared/journal/journal.ts';
-import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { Call } from '../dispatch/dispatcher.ts';
 import type { Meter } from '../provider/provider.ts';
 import { Drive, type DriveLimits } from './drive.ts';
+import { JournalWriter, type PlannedWrite } from './journal-writer.ts';
 import { deferredItem, newItem, type Item } from './lane-queue.ts';
 import type { ShardMemory } from './memory.ts';
 import type { MeterCatalog } from './open-set.ts';
@@ -18,22 +18,12 @@ import { addToTotals } from './totals.ts';
  *
  *   none ──seal──▶ committing ──ok──▶ driving ──complete──▶ none          none ──load──▶ driving (inherited)
  *
- * All writes to the journal pass here, one at a time. A write without an answer is repeated as it was, never changed
- * and never overtaken (invariant 2), so what the journal holds is always this state or the one before.
+ * All writes to the journal pass here, one at a time: what the journal holds is always this state or the one before.
  */
 type State =
   | { readonly mode: 'none' }
   | { readonly mode: 'committing'; readonly commit: SetCommit }
   | { readonly mode: 'driving'; readonly set: number; readonly token: string };
-
-interface Write {
-  readonly write: JournalWrite;
-  /** Items of a mark or progress write, to go on with when it is answered. */
-  readonly then: (redisMs: number, nowMs: number, answer: JournalAnswer) => void;
-  failures: number;
-  /** Under way while infinite. */
-  repeatAtMs: number;
-}
 
 export interface FlightLimits {
   readonly shard: number;
@@ -45,15 +35,14 @@ export interface FlightLimits {
 const markChunk = 64;
 const progressChunk = 2_000;
 const progressEveryMs = 250;
-const writeRetry = { baseMs: 50, maxMs: 2_000 };
 
 export class Flight {
   readonly clock = new RedisClock();
   readonly #limits: FlightLimits;
   readonly #drive: Drive;
   readonly #replays = new ReplayIntake();
+  readonly #writer: JournalWriter;
   #state: State = { mode: 'none' };
-  #write: Write | undefined;
   #totals = new Map<string, string>();
   #next = 1;
   #callsUnderWay = 0;
@@ -64,6 +53,7 @@ export class Flight {
   constructor(limits: FlightLimits) {
     this.#limits = limits;
     this.#drive = new Drive(limits.drive, () => limits.random.number());
+    this.#writer = new JournalWriter(() => limits.random.number());
   }
 
   /** The number that the open set will get. */
@@ -104,7 +94,7 @@ export class Flight {
 
   /** No call and no write under way, and nothing known that the journal should be told. */
   get isQuiet(): boolean {
-    return this.#callsUnderWay === 0 && this.#write === undefined && !this.#drive.hasEndedToWrite;
+    return this.#callsUnderWay === 0 && this.#writer.isIdle && !this.#drive.hasEndedToWrite;
   }
 
   load(state: ShardState, askedAtMs: number, nowMs: number): void {
@@ -168,34 +158,13 @@ export class Flight {
 
   /** The write to send now, if any; without `goingOn` only what was begun is ended. */
   nextWrite(nowMs: number, goingOn: boolean): JournalWrite | undefined {
-    if (this.#write === undefined) this.#write = this.#chooseWrite(nowMs, goingOn);
-    if (this.#write === undefined || nowMs < this.#write.repeatAtMs) return undefined;
-    this.#write.repeatAtMs = Number.POSITIVE_INFINITY;
-    return this.#write.write;
+    return this.#writer.next(nowMs, () => this.#chooseWrite(nowMs, goingOn));
   }
 
   /** The write under way was answered, or not (undefined). */
   written(answer: JournalAnswer | undefined, nowMs: number): 'ok' | 'repeat' | 'stale' | 'refused' | 'mismatch' {
-    const write = this.#write;
-    if (write === undefined) throw new Error('A journal write was answered that this shard did not make.');
-    if (answer === undefined) {
-      write.failures++;
-      write.repeatAtMs = nowMs + delayMs(writeRetry, write.failures, this.#limits.random.number());
-      return 'repeat';
-    }
-    switch (answer.answer) {
-      case 'ok':
-        this.clock.observe(answer.redisMs, nowMs);
-        this.#write = undefined;
-        write.then(answer.redisMs, nowMs, answer);
-        return 'ok';
-      case 'stale':
-      case 'mismatch':
-        return answer.answer;
-      case 'number':
-      case 'pending':
-        return 'refused';
-    }
+    if (answer?.answer === 'ok') this.clock.observe(answer.redisMs, nowMs);
+    return this.#writer.answered(answer, nowMs);
   }
 
   takeCall(nowMs: number, meters: ReadonlyMap<string, Meter>): Call | undefined {
@@ -241,7 +210,7 @@ export class Flight {
     return forgotten;
   }
 
-  #chooseWrite(nowMs: number, goingOn: boolean): Write | undefined {
+  #chooseWrite(nowMs: number, goingOn: boolean): PlannedWrite | undefined {
     const state = this.#state;
     switch (state.mode) {
       case 'committing':
@@ -255,7 +224,7 @@ export class Flight {
     }
   }
 
-  #chooseSetWrite(set: number, token: string, nowMs: number, goingOn: boolean): Write | undefined {
+  #chooseSetWrite(set: number, token: string, nowMs: number, goingOn: boolean): PlannedWrite | undefined {
     const drive = this.#drive;
     // Accepted entries need no progress of their own once all have ended; parked ones must be in the journal first.
     const progressDue = drive.setIsSettled ? drive.hasParkedToWrite : nowMs >= this.#progressDueMs || !goingOn;
@@ -271,7 +240,7 @@ export class Flight {
     return undefined;
   }
 
-  #progressWrite(set: number, token: string, nowMs: number): Write {
+  #progressWrite(set: number, token: string, nowMs: number): PlannedWrite {
     this.#progressDueMs = nowMs + progressEveryMs;
     const ended = this.#drive.peekEnded(progressChunk);
     const write: JournalWrite = {
@@ -284,18 +253,18 @@ export class Flight {
     return newWrite(write, (_redisMs, nowMs) => this.#drive.endedWritten(ended, nowMs));
   }
 
-  #markWrite(set: number, token: string): Write {
+  #markWrite(set: number, token: string): PlannedWrite {
     const items = this.#drive.lanes.takeUnmarked(markChunk);
     return newWrite({ kind: 'mark', set, token, entries: items.map(indexOf) }, (redisMs, nowMs) =>
       this.#drive.lanes.marked(items, redisMs, nowMs),
     );
   }
 
-  #chooseOtherWrite(goingOn: boolean): Write | undefined {
+  #chooseOtherWrite(goingOn: boolean): PlannedWrite | undefined {
     return this.#chooseDeferredWrite() ?? (goingOn ? this.#chooseReplayWrite() : undefined);
   }
 
-  #chooseReplayWrite(): Write | undefined {
+  #chooseReplayWrite(): PlannedWrite | undefined {
     const asked = this.#replays.next(this.#drive.roomForReplays);
     if (asked === undefined) return undefined;
     return newWrite(asked, (_redisMs, answeredAtMs, answer) => {
@@ -303,7 +272,7 @@ export class Flight {
     });
   }
 
-  #chooseDeferredWrite(): Write | undefined {
+  #chooseDeferredWrite(): PlannedWrite | undefined {
     const end = this.#drive.peekDeferredEnd();
     if (end === undefined) return undefined;
     return newWrite({ kind: 'settle_deferred', ...end }, () => this.#drive.deferredEndWritten());
@@ -320,8 +289,8 @@ export class Flight {
   }
 }
 
-function newWrite(write: JournalWrite, then: Write['then']): Write {
-  return { write, then, failures: 0, repeatAtMs: Number.NEGATIVE_INFINITY };
+function newWrite(write: JournalWrite, answered: PlannedWrite['answered']): PlannedWrite {
+  return { write, answered };
 }
 
 function indexOf(item: Item): number {
