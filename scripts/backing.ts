@@ -12,6 +12,27 @@ const answerTimeoutMs = 10_000;
 
 class Unavailable extends Error {}
 
+export interface RedisPlace {
+  readonly redis: Redis;
+  readonly namespace: string;
+}
+
+/** Like `onBacking`, for what needs Redis alone. */
+export async function onRedis(env: Environment, run: (place: RedisPlace) => Promise<number>): Promise<number> {
+  try {
+    const { redisUrl, namespace } = settings;
+    const config = readSettings('scripts', env, { redisUrl, namespace }).values();
+    const redis = await connectToRedis(config.redisUrl);
+    try {
+      return await run({ redis, namespace: config.namespace });
+    } finally {
+      redis.disconnect();
+    }
+  } catch (error) {
+    return explain(error);
+  }
+}
+
 /**
  * Connects once to the broker and to Redis, as the environment says, and runs a command on them. Resolves with the exit
  * code; whatever went wrong is one message on stderr, without credentials.

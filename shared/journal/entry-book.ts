@@ -5,12 +5,14 @@ import {
   decodeClosed,
   decodeEntries,
   decodeParked,
+  decodeSettled,
   encodeParked,
   journalFormat,
   JournalFormatError,
 } from './format.ts';
 import type { ClosedEntry, Decision, Entry, ParkedEntry } from './journal.ts';
 import { type ShardKeys, shardKeys } from './keys.ts';
+import { earliestMarks } from './load.ts';
 import { closedKeptMs } from './redis-journal.ts';
 import { closedOf, firstIdentifier, placeOf, replayOf, replaysMax } from './replay.ts';
 
@@ -33,6 +35,14 @@ export interface FoundEntry {
   readonly record: ParkedEntry | ClosedEntry;
   /** As it stands in the journal: a decision about it is void once this has changed. */
   readonly text: string;
+}
+
+export interface EntryInSet {
+  readonly entry: Entry;
+  /** Otherwise its set is on its way, and it has not ended. */
+  readonly isAccepted: boolean;
+  /** First journaled attempt, Redis time; known only while the set is pending. */
+  readonly attemptedAtMs?: number;
 }
 
 export const openStates = ['dead', 'in_doubt', 'deferred', 'waiting'] as const;
@@ -99,18 +109,33 @@ export class EntryBook {
     return undefined;
   }
 
-  /** The entry as its set was committed, while that is pending or for some days after. */
-  async findInSet(identifier: string): Promise<{ readonly entry: Entry; readonly settled: boolean } | undefined> {
+  /** An entry that was never parked, as its set was committed: while that is pending, or for some days after. */
+  async findInSet(identifier: string): Promise<EntryInSet | undefined> {
     const place = placeOf(identifier);
     if (place === undefined) return undefined;
-    const keys = shardKeys(this.#namespace, place.shard);
-    const first = firstIdentifier(identifier);
-    for (const key of [keys.set, keys.settled(place.set)]) {
-      const blob = await this.#redis.getBuffer(key);
-      const entry = blob === null ? undefined : (await decodeEntries(blob)).find((other) => other.identifier === first);
-      if (entry !== undefined) return { entry, settled: key !== keys.set };
+    const { set: pending, settled, marks, progress } = shardKeys(this.#namespace, place.shard);
+    const inPending = await this.#entryOf(pending, identifier);
+    if (inPending === undefined) {
+      const inSettled = await this.#entryOf(settled(place.set), identifier);
+      return inSettled === undefined ? undefined : { entry: inSettled.entry, isAccepted: true };
     }
-    return undefined;
+    const marked = earliestMarks(await this.#redis.lrange(marks, 0, -1));
+    const ended = (await this.#redis.lrange(progress, 0, -1)).flatMap((text) => [...decodeSettled(text)]);
+    const attemptedAtMs = marked.get(inPending.index);
+    return {
+      entry: inPending.entry,
+      isAccepted: new Map(ended).get(inPending.index) === 'accepted',
+      ...(attemptedAtMs === undefined ? {} : { attemptedAtMs }),
+    };
+  }
+
+  async #entryOf(key: string, identifier: string): Promise<{ entry: Entry; index: number } | undefined> {
+    const blob = await this.#redis.getBuffer(key);
+    if (blob === null) return undefined;
+    const entries = await decodeEntries(blob);
+    const index = entries.findIndex((entry) => entry.identifier === firstIdentifier(identifier));
+    const entry = entries[index];
+    return entry === undefined ? undefined : { entry, index };
   }
 
   /** Has dead or in doubt entries of a shard sent again by its owner. Answers identifiers of those that are on their way now. */
