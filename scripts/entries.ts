@@ -14,7 +14,7 @@ const interruptedExitCode = 130;
 async function entries(args: readonly string[]): Promise<number> {
   let command;
   try {
-    command = parseOptions(args, userInfo().username);
+    command = parseOptions(args, login());
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     console.error(`${error.message}\n\n${usage}`);
@@ -26,6 +26,15 @@ async function entries(args: readonly string[]): Promise<number> {
   }
   const understood: Command = command;
   return onRedis(process.env, (place) => run(understood, place));
+}
+
+/** A container's user may have no name. */
+function login(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
 }
 
 async function run(command: Command, { redis, namespace }: RedisPlace): Promise<number> {

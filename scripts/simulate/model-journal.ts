@@ -242,6 +242,11 @@ export class ModelShardJournal {
     return true;
   }
 
+  /** Replays that no owner has taken. */
+  waiting(): ParkedEntry[] {
+    return [...this.#replays.values()];
+  }
+
   closed(): ClosedEntry[] {
     return [...this.#closed.values()];
   }

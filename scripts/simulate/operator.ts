@@ -32,6 +32,11 @@ export class Operator {
     const { checker, tally, trace } = this.#world;
     const decision = { by: 'operator', why: 'try again', atMs: this.#redis.nowMs };
     this.#redis.journals.forEach((journal, shard) => {
+      for (const { entry } of journal.waiting()) {
+        if (this.#random.chance(0.7)) continue;
+        journal.close(entry.identifier, 'discarded', decision);
+        tally.add('replays discarded');
+      }
       for (const parked of journal.parked()) {
         const { identifier } = parked.entry;
         if (parked.state !== 'dead' || this.#random.chance(0.3)) continue;

@@ -28,6 +28,14 @@ it('keeps everything of the entry but its identifier, so that nothing else is bi
   expect(replay).not.toHaveProperty('attemptedAtMs');
 });
 
+it('keeps answers of the newest life only, so that a record does not grow without an end', () => {
+  const calls = [{ atMs: 1, answer: 'unknown: timeout' }];
+  const once = replayed({ ...parkedOf(0, 'in_doubt'), calls });
+  const twice = replayed({ ...once, state: 'dead', calls });
+  expect(once.history).toMatchObject([{ calls }]);
+  expect(twice.history?.map((past) => past.calls)).toEqual([undefined, calls]);
+});
+
 it('ends after 99 replays, with an identifier that Stripe still takes', () => {
   let parked = parkedOf(0, 'dead');
   const identifier = `tm1-${'f'.repeat(32)}-063-9007199254740991-${'a'.repeat(8)}-999999`;

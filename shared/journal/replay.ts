@@ -47,8 +47,22 @@ export function replayOf(parked: ParkedEntry, decision: Decision): ParkedEntry |
     attempts: 0,
     parkedAtMs: decision.atMs,
     set,
-    history: [...history, past],
+    // The answers of the newest life only: a record must not grow with every replay by all that was ever answered.
+    history: [...history.map(withoutCalls), past],
   };
+}
+
+function withoutCalls({
+  identifier,
+  state,
+  reason,
+  attemptedAtMs,
+  attempts,
+  parkedAtMs,
+  decision,
+}: PastLife): PastLife {
+  const attempted = attemptedAtMs === undefined ? {} : { attemptedAtMs };
+  return { identifier, state, reason, ...attempted, attempts, parkedAtMs, decision };
 }
 
 /** The record of an entry about which nothing is left to do. `parkedAtMs` is from then on the time of its end. */
