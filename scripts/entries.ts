@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os';
-import { EntryBook, type FoundEntry } from '../shared/journal/entry-book.ts';
+import { EntriesMovingError, EntryBook, type FoundEntry, shardsToLookAt } from '../shared/journal/entry-book.ts';
 import { readTopology } from '../shared/topology/record.ts';
 import { exitCodes, onRedis, type RedisPlace } from './backing.ts';
 import { decide, type DecisionReport } from './entries/decide.ts';
@@ -63,7 +63,7 @@ async function list(command: Command & { name: 'list' }, book: EntryBook, shards
   const nowMs = await book.now();
   const shown: FoundEntry[] = [];
   let wanted = 0;
-  for (let shard = 0; shard < shards; shard++) {
+  for (const shard of shardsToLookAt(filter.states, shards)) {
     if (filter.shard !== undefined && filter.shard !== shard) continue;
     for await (const found of book.list(shard, filter.states)) {
       if (!isWanted(found, filter, nowMs)) continue;
@@ -105,7 +105,7 @@ async function carryOut(command: DecisionCommand, book: EntryBook, shards: numbe
   process.on('SIGTERM', interrupt);
   const progress = new Progress(process.stderr, 'entries looked at');
   const reasons = new Map<string, number>();
-  const report = await decide({
+  const decided = decide({
     book,
     shards,
     command,
@@ -119,7 +119,16 @@ async function carryOut(command: DecisionCommand, book: EntryBook, shards: numbe
     },
     isInterrupted: () => isInterrupted,
   });
-  progress.end();
+  let report;
+  try {
+    report = await decided;
+  } catch (error) {
+    if (!(error instanceof EntriesMovingError)) throw error;
+    console.error(error.message);
+    return exitCodes.unavailable;
+  } finally {
+    progress.end();
+  }
   for (const refused of report.refused) console.error(refused);
   if (!command.json) {
     for (const [reason, count] of reasons) console.log(`${String(count).padStart(8)}  ${reason}`);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { commitOf, entryOf, parkedOf, token } from '../testing/journal-samples.ts';
 import { sharedServices } from '../testing/shared-services.ts';
 import { until } from '../testing/until.ts';
-import { closedStates, EntryBook, type EntryState, type FoundEntry, openStates } from './entry-book.ts';
+import { closedStates, EntryBook, entryMover, type EntryState, type FoundEntry, openStates } from './entry-book.ts';
 import type { Entry, ParkedEntry, SettledAs, ShardJournal } from './journal.ts';
 import { shardKeys } from './keys.ts';
 import { createRedisJournal } from './redis-journal.ts';
@@ -68,6 +68,28 @@ it('takes no decision about what has changed since it was read', async () => {
   expect(await book.close(shard, [first], 'discarded', decision)).toEqual(new Set([first.record.entry.identifier]));
   expect((await listed('dead')).length).toBe(count - 2);
   expect(await listed('waiting', 'discarded')).toHaveLength(2);
+});
+
+it('decides nothing while entries are carried to another shard', async () => {
+  await parkAll();
+  const [first] = await listed('dead');
+  if (first === undefined) throw new Error('nothing is parked');
+  await journal.release(1);
+  const mover = createRedisJournal({ redis, namespace, shard });
+  await mover.claim(entryMover, ttlMs);
+  await expect(book.replay(shard, [first], decision)).rejects.toThrow('run the same again');
+  await expect(book.close(shard, [first], 'discarded', decision)).rejects.toThrow(
+    'The number of shards is being changed',
+  );
+  await mover.release(2);
+  expect((await book.replay(shard, [first], decision)).size).toBe(1);
+});
+
+it('finds an entry that was carried to another shard', async () => {
+  await parkAll();
+  const { parked } = shardKeys(namespace, shard);
+  await redis.rename(parked, shardKeys(namespace, 5).parked);
+  expect(await book.find(identified(3).identifier)).toMatchObject({ shard: 5, state: 'dead' });
 });
 
 it('finds an entry by any identifier that it ever had', async () => {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
+import { slotCount } from '../event/lane.ts';
 import { createScript, runScript } from '../redis/script.ts';
 import {
   decodeClosed,
@@ -50,10 +51,38 @@ export const closedStates = ['accepted', 'discarded', 'billed'] as const;
 
 type Place = 'parked' | 'deferred' | 'replays' | 'closed';
 
+interface Ways {
+  readonly shard: number;
+  readonly from: string;
+  readonly to: string;
+  readonly keepMs: number | undefined;
+}
+
 const fieldsPerPiece = 500;
 const monthsKept = 14;
 
-const move = createScript('move', readFileSync(new URL('scripts/move.lua', import.meta.url), 'utf8'));
+const decideScript = createScript('decide', readFileSync(new URL('scripts/decide.lua', import.meta.url), 'utf8'));
+
+/** Who holds a shard's lease while its entries are carried to another shard. */
+export const entryMover = 'npm run topology -- --reshard';
+
+/** Entries are being carried between shards just now, so nothing about them is decided. */
+export class EntriesMovingError extends Error {
+  readonly code = 'entries_moving';
+
+  constructor(shard: number) {
+    super(
+      `The number of shards is being changed, and entries of shard ${shard} are on their way to another one. About those nothing was decided; run the same again when that is done.`,
+    );
+    this.name = 'EntriesMovingError';
+  }
+}
+
+/** Where to look for entries of these states: closed ones stay where they were when the number of shards is changed. */
+export function shardsToLookAt(states: ReadonlySet<EntryState>, shards: number): number[] {
+  const isForClosed = closedStates.some((state) => states.has(state));
+  return Array.from({ length: isForClosed ? slotCount : shards }, (_, shard) => shard);
+}
 
 export class EntryBook {
   readonly #redis: Redis;
@@ -93,20 +122,33 @@ export class EntryBook {
     }
   }
 
-  /** The entry under whichever identifier it has now; `identifier` may be an earlier one of it. */
+  /**
+   * The entry under whichever identifier it has now; `identifier` may be an earlier one of it. Mostly it is in the shard that the
+   * identifier names; another one has it if the number of shards was changed since.
+   */
   async find(identifier: string): Promise<FoundEntry | undefined> {
-    const shard = placeOf(identifier)?.shard;
-    if (shard === undefined) return undefined;
+    const place = placeOf(identifier);
+    if (place === undefined) return undefined;
+    const others = Array.from({ length: slotCount }, (_, shard) => shard).filter((shard) => shard !== place.shard);
+    for (const shard of [place.shard, ...others]) {
+      const found = await this.#findIn(shard, identifier);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  async #findIn(shard: number, identifier: string): Promise<FoundEntry | undefined> {
     await this.#checkFormat(shard);
     const first = firstIdentifier(identifier);
     const names = [first, ...Array.from({ length: replaysMax }, (_, index) => `${first}-r${index + 1}`)];
-    for (const { place, key } of await this.#keysOf(shard, new Set([...openStates, ...closedStates]))) {
+    const keys = await this.#keysOf(shard, new Set([...openStates, ...closedStates]));
+    const looks = keys.map(async ({ place, key }) => {
       const texts = await this.#redis.hmget(key, ...names);
-      // The last one: a later replay than what another key may still hold.
       const text = texts.findLast((value) => value !== null);
-      if (typeof text === 'string') return foundIn(place, shard, text);
-    }
-    return undefined;
+      return typeof text === 'string' ? [foundIn(place, shard, text)] : [];
+    });
+    const [found] = (await Promise.all(looks)).flat();
+    return found;
   }
 
   /** An entry that was never parked, as its set was committed: while that is pending, or for some days after. */
@@ -141,7 +183,8 @@ export class EntryBook {
   /** Has dead or in doubt entries of a shard sent again by its owner. Answers identifiers of those that are on their way now. */
   replay(shard: number, found: readonly FoundEntry[], decision: Decision): Promise<ReadonlySet<string>> {
     const keys = shardKeys(this.#namespace, shard);
-    return this.#move(keys.parked, keys.replays, found, undefined, (record) => replayOf(record, decision));
+    const ways = { shard, from: keys.parked, to: keys.replays, keepMs: undefined };
+    return this.#move(ways, found, (record) => replayOf(record, decision));
   }
 
   /** Ends entries of a shard that are dead, in doubt or waiting for their replay, and keeps them as closed. */
@@ -157,16 +200,14 @@ export class EntryBook {
     const waiting = found.filter((entry) => entry.state === 'waiting');
     const parked = found.filter((entry) => entry.state === 'dead' || entry.state === 'in_doubt');
     return new Set([
-      ...(await this.#move(keys.parked, to, parked, closedKeptMs, close)),
-      ...(await this.#move(keys.replays, to, waiting, closedKeptMs, close)),
+      ...(await this.#move({ shard, from: keys.parked, to, keepMs: closedKeptMs }, parked, close)),
+      ...(await this.#move({ shard, from: keys.replays, to, keepMs: closedKeptMs }, waiting, close)),
     ]);
   }
 
   async #move(
-    from: string,
-    to: string,
+    { shard, from, to, keepMs }: Ways,
     found: readonly FoundEntry[],
-    keepMs: number | undefined,
     change: (record: ParkedEntry) => ParkedEntry | ClosedEntry | { readonly obstacle: string },
   ): Promise<ReadonlySet<string>> {
     const fields = found.flatMap(({ record, text }) => {
@@ -176,8 +217,11 @@ export class EntryBook {
       return [record.entry.identifier, text, changed.entry.identifier, encodeParked(changed)];
     });
     if (fields.length === 0) return new Set();
-    const reply = await runScript(this.#redis, move, [from, to], [keepMs ?? '', ...fields]);
-    return new Set(reply.list(0).texts());
+    const { lease } = shardKeys(this.#namespace, shard);
+    const args = [entryMover, keepMs ?? '', ...fields];
+    const reply = await runScript(this.#redis, decideScript, [lease, from, to], args);
+    if (reply.text(0) === 'moving') throw new EntriesMovingError(shard);
+    return new Set(reply.list(1).texts());
   }
 
   /** Where entries of these states may be. An entry is in one place at a time. */
