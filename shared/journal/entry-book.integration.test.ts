@@ -4,9 +4,10 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { commitOf, entryOf, parkedOf, token } from '../testing/journal-samples.ts';
 import { sharedServices } from '../testing/shared-services.ts';
 import { until } from '../testing/until.ts';
-import { closedStates, EntryBook, entryMover, type EntryState, type FoundEntry, openStates } from './entry-book.ts';
+import { closedStates, EntryBook, type EntryState, type FoundEntry, openStates } from './entry-book.ts';
 import type { Entry, ParkedEntry, SettledAs, ShardJournal } from './journal.ts';
 import { shardKeys } from './keys.ts';
+import { mover } from './move.ts';
 import { createRedisJournal } from './redis-journal.ts';
 
 /** What people see of a real journal, beside what the contract says about decisions. */
@@ -75,13 +76,13 @@ it('decides nothing while entries are carried to another shard', async () => {
   const [first] = await listed('dead');
   if (first === undefined) throw new Error('nothing is parked');
   await journal.release(1);
-  const mover = createRedisJournal({ redis, namespace, shard });
-  await mover.claim(entryMover, ttlMs);
+  const moving = createRedisJournal({ redis, namespace, shard });
+  await moving.claim(mover, ttlMs);
   await expect(book.replay(shard, [first], decision)).rejects.toThrow('run the same again');
   await expect(book.close(shard, [first], 'discarded', decision)).rejects.toThrow(
     'The number of shards is being changed',
   );
-  await mover.release(2);
+  await moving.release(2);
   expect((await book.replay(shard, [first], decision)).size).toBe(1);
 });
 

@@ -14,6 +14,7 @@ import {
 import type { ClosedEntry, Decision, Entry, ParkedEntry } from './journal.ts';
 import { type ShardKeys, shardKeys } from './keys.ts';
 import { earliestMarks } from './load.ts';
+import { mover } from './move.ts';
 import { closedKeptMs } from './redis-journal.ts';
 import { closedOf, firstIdentifier, placeOf, replayOf, replaysMax } from './replay.ts';
 
@@ -62,9 +63,6 @@ const fieldsPerPiece = 500;
 const monthsKept = 14;
 
 const decideScript = createScript('decide', readFileSync(new URL('scripts/decide.lua', import.meta.url), 'utf8'));
-
-/** Who holds a shard's lease while its entries are carried to another shard. */
-export const entryMover = 'npm run topology -- --reshard';
 
 /** Entries are being carried between shards just now, so nothing about them is decided. */
 export class EntriesMovingError extends Error {
@@ -218,7 +216,7 @@ export class EntryBook {
     });
     if (fields.length === 0) return new Set();
     const { lease } = shardKeys(this.#namespace, shard);
-    const args = [entryMover, keepMs ?? '', ...fields];
+    const args = [mover, keepMs ?? '', ...fields];
     const reply = await runScript(this.#redis, decideScript, [lease, from, to], args);
     if (reply.text(0) === 'moving') throw new EntriesMovingError(shard);
     return new Set(reply.list(1).texts());

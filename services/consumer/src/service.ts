@@ -11,6 +11,7 @@ import type { Logger } from '../../../shared/log/log.ts';
 import { createRegistry } from '../../../shared/metrics/metrics.ts';
 import { connectRedis, type Redis, untilReady } from '../../../shared/redis/client.ts';
 import { clusterKeyPrefix } from '../../../shared/topology/names.ts';
+import { topologyName } from '../../../shared/topology/record.ts';
 import type { ConsumerConfig } from './config.ts';
 import { type RunningDispatcher, runDispatcher } from './dispatch/run-dispatcher.ts';
 import { type MeterCatalogSource, startCatalog } from './meters/catalog.ts';
@@ -134,14 +135,14 @@ export class ConsumerService implements Service {
       {
         broker: this.#broker,
         membership: createMembership(redis, namespace),
-        journalOf: (shard) => createRedisJournal({ redis, namespace, shard }),
+        journalOf: (shard) => createRedisJournal({ redis, namespace, shard, shards }),
         dispatcher,
         deadLetters: this.#deadLetters,
         log: this.#log,
         catalog: () => catalog.current(),
         needCatalog: () => catalog.refresh(),
         past: this.#past,
-        halted: (reason) => void this.#halt(member, reason, topology.incarnation, redis),
+        halted: (fault) => void this.#halt(member, fault, topologyName(topology), redis),
       },
     );
     this.#member = member;
@@ -150,11 +151,11 @@ export class ConsumerService implements Service {
     this.#log.info({ member: name, incarnation: topology.incarnation }, 'Joined the cluster.');
   }
 
-  /** Nothing is written and nothing is sent any more, until the incarnation is another one. */
-  async #halt(member: Member, reason: string, incarnation: string, redis: Redis): Promise<void> {
+  /** Nothing is written and nothing is sent any more, until the topology is another one. */
+  async #halt(member: Member, fault: string, topologyBefore: string, redis: Redis): Promise<void> {
     if (this.#member !== member) return;
     this.#member = undefined;
-    this.#haltReason = `${reason} Redis has lost writes. What is in the broker is safe and waits; run npm run recover.`;
+    this.#haltReason = fault;
     const callsOver = member.abandon();
     const { namespace, shards } = this.#config;
     const { signal } = this.#stopping;
@@ -162,7 +163,7 @@ export class ConsumerService implements Service {
       for (;;) {
         this.#log.error(
           { reason: this.#haltReason },
-          'Halted: Redis contradicts what this consumer has seen. No usage is lost or sent; a person has to run npm run recover.',
+          'Halted: Redis contradicts what this consumer has seen. No usage is lost or sent; a person has to act.',
         );
         const topology = await untilTopology({
           redis,
@@ -172,7 +173,7 @@ export class ConsumerService implements Service {
           log: this.#log,
           signal,
         });
-        if (topology.incarnation !== incarnation) break;
+        if (topologyName(topology) !== topologyBefore) break;
         await sleep(haltedPollMs, undefined, { signal });
       }
       await callsOver;

@@ -14,7 +14,7 @@ import type { MeterCatalog } from '../shard/open-set.ts';
 import type { EndReason, RandomSource } from '../shard/protocol.ts';
 import { ShardRunner } from '../shard/runner.ts';
 import { OwnershipCore, type OwnershipEffect, type OwnershipEvent } from './core.ts';
-import type { Membership } from './membership.ts';
+import type { Heartbeat, Membership } from './membership.ts';
 import { addTotals, type ShardTotals } from './stats.ts';
 
 /**
@@ -53,10 +53,11 @@ export interface MemberPorts {
   readonly needCatalog: () => void;
   /** Totals of tenures that are over are added here. */
   readonly past: ShardTotals;
-  /** Redis contradicts what this process knows: nothing may go on before a person has looked. */
-  readonly halted: (reason: string) => void;
+  /** Redis contradicts what this process knows: nothing may go on. `fault` says what that means and what to run. */
+  readonly halted: (fault: string) => void;
 }
 
+const lostWrites = 'Redis has lost writes. What is in the broker is safe and waits; run npm run recover.';
 const tickMs = 20;
 const callsPollMs = 5;
 /** Brokers give a connection up after about two heartbeats without a word. */
@@ -192,7 +193,7 @@ export class Member {
         this.#runners.get(effect.shard)?.post(effect);
         break;
       case 'halt':
-        this.#ports.halted(`Shard ${effect.shard}: ${effect.reason}.`);
+        this.#ports.halted(`Shard ${effect.shard}: ${effect.reason}. ${lostWrites}`);
         break;
       case 'finished':
         clearInterval(this.#ticker);
@@ -203,16 +204,26 @@ export class Member {
 
   async #heartbeat(ttlMs: number): Promise<void> {
     try {
-      const { members, incarnation } = await this.#ports.membership.heartbeat(this.name, ttlMs);
-      if (incarnation === this.#options.incarnation) this.#post({ type: 'heartbeat_answered', members });
-      else if (!this.#over)
-        this.#ports.halted(
-          `The topology's incarnation was ${this.#options.incarnation} and is ${incarnation ?? 'gone'}.`,
-        );
+      const { members, topology } = await this.#ports.membership.heartbeat(this.name, ttlMs);
+      const fault = this.#contradiction(topology);
+      if (fault === undefined) this.#post({ type: 'heartbeat_answered', members });
+      else if (!this.#over) this.#ports.halted(fault);
     } catch (error) {
       this.#ports.log.debug({ error }, 'A heartbeat was not answered.');
       this.#post({ type: 'heartbeat_answered', members: undefined });
     }
+  }
+
+  #contradiction(now: Heartbeat['topology']): string | undefined {
+    const { incarnation, shards } = this.#options;
+    if (now?.incarnation !== incarnation) {
+      return `The topology's incarnation was ${incarnation} and is ${now?.incarnation ?? 'gone'}. ${lostWrites}`;
+    }
+    if (now.shards === shards) return undefined;
+    return (
+      `The cluster had ${shards} shards and has ${now.shards} now. This consumer counts nothing any more; its usage is with the ` +
+      `others. Start it again with TALLYMAN_SHARDS=${now.shards}.`
+    );
   }
 
   async #claim(shard: number, ttlMs: number): Promise<void> {
