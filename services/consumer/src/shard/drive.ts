@@ -140,8 +140,7 @@ export class Drive {
   /** Ends what was taken to be called, without a call: an entry of which it is certain that the provider cannot count it right. */
   refuse(item: Item, reason: string, nowMs: number, redisMs: number): void {
     item.attempts--;
-    if (item.unresolvedSinceMs === undefined) this.#settle(item, 'dead', reason, redisMs);
-    else this.#settle(item, 'in_doubt', `refused after an attempt without answer: ${reason}`, redisMs);
+    this.#refused(item, reason, redisMs);
     this.lanes.next(item, nowMs);
   }
 
@@ -185,8 +184,7 @@ export class Drive {
         this.#settle(item, 'accepted', '', redisMs);
         break;
       case 'refused':
-        if (item.unresolvedSinceMs === undefined) this.#settle(item, 'dead', outcome.reason, redisMs);
-        else this.#settle(item, 'in_doubt', `refused after an attempt without answer: ${outcome.reason}`, redisMs);
+        this.#refused(item, outcome.reason, redisMs);
         break;
       case 'throttled':
       case 'unauthorized':
@@ -225,6 +223,12 @@ export class Drive {
   deferredEndWritten(): void {
     const end = this.#deferredEnded.shift();
     if (end !== undefined) this.#deferredRetries.delete(end.identifier);
+  }
+
+  /** Final only if no earlier attempt is unresolved (invariant 6). */
+  #refused(item: Item, reason: string, redisMs: number): void {
+    if (item.unresolvedSinceMs === undefined) this.#settle(item, 'dead', reason, redisMs);
+    else this.#settle(item, 'in_doubt', `refused after an attempt without answer: ${reason}`, redisMs);
   }
 
   #failed(item: Item, reason: string, nowMs: number, redisMs: number, breakerClosed: boolean): void {

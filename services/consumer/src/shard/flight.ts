@@ -1,8 +1,8 @@
 import type { PendingSet, SetCommit, SettledAs, ShardState } from '../../../../shared/journal/journal.ts';
+import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { Call } from '../dispatch/dispatcher.ts';
 import type { Meter } from '../provider/provider.ts';
 import { Drive, type DriveLimits } from './drive.ts';
-import { JournalWriter, type PlannedWrite } from './journal-writer.ts';
 import { deferredItem, newItem, type Item } from './lane-queue.ts';
 import type { ShardMemory } from './memory.ts';
 import type { MeterCatalog } from './open-set.ts';
@@ -18,12 +18,22 @@ import { addToTotals } from './totals.ts';
  *
  *   none ──seal──▶ committing ──ok──▶ driving ──complete──▶ none          none ──load──▶ driving (inherited)
  *
- * All writes to the journal pass here, one at a time: what the journal holds is always this state or the one before.
+ * All writes to the journal pass here, one at a time. A write without an answer is repeated as it was, never changed
+ * and never overtaken (invariant 2), so what the journal holds is always this state or the one before.
  */
 type State =
   | { readonly mode: 'none' }
   | { readonly mode: 'committing'; readonly commit: SetCommit }
   | { readonly mode: 'driving'; readonly set: number; readonly token: string };
+
+interface Write {
+  readonly write: JournalWrite;
+  /** What follows, for example for the items of a mark or progress write. */
+  readonly answered: (redisMs: number, nowMs: number, answer: JournalAnswer) => void;
+  failures: number;
+  /** Under way while infinite. */
+  repeatAtMs: number;
+}
 
 export interface FlightLimits {
   readonly shard: number;
@@ -35,14 +45,15 @@ export interface FlightLimits {
 const markChunk = 64;
 const progressChunk = 2_000;
 const progressEveryMs = 250;
+const writeRetry = { baseMs: 50, maxMs: 2_000 };
 
 export class Flight {
   readonly clock = new RedisClock();
   readonly #limits: FlightLimits;
   readonly #drive: Drive;
   readonly #replays = new ReplayIntake();
-  readonly #writer: JournalWriter;
   #state: State = { mode: 'none' };
+  #write: Write | undefined;
   #totals = new Map<string, string>();
   #next = 1;
   #callsUnderWay = 0;
@@ -53,7 +64,6 @@ export class Flight {
   constructor(limits: FlightLimits) {
     this.#limits = limits;
     this.#drive = new Drive(limits.drive, () => limits.random.number());
-    this.#writer = new JournalWriter(() => limits.random.number());
   }
 
   /** The number that the open set will get. */
@@ -94,7 +104,7 @@ export class Flight {
 
   /** No call and no write under way, and nothing known that the journal should be told. */
   get isQuiet(): boolean {
-    return this.#callsUnderWay === 0 && this.#writer.isIdle && !this.#drive.hasEndedToWrite;
+    return this.#callsUnderWay === 0 && this.#write === undefined && !this.#drive.hasEndedToWrite;
   }
 
   load(state: ShardState, askedAtMs: number, nowMs: number): void {
@@ -158,13 +168,34 @@ export class Flight {
 
   /** The write to send now, if any; without `goingOn` only what was begun is ended. */
   nextWrite(nowMs: number, goingOn: boolean): JournalWrite | undefined {
-    return this.#writer.next(nowMs, () => this.#chooseWrite(nowMs, goingOn));
+    if (this.#write === undefined) this.#write = this.#chooseWrite(nowMs, goingOn);
+    if (this.#write === undefined || nowMs < this.#write.repeatAtMs) return undefined;
+    this.#write.repeatAtMs = Number.POSITIVE_INFINITY;
+    return this.#write.write;
   }
 
   /** The write under way was answered, or not (undefined). */
   written(answer: JournalAnswer | undefined, nowMs: number): 'ok' | 'repeat' | 'stale' | 'refused' | 'mismatch' {
-    if (answer?.answer === 'ok') this.clock.observe(answer.redisMs, nowMs);
-    return this.#writer.answered(answer, nowMs);
+    const write = this.#write;
+    if (write === undefined) throw new Error('A journal write was answered that this shard did not make.');
+    if (answer === undefined) {
+      write.failures++;
+      write.repeatAtMs = nowMs + delayMs(writeRetry, write.failures, this.#limits.random.number());
+      return 'repeat';
+    }
+    switch (answer.answer) {
+      case 'ok':
+        this.clock.observe(answer.redisMs, nowMs);
+        this.#write = undefined;
+        write.answered(answer.redisMs, nowMs, answer);
+        return 'ok';
+      case 'stale':
+      case 'mismatch':
+        return answer.answer;
+      case 'number':
+      case 'pending':
+        return 'refused';
+    }
   }
 
   takeCall(nowMs: number, meters: ReadonlyMap<string, Meter>): Call | undefined {
@@ -210,7 +241,7 @@ export class Flight {
     return forgotten;
   }
 
-  #chooseWrite(nowMs: number, goingOn: boolean): PlannedWrite | undefined {
+  #chooseWrite(nowMs: number, goingOn: boolean): Write | undefined {
     const state = this.#state;
     switch (state.mode) {
       case 'committing':
@@ -224,7 +255,7 @@ export class Flight {
     }
   }
 
-  #chooseSetWrite(set: number, token: string, nowMs: number, goingOn: boolean): PlannedWrite | undefined {
+  #chooseSetWrite(set: number, token: string, nowMs: number, goingOn: boolean): Write | undefined {
     const drive = this.#drive;
     // Accepted entries need no progress of their own once all have ended; parked ones must be in the journal first.
     const progressDue = drive.setIsSettled ? drive.hasParkedToWrite : nowMs >= this.#progressDueMs || !goingOn;
@@ -240,7 +271,7 @@ export class Flight {
     return undefined;
   }
 
-  #progressWrite(set: number, token: string, nowMs: number): PlannedWrite {
+  #progressWrite(set: number, token: string, nowMs: number): Write {
     this.#progressDueMs = nowMs + progressEveryMs;
     const ended = this.#drive.peekEnded(progressChunk);
     const write: JournalWrite = {
@@ -253,18 +284,18 @@ export class Flight {
     return newWrite(write, (_redisMs, nowMs) => this.#drive.endedWritten(ended, nowMs));
   }
 
-  #markWrite(set: number, token: string): PlannedWrite {
+  #markWrite(set: number, token: string): Write {
     const items = this.#drive.lanes.takeUnmarked(markChunk);
     return newWrite({ kind: 'mark', set, token, entries: items.map(indexOf) }, (redisMs, nowMs) =>
       this.#drive.lanes.marked(items, redisMs, nowMs),
     );
   }
 
-  #chooseOtherWrite(goingOn: boolean): PlannedWrite | undefined {
+  #chooseOtherWrite(goingOn: boolean): Write | undefined {
     return this.#chooseDeferredWrite() ?? (goingOn ? this.#chooseReplayWrite() : undefined);
   }
 
-  #chooseReplayWrite(): PlannedWrite | undefined {
+  #chooseReplayWrite(): Write | undefined {
     const asked = this.#replays.next(this.#drive.roomForReplays);
     if (asked === undefined) return undefined;
     return newWrite(asked, (_redisMs, answeredAtMs, answer) => {
@@ -272,7 +303,7 @@ export class Flight {
     });
   }
 
-  #chooseDeferredWrite(): PlannedWrite | undefined {
+  #chooseDeferredWrite(): Write | undefined {
     const end = this.#drive.peekDeferredEnd();
     if (end === undefined) return undefined;
     return newWrite({ kind: 'settle_deferred', ...end }, () => this.#drive.deferredEndWritten());
@@ -289,8 +320,8 @@ export class Flight {
   }
 }
 
-function newWrite(write: JournalWrite, answered: PlannedWrite['answered']): PlannedWrite {
-  return { write, answered };
+function newWrite(write: JournalWrite, answered: Write['answered']): Write {
+  return { write, answered, failures: 0, repeatAtMs: Number.NEGATIVE_INFINITY };
 }
 
 function indexOf(item: Item): number {
