@@ -18,6 +18,7 @@ export const stages: readonly Stage[] = [
   tests('unit', 10),
   check('simulation', 30, 'node', 'scripts/simulate.ts', '--seeds', String(leastSeeds)),
   tests('integration', 60),
+  check('chaos', 15, 'node', 'scripts/failure/main.ts', '--tenth', 'today'),
 ];
 
 function check(name: string, limitMinutes: number, ...command: readonly string[]): Stage {
