@@ -2,7 +2,9 @@ import type { ClosedEntry, Entry, ParkedEntry } from '../../../shared/journal/jo
 import { amountOf, amountText } from './amount.ts';
 import type { CommittedEntry } from './calls.ts';
 import { laneOf, type Identity } from './intake.ts';
+import type { Losses } from './losses.ts';
 import type { Report } from './report.ts';
+import { setName } from './set-name.ts';
 
 /** A line of the bill: what one key used in one window. */
 interface Line {
@@ -22,6 +24,7 @@ export interface AccountInput {
   readonly dedupWindowMs: number;
   /** Meters that keep the newest value instead of adding. */
   readonly lastMeters: ReadonlySet<string>;
+  readonly losses: Losses;
 }
 
 /** How often an event may and must have been counted. */
@@ -40,8 +43,13 @@ const combinationsMax = 20_000;
  */
 export function checkAccount(input: AccountInput, report: Report): void {
   const held = checkEntries(input, report);
+  const torn = tornLines(input);
   for (const line of linesOf(input, held)) {
-    const allowances = line.identities.map((identity) => allowanceOf(identity, input.dedupWindowMs));
+    if (torn.has(line.name)) {
+      report.uncheckedLines++;
+      continue;
+    }
+    const allowances = line.identities.map((identity) => allowanceOf(identity, input));
     const meter = line.entries[0]?.meter ?? line.identities[0]?.event.meter ?? '';
     if (input.lastMeters.has(meter)) checkLast(line, allowances, report);
     else checkSum(line, allowances, report);
@@ -49,21 +57,22 @@ export function checkAccount(input: AccountInput, report: Report): void {
 }
 
 /** Every committed entry has one place. Returns all that are on the bill. */
-function checkEntries({ committed, billed, parked }: AccountInput, report: Report): Map<string, Entry> {
+function checkEntries({ committed, billed, parked, losses }: AccountInput, report: Report): Map<string, Entry> {
   const held = new Map<string, Entry>();
   const replayed = new Set([...committed.values()].flatMap(({ replayOf }) => replayOf ?? []));
-  for (const [identifier, { entry }] of committed) {
+  for (const [identifier, { entry, isLost }] of committed) {
     if (replayed.has(identifier)) {
       if (billed.has(identifier)) report.violation(`${identifier} was replayed, and was billed itself.`);
       if (parked.has(identifier)) report.violation(`${identifier} was replayed, and is still in the journal.`);
       continue;
     }
-    held.set(identifier, entry);
     const isBilled = billed.has(identifier);
     const state = parked.get(identifier)?.state;
+    if ((isLost || losses.isGone(identifier)) && !isBilled && state === undefined) continue;
+    held.set(identifier, entry);
     if (!isBilled && state === undefined)
       report.violation(`${identifier} was committed, and is neither billed nor in the journal.`);
-    if (isBilled && (state === 'dead' || state === 'discarded'))
+    if (isBilled && (state === 'dead' || state === 'discarded') && !losses.any)
       report.violation(`${identifier} is ${state} in the journal, and was billed.`);
     if (!isBilled && (state === 'accepted' || state === 'billed'))
       report.violation(`${identifier} is ${state} in the journal, and was not billed.`);
@@ -72,6 +81,22 @@ function checkEntries({ committed, billed, parked }: AccountInput, report: Repor
     if (!committed.has(identifier)) report.violation(`${identifier} is parked, and was never committed.`);
   }
   return held;
+}
+
+/** Lines of which a lost set has billed a part only: a sum too long for one entry, cut in two. */
+function tornLines({ committed, billed, windowMs }: AccountInput): Set<string> {
+  const parts = new Map<string, { readonly line: string; billed: number; all: number }>();
+  for (const [identifier, { entry, isLost, shard, set, token }] of committed) {
+    if (!isLost) continue;
+    const line = lineName(laneOf(entry), entry.dimensions, entry.timestamp * 1000, windowMs);
+    const name = `${setName(shard, set, token)} ${line}`;
+    const part = parts.get(name) ?? { line, billed: 0, all: 0 };
+    parts.set(name, part);
+    part.all++;
+    if (billed.has(identifier)) part.billed++;
+  }
+  const torn = [...parts.values()].filter((part) => part.billed > 0 && part.billed < part.all);
+  return new Set(torn.map(({ line }) => line));
 }
 
 function linesOf({ identities, windowMs }: AccountInput, held: ReadonlyMap<string, Entry>): Iterable<Line> {
@@ -102,16 +127,19 @@ function lineName(
   return `${lane} {${pairs.sort().join(',')}} window ${timeMs - (timeMs % windowMs)}`;
 }
 
-function allowanceOf(identity: Identity, dedupWindowMs: number): Allowance {
+function allowanceOf(identity: Identity, { dedupWindowMs, losses, billed }: AccountInput): Allowance {
   const messages = [...identity.messages];
   const firstMs = Math.min(...messages.map(({ firstReachedMs }) => firstReachedMs));
   // Whatever reached the broker within the window of the first is the same event.
   const beyond = messages.filter(({ lastReachedMs }) => lastReachedMs > firstMs + dedupWindowMs).length;
-  const copies = messages.length === 0 ? 0 : 1 + beyond;
+  const lostCopies = messages.reduce((sum, { name }) => sum + losses.timesUncovered(name), 0);
+  const copies = messages.length === 0 ? 0 : losses.any ? messages.length + lostCopies : 1 + beyond;
+  const isBilled = (identifier: string): boolean => billed.has(identifier);
+  const mayBeGone = messages.some(({ name }) => losses.mayBeGone(name, isBilled)) || losses.hasGoneOf(identity.lane);
   return {
-    least: identity.accepted ? 1 : 0,
+    least: identity.accepted && !identity.isParkedInSpool && !mayBeGone ? 1 : 0,
     // An id that the sidecar made is not sent again by its client, so it stands in one message for ever.
-    most: identity.event.idGenerated === true ? Math.min(1, copies) : copies,
+    most: identity.event.idGenerated === true && !losses.any ? Math.min(1, copies) : copies,
     values: [...identity.values].map(amountOf),
   };
 }

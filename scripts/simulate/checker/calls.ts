@@ -3,16 +3,29 @@ import type { Held } from '../model-journal.ts';
 import type { Process } from '../process.ts';
 import { laneOf } from './intake.ts';
 import type { Report } from './report.ts';
+import { setName } from './set-name.ts';
 
 /** An entry as its commit fixed it. */
 export interface CommittedEntry {
   readonly entry: Entry;
   readonly shard: number;
   readonly set: number;
+  readonly token: string;
+  /** Whose commit it was. */
+  readonly owner: string;
   /** When its first attempt was journaled, on the timeline. */
   markedAtMs: number | undefined;
   /** Not committed with the set, but derived from what was: the identifier before. */
   readonly replayOf?: string;
+  /** A call for it was started. */
+  wasSent: boolean;
+  /** Redis has lost the commit. */
+  isLost: boolean;
+}
+
+export interface LostSet {
+  readonly name: string;
+  readonly entries: readonly CommittedEntry[];
 }
 
 export interface WatchedCall {
@@ -34,6 +47,7 @@ export class Calls {
   readonly #open = new Map<string, Set<WatchedCall>>();
   #startedAtMs: number[] = [];
   #windowHead = 0;
+  #isTrusted = true;
 
   constructor(report: Report, ratePerS: number, now: () => number) {
     this.#report = report;
@@ -41,7 +55,7 @@ export class Calls {
     this.#now = now;
   }
 
-  committed(shard: number, commit: SetCommit): void {
+  committed(shard: number, commit: SetCommit, owner: string): void {
     const name = `${shard}/${commit.set}`;
     const known = this.#sets.get(name);
     if (known !== undefined) {
@@ -57,7 +71,16 @@ export class Calls {
         this.#report.violation(`Identifier ${entry.identifier} is longer than 100 characters.`);
       if (this.committedEntries.has(entry.identifier))
         this.#report.violation(`Identifier ${entry.identifier} was given twice.`);
-      this.committedEntries.set(entry.identifier, { entry, shard, set: commit.set, markedAtMs: undefined });
+      this.committedEntries.set(entry.identifier, {
+        entry,
+        shard,
+        set: commit.set,
+        token: commit.token,
+        owner,
+        markedAtMs: undefined,
+        wasSent: false,
+        isLost: false,
+      });
     }
   }
 
@@ -76,7 +99,11 @@ export class Calls {
       entry,
       shard,
       set,
+      token: before?.token ?? '',
+      owner: before?.owner ?? '',
       markedAtMs: undefined,
+      wasSent: false,
+      isLost: false,
       replayOf: past.entry.identifier,
     });
   }
@@ -86,6 +113,21 @@ export class Calls {
       const replay = this.committedEntries.get(identifier);
       if (replay !== undefined) replay.markedAtMs ??= this.#now();
     }
+  }
+
+  /** Of each shard the sets from this number on are gone. */
+  forgetFrom(nexts: readonly number[]): LostSet[] {
+    this.#isTrusted = false;
+    const lost: LostSet[] = [];
+    for (const [name, commit] of this.#sets) {
+      const shard = Number(name.split('/')[0]);
+      if (commit.set < (nexts[shard] ?? 0)) continue;
+      this.#sets.delete(name);
+      const entries = commit.entries.flatMap(({ identifier }) => this.committedEntries.get(identifier) ?? []);
+      for (const entry of entries) entry.isLost = true;
+      lost.push({ name: setName(shard, commit.set, commit.token), entries });
+    }
+    return lost;
   }
 
   marked(shard: number, set: number, indices: readonly number[]): void {
@@ -109,6 +151,7 @@ export class Calls {
         this.#report.violation(`${entry.identifier} was sent before its attempt was journaled (invariant 6).`);
       }
     }
+    if (committed !== undefined) committed.wasSent = true;
     this.#checkRate(nowMs);
     const lane = laneOf(entry);
     const call = { lane, identifier: entry.identifier, shard, epoch: held.epoch, process, startedAtMs: nowMs };
@@ -125,7 +168,8 @@ export class Calls {
 
   /** A stale owner is one that slept, and so has not noticed yet; nobody else may have a call under way. */
   #checkAlone(call: WatchedCall, other: WatchedCall): void {
-    if (!other.process.isAlive) return;
+    // After a loss an owner that has not noticed is awake.
+    if (!other.process.isAlive || !this.#isTrusted) return;
     if (other.process !== call.process && other.process.hasSleptSince(other.startedAtMs)) return;
     this.#report.violation(
       `Lane ${call.lane} has two calls at a time (invariant 10): ${other.identifier} by ${other.process.name} in epoch ` +

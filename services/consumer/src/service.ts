@@ -10,14 +10,15 @@ import { createRedisLimiter } from '../../../shared/limiter/redis-limiter.ts';
 import type { Logger } from '../../../shared/log/log.ts';
 import { createRegistry } from '../../../shared/metrics/metrics.ts';
 import { connectRedis, type Redis, untilReady } from '../../../shared/redis/client.ts';
+import { delayMs } from '../../../shared/retry/delay.ts';
 import { clusterKeyPrefix } from '../../../shared/topology/names.ts';
-import { topologyName } from '../../../shared/topology/record.ts';
+import { type Topology, topologyName } from '../../../shared/topology/record.ts';
 import type { ConsumerConfig } from './config.ts';
 import { type RunningDispatcher, runDispatcher } from './dispatch/run-dispatcher.ts';
 import { type MeterCatalogSource, startCatalog } from './meters/catalog.ts';
 import { registerConsumerMetrics } from './metrics.ts';
 import { Member } from './ownership/member.ts';
-import { createMembership } from './ownership/membership.ts';
+import { createMembership, type Membership } from './ownership/membership.ts';
 import { noTotals } from './ownership/stats.ts';
 import { checkBroker, checkRedis } from './preflight.ts';
 import { type Breaker, createBreaker } from './provider/breaker.ts';
@@ -27,6 +28,8 @@ import { DeadLetters } from './shard/dead-letters.ts';
 import { untilTopology } from './topology.ts';
 
 const haltedPollMs = 5_000;
+/** Soon, since a halted member's shards are free after a lease. */
+const tellRetry = { baseMs: 50, maxMs: 2_000 };
 /** Leases are held for 0.9 of the lease time and renewed every sixth of it. */
 const longestCallPart = 0.65;
 
@@ -59,12 +62,17 @@ export class ConsumerService implements Service {
     this.#config = config;
     this.#log = log;
     this.#lifecycle = lifecycle;
-    this.#broker = new BrokerConnection({ readUrl: () => config.amqpUrl.reveal(), name: 'tallyman consumer', log });
+    this.#broker = new BrokerConnection({
+      readUrl: () => config.amqpUrl.reveal(),
+      ca: config.ca,
+      name: 'tallyman consumer',
+      log,
+    });
     this.#deadLetters = new DeadLetters(this.#broker, config.namespace);
   }
 
   async start(): Promise<void> {
-    const { namespace, redisUrl, leaseMs } = this.#config;
+    const { namespace, redisUrl, ca, leaseMs } = this.#config;
     this.#http = await startHttp({
       config: this.#config.http,
       log: this.#log,
@@ -84,7 +92,7 @@ export class ConsumerService implements Service {
     this.#broker.start();
     // An answer that comes later than this is of no use to a lease.
     const commandTimeoutMs = Math.min(5_000, Math.max(500, leaseMs / 2));
-    const redis = connectRedis(redisUrl, { name: 'tallyman-consumer', log: this.#log, commandTimeoutMs });
+    const redis = connectRedis(redisUrl, { name: 'tallyman-consumer', log: this.#log, ca, commandTimeoutMs });
     this.#redis = redis;
     this.#startProvider(redis, clusterKeyPrefix(namespace));
     await untilReady(redis);
@@ -123,6 +131,7 @@ export class ConsumerService implements Service {
     await catalog.untilKnown(signal);
     signal.throwIfAborted();
     const name = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+    const membership = createMembership(redis, namespace);
     const member = new Member(
       name,
       {
@@ -134,7 +143,7 @@ export class ConsumerService implements Service {
       },
       {
         broker: this.#broker,
-        membership: createMembership(redis, namespace),
+        membership,
         journalOf: (shard) => createRedisJournal({ redis, namespace, shard, shards }),
         dispatcher,
         deadLetters: this.#deadLetters,
@@ -142,7 +151,7 @@ export class ConsumerService implements Service {
         catalog: () => catalog.current(),
         needCatalog: () => catalog.refresh(),
         past: this.#past,
-        halted: (fault) => void this.#halt(member, fault, topologyName(topology), redis),
+        halted: (fault, lost) => void this.#halt(member, fault, lost ? membership : undefined, topology, redis),
       },
     );
     this.#member = member;
@@ -151,8 +160,17 @@ export class ConsumerService implements Service {
     this.#log.info({ member: name, incarnation: topology.incarnation }, 'Joined the cluster.');
   }
 
-  /** Nothing is written and nothing is sent any more, until the topology is another one. */
-  async #halt(member: Member, fault: string, topologyBefore: string, redis: Redis): Promise<void> {
+  /**
+   * Nothing is written and nothing is sent any more, until the topology is another one. `membership`: when Redis has lost
+   * writes, the others are told: who has not seen what is lost would take this member's shards, and bill what it has sent already.
+   */
+  async #halt(
+    member: Member,
+    fault: string,
+    membership: Membership | undefined,
+    before: Topology,
+    redis: Redis,
+  ): Promise<void> {
     if (this.#member !== member) return;
     this.#member = undefined;
     this.#haltReason = fault;
@@ -160,6 +178,7 @@ export class ConsumerService implements Service {
     const { namespace, shards } = this.#config;
     const { signal } = this.#stopping;
     try {
+      const told = membership === undefined ? undefined : this.#tellOthers(membership, before.incarnation, signal);
       for (;;) {
         this.#log.error(
           { reason: this.#haltReason },
@@ -173,13 +192,28 @@ export class ConsumerService implements Service {
           log: this.#log,
           signal,
         });
-        if (topologyName(topology) !== topologyBefore) break;
+        if (topologyName(topology) !== topologyName(before)) break;
         await sleep(haltedPollMs, undefined, { signal });
       }
-      await callsOver;
+      await Promise.all([told, callsOver]);
       await this.#enter(redis);
     } catch (error) {
       if (!signal.aborted) this.#lifecycle.fail(error);
+    }
+  }
+
+  /** For as long as it takes: Redis may be away just now. */
+  async #tellOthers(membership: Membership, incarnation: string, signal: AbortSignal): Promise<void> {
+    for (let failures = 1; !signal.aborted; failures++) {
+      try {
+        await membership.distrust(incarnation);
+        return;
+      } catch (error) {
+        if (failures === 1)
+          this.#log.warn({ error }, 'The other consumers could not be told that Redis has lost writes; trying again.');
+        const pauseMs = delayMs(tellRetry, failures, Math.random());
+        await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+      }
     }
   }
 

@@ -53,8 +53,11 @@ export interface MemberPorts {
   readonly needCatalog: () => void;
   /** Totals of tenures that are over are added here. */
   readonly past: ShardTotals;
-  /** Redis contradicts what this process knows: nothing may go on. `fault` says what that means and what to run. */
-  readonly halted: (fault: string) => void;
+  /**
+   * Redis contradicts what this process knows: nothing may go on. `fault` says what that means and what to run; `lost`: Redis
+   * has lost writes, and the others may not know it.
+   */
+  readonly halted: (fault: string, lost: boolean) => void;
 }
 
 const lostWrites = 'Redis has lost writes. What is in the broker is safe and waits; run npm run recover.';
@@ -193,7 +196,7 @@ export class Member {
         this.#runners.get(effect.shard)?.post(effect);
         break;
       case 'halt':
-        this.#ports.halted(`Shard ${effect.shard}: ${effect.reason}. ${lostWrites}`);
+        this.#ports.halted(`Shard ${effect.shard}: ${effect.reason}. ${lostWrites}`, true);
         break;
       case 'finished':
         clearInterval(this.#ticker);
@@ -207,7 +210,7 @@ export class Member {
       const { members, topology } = await this.#ports.membership.heartbeat(this.name, ttlMs);
       const fault = this.#contradiction(topology);
       if (fault === undefined) this.#post({ type: 'heartbeat_answered', members });
-      else if (!this.#over) this.#ports.halted(fault);
+      else if (!this.#over) this.#ports.halted(fault, false);
     } catch (error) {
       this.#ports.log.debug({ error }, 'A heartbeat was not answered.');
       this.#post({ type: 'heartbeat_answered', members: undefined });
@@ -309,7 +312,7 @@ export class Member {
       this.#runners.delete(shard);
       addTotals(this.#ports.past, runner);
     }
-    this.#post({ type: 'shard_ended', shard, reason, next: runner.core.flight.next });
+    this.#post({ type: 'shard_ended', shard, reason, next: runner.core.flight.journalNext });
   }
 
   async #callsOver(runner: ShardRunner): Promise<void> {

@@ -16,6 +16,11 @@ export interface Heartbeat {
 export interface Membership {
   heartbeat(member: string, ttlMs: number): Promise<Heartbeat>;
   withdraw(member: string): Promise<void>;
+  /**
+   * Redis has lost writes: its record of the topology is not to be trusted any more, and with the next heartbeat every member
+   * notices. Without effect when the incarnation is another one by now. Rejects when Redis gives no answer.
+   */
+  distrust(incarnation: string): Promise<void>;
 }
 
 const heartbeatScript = createScript(
@@ -27,6 +32,18 @@ redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[2]), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
 local topology = redis.call('HMGET', KEYS[2], 'incarnation', 'shards')
 return {topology[1] or '', topology[2] or '', redis.call('ZRANGE', KEYS[1], 0, -1)}
+`,
+);
+
+/** What was there stays in the record under another name, for the person who looks. */
+const distrustScript = createScript(
+  'distrust',
+  `
+if redis.call('HGET', KEYS[1], 'incarnation') == ARGV[1] then
+  redis.call('HDEL', KEYS[1], 'incarnation')
+  redis.call('HSET', KEYS[1], 'distrusted', ARGV[1])
+end
+return {'ok'}
 `,
 );
 
@@ -46,6 +63,9 @@ export function createMembership(redis: ScriptClient, namespace: string): Member
     },
     async withdraw(member) {
       await redis.callBuffer('ZREM', [members, member]);
+    },
+    async distrust(incarnation) {
+      await runScript(redis, distrustScript, [topologyKey], [incarnation]);
     },
   };
 }
