@@ -110,6 +110,7 @@ function drawBase(random: Random): Profile {
       inDoubtAfterMs: 23 * 3_600_000,
       deferAfterFailures: random.integer(2, 5),
       deferredMax: random.pick([0, 1, 1000]),
+      replaysMax: 3,
       deferredRetry: { baseMs: leaseMs / 2, maxMs: 2 * leaseMs },
       retry: { baseMs: leaseMs / 50, maxMs: leaseMs },
     },

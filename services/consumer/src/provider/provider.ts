@@ -28,6 +28,8 @@ export interface Meter {
   readonly valueKey: string;
   /** Present when the provider overwrites a window instead of adding: such a meter cannot take counts. */
   readonly eventTimeWindow?: 'hour' | 'day';
+  /** Present when the meter takes no events any more, until it is reactivated. */
+  readonly archived?: true;
 }
 
 export interface Provider {

@@ -1,4 +1,4 @@
-import type { ParkedEntry, SettledAs } from '../../../../shared/journal/journal.ts';
+import type { ClosedEntry, DeferredEnding, ParkedEntry, SettledAs } from '../../../../shared/journal/journal.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { Outcome } from '../provider/provider.ts';
 import { LaneQueue, type Item } from './lane-queue.ts';
@@ -15,6 +15,8 @@ export interface DriveLimits {
   readonly inDoubtAfterMs: number;
   readonly deferAfterFailures: number;
   readonly deferredMax: number;
+  /** Replays are only taken from the journal while fewer entries than this are deferred: the others come first. */
+  readonly replaysMax: number;
   readonly deferredRetry: { readonly baseMs: number; readonly maxMs: number };
   readonly retry: { readonly baseMs: number; readonly maxMs: number };
 }
@@ -23,6 +25,7 @@ export const defaultDriveLimits: DriveLimits = {
   inDoubtAfterMs: 23 * 3_600_000,
   deferAfterFailures: 5,
   deferredMax: 1000,
+  replaysMax: 400,
   deferredRetry: { baseMs: 10_000, maxMs: 600_000 },
   retry: { baseMs: 200, maxMs: 30_000 },
 };
@@ -42,8 +45,12 @@ interface DeferredItem {
 
 export interface DeferredEnd {
   readonly identifier: string;
-  readonly outcome: 'accepted' | ParkedEntry;
+  readonly outcome: DeferredEnding;
 }
+
+/** Of the calls that did not end an entry the newest are kept, for a person who asks what was answered. */
+const callsKept = 8;
+const answerLengthMax = 160;
 
 export class Drive {
   readonly lanes = new LaneQueue();
@@ -126,6 +133,24 @@ export class Drive {
     });
   }
 
+  /** How many replays may be taken from the journal now. */
+  get roomForReplays(): number {
+    return Math.max(0, this.#limits.replaysMax - this.#deferredRetries.size - this.#deferring);
+  }
+
+  /** A replay that the journal holds as deferred: its turn comes at once. */
+  addReplay(item: Item, nowMs: number): void {
+    this.#deferredRetries.set(item.entry.identifier, 0);
+    this.lanes.add(item, nowMs);
+  }
+
+  /** Ends what was taken to be called, without a call: an entry of which it is certain that the provider cannot count it right. */
+  refuse(item: Item, reason: string, nowMs: number, redisMs: number): void {
+    item.attempts--;
+    this.#refused(item, reason, redisMs);
+    this.lanes.next(item, nowMs);
+  }
+
   tick(nowMs: number): void {
     this.lanes.wake(nowMs);
     if (this.#deferredDue.every(({ dueAtMs }) => dueAtMs > nowMs)) return;
@@ -157,13 +182,16 @@ export class Drive {
     redisMs: number,
     breakerClosed: boolean,
   ): void {
+    if (outcome.kind !== 'accepted' && outcome.kind !== 'refused') {
+      const answer = `${outcome.kind}: ${outcome.reason}`.slice(0, answerLengthMax);
+      item.calls = [...(item.calls ?? []).slice(1 - callsKept), { atMs: redisMs, answer }];
+    }
     switch (outcome.kind) {
       case 'accepted':
         this.#settle(item, 'accepted', '', redisMs);
         break;
       case 'refused':
-        if (item.unresolvedSinceMs === undefined) this.#settle(item, 'dead', outcome.reason, redisMs);
-        else this.#settle(item, 'in_doubt', `refused after an attempt without answer: ${outcome.reason}`, redisMs);
+        this.#refused(item, outcome.reason, redisMs);
         break;
       case 'throttled':
       case 'unauthorized':
@@ -204,6 +232,12 @@ export class Drive {
     if (end !== undefined) this.#deferredRetries.delete(end.identifier);
   }
 
+  /** Final only if no earlier attempt is unresolved (invariant 6). */
+  #refused(item: Item, reason: string, redisMs: number): void {
+    if (item.unresolvedSinceMs === undefined) this.#settle(item, 'dead', reason, redisMs);
+    else this.#settle(item, 'in_doubt', `refused after an attempt without answer: ${reason}`, redisMs);
+  }
+
   #failed(item: Item, reason: string, nowMs: number, redisMs: number, breakerClosed: boolean): void {
     if (breakerClosed) item.failures++;
     if (item.index === undefined) {
@@ -225,24 +259,41 @@ export class Drive {
     this.lanes.leave(item);
     this.outcomes[as]++;
     if (as === 'accepted') this.billedEvents += item.entry.events;
-    const parked: ParkedEntry | undefined =
-      as === 'accepted'
-        ? undefined
-        : {
-            entry: item.entry,
-            state: as,
-            reason,
-            ...(item.attemptedAtMs === undefined ? {} : { attemptedAtMs: item.attemptedAtMs }),
-            attempts: item.attempts,
-            parkedAtMs: redisMs,
-            set: item.set,
-          };
     if (item.index === undefined) {
-      this.#deferredEnded.push({ identifier: item.entry.identifier, outcome: parked ?? 'accepted' });
+      this.#deferredEnded.push({
+        identifier: item.entry.identifier,
+        outcome: deferredEnding(item, as, reason, redisMs),
+      });
       return;
     }
+    const parked = as === 'accepted' ? undefined : recordOf(item, as, reason, redisMs);
     this.#unsettled--;
     if (as === 'deferred') this.#deferring++;
     this.#ended.push({ item, as, ...(parked === undefined ? {} : { parked }) });
   }
+}
+
+/** How an entry ended that the journal keeps outside of its set. */
+function deferredEnding(item: Item, as: SettledAs, reason: string, redisMs: number): DeferredEnding {
+  if (as !== 'accepted') return recordOf(item, as, reason, redisMs);
+  return item.history === undefined ? 'accepted' : recordOf(item, as, reason, redisMs);
+}
+
+function recordOf<State extends (ParkedEntry | ClosedEntry)['state']>(
+  { entry, attemptedAtMs, attempts, set, calls, history }: Item,
+  state: State,
+  reason: string,
+  redisMs: number,
+) {
+  return {
+    entry,
+    state,
+    reason,
+    ...(attemptedAtMs === undefined ? {} : { attemptedAtMs }),
+    attempts,
+    parkedAtMs: redisMs,
+    set,
+    ...(calls === undefined ? {} : { calls }),
+    ...(history === undefined ? {} : { history }),
+  };
 }

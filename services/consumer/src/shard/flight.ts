@@ -3,11 +3,13 @@ import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { Call } from '../dispatch/dispatcher.ts';
 import type { Meter } from '../provider/provider.ts';
 import { Drive, type DriveLimits } from './drive.ts';
-import { newItem, type Item } from './lane-queue.ts';
+import { deferredItem, newItem, type Item } from './lane-queue.ts';
 import type { ShardMemory } from './memory.ts';
 import type { MeterCatalog } from './open-set.ts';
 import type { JournalAnswer, JournalWrite, RandomSource } from './protocol.ts';
 import { RedisClock } from './redis-clock.ts';
+import { ReplayIntake } from './replay-intake.ts';
+import { replayObstacle } from './replay-obstacle.ts';
 import { sealEntries } from './seal.ts';
 import { addToTotals } from './totals.ts';
 
@@ -26,8 +28,8 @@ type State =
 
 interface Write {
   readonly write: JournalWrite;
-  /** Items of a mark or progress write, to go on with when it is answered. */
-  readonly then: (redisMs: number, nowMs: number) => void;
+  /** What follows, for example for the items of a mark or progress write. */
+  readonly answered: (redisMs: number, nowMs: number, answer: JournalAnswer) => void;
   failures: number;
   /** Under way while infinite. */
   repeatAtMs: number;
@@ -49,6 +51,7 @@ export class Flight {
   readonly clock = new RedisClock();
   readonly #limits: FlightLimits;
   readonly #drive: Drive;
+  readonly #replays = new ReplayIntake();
   #state: State = { mode: 'none' };
   #write: Write | undefined;
   #totals = new Map<string, string>();
@@ -120,10 +123,9 @@ export class Flight {
     // An outcome's age: what the journal says, plus our own clock since before it was asked (invariant 6).
     const since = (attemptedAtMs: number) => askedAtMs - Math.max(0, state.redisMs - attemptedAtMs);
     for (const parked of state.deferred) {
-      const item = newItem(parked.entry, parked.set, undefined);
-      item.marked = true;
-      item.attemptedAtMs = parked.attemptedAtMs ?? state.redisMs;
-      item.unresolvedSinceMs = since(item.attemptedAtMs);
+      const attemptedAtMs = parked.attemptedAtMs ?? state.redisMs;
+      const item = deferredItem(parked, attemptedAtMs);
+      item.unresolvedSinceMs = since(attemptedAtMs);
       this.#drive.addDeferred(item, nowMs);
     }
     if (state.pending !== undefined) this.#inherit(state.pending, since, state.redisMs, nowMs);
@@ -194,7 +196,7 @@ export class Flight {
       case 'ok':
         this.clock.observe(answer.redisMs, nowMs);
         this.#write = undefined;
-        write.then(answer.redisMs, nowMs);
+        write.answered(answer.redisMs, nowMs, answer);
         return 'ok';
       case 'stale':
       case 'mismatch':
@@ -206,7 +208,7 @@ export class Flight {
   }
 
   takeCall(nowMs: number, meters: ReadonlyMap<string, Meter>): Call | undefined {
-    const item = this.#drive.take(nowMs, this.clock.at(nowMs));
+    const item = this.#takeItem(nowMs, meters);
     if (item === undefined) return undefined;
     this.#callsUnderWay++;
     return {
@@ -217,6 +219,21 @@ export class Flight {
         this.#drive.callEnded(item, outcome, nowMs, endedAtMs, this.clock.at(endedAtMs), breakerClosed);
       },
     };
+  }
+
+  /** So many replays wait in the journal: they are taken as soon as there is room. */
+  replaysWait(count: number): void {
+    this.#replays.wait(count);
+  }
+
+  #takeItem(nowMs: number, meters: ReadonlyMap<string, Meter>): Item | undefined {
+    const redisMs = this.clock.at(nowMs);
+    for (let item = this.#drive.take(nowMs, redisMs); item !== undefined; item = this.#drive.take(nowMs, redisMs)) {
+      const obstacle = replayObstacle(item.entry, meters);
+      if (item.history === undefined || obstacle === undefined) return item;
+      this.#drive.refuse(item, obstacle, nowMs, redisMs);
+    }
+    return undefined;
   }
 
   /** The set that settled since this was last asked. */
@@ -241,9 +258,9 @@ export class Flight {
           this.#committed(state.commit, redisMs, atMs),
         );
       case 'driving':
-        return this.#chooseSetWrite(state.set, state.token, nowMs, goingOn) ?? this.#chooseDeferredWrite();
+        return this.#chooseSetWrite(state.set, state.token, nowMs, goingOn) ?? this.#chooseOtherWrite(goingOn);
       case 'none':
-        return this.#chooseDeferredWrite();
+        return this.#chooseOtherWrite(goingOn);
     }
   }
 
@@ -283,6 +300,18 @@ export class Flight {
     );
   }
 
+  #chooseOtherWrite(goingOn: boolean): Write | undefined {
+    return this.#chooseDeferredWrite() ?? (goingOn ? this.#chooseReplayWrite() : undefined);
+  }
+
+  #chooseReplayWrite(): Write | undefined {
+    const asked = this.#replays.next(this.#drive.roomForReplays);
+    if (asked === undefined) return undefined;
+    return newWrite(asked, (_redisMs, answeredAtMs, answer) => {
+      for (const item of this.#replays.answered(answer)) this.#drive.addReplay(item, answeredAtMs);
+    });
+  }
+
   #chooseDeferredWrite(): Write | undefined {
     const end = this.#drive.peekDeferredEnd();
     if (end === undefined) return undefined;
@@ -300,8 +329,8 @@ export class Flight {
   }
 }
 
-function newWrite(write: JournalWrite, then: Write['then']): Write {
-  return { write, then, failures: 0, repeatAtMs: Number.NEGATIVE_INFINITY };
+function newWrite(write: JournalWrite, answered: Write['answered']): Write {
+  return { write, answered, failures: 0, repeatAtMs: Number.NEGATIVE_INFINITY };
 }
 
 function indexOf(item: Item): number {

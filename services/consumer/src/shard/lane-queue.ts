@@ -1,5 +1,5 @@
 import { laneName } from '../../../../shared/event/lane.ts';
-import type { Entry } from '../../../../shared/journal/journal.ts';
+import type { CallRecord, Entry, ParkedEntry, PastLife } from '../../../../shared/journal/journal.ts';
 
 /** An entry on its way to the provider. Times are monotonic unless they say Redis. */
 export interface Item {
@@ -14,8 +14,12 @@ export interface Item {
   attemptedAtMs: number | undefined;
   /** Start of the first attempt whose outcome is not known. */
   unresolvedSinceMs: number | undefined;
-  /** Calls of this owner. */
+  /** Only of a replay: what became of it before. */
+  readonly history: readonly PastLife[] | undefined;
+  /** Calls of this owner; of an entry outside of its set also those before it was deferred. */
   attempts: number;
+  /** The newest calls that did not end it; absent before the first. */
+  calls: readonly CallRecord[] | undefined;
   retries: number;
   /** Failures that were the entry's own. */
   failures: number;
@@ -30,11 +34,18 @@ export function newItem(entry: Entry, set: number, index: number | undefined): I
     marked: false,
     attemptedAtMs: undefined,
     unresolvedSinceMs: undefined,
+    history: undefined,
     attempts: 0,
+    calls: undefined,
     retries: 0,
     failures: 0,
     readyAtMs: Number.NEGATIVE_INFINITY,
   };
+}
+
+/** An entry that the journal keeps outside of its set: its attempt is journaled. */
+export function deferredItem({ entry, set, attempts, calls, history }: ParkedEntry, attemptedAtMs: number): Item {
+  return { ...newItem(entry, set, undefined), marked: true, attemptedAtMs, attempts, calls, history };
 }
 
 interface Lane {
