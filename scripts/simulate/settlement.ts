@@ -3,13 +3,14 @@ import type { Cluster } from './cluster.ts';
 import type { Epilogue } from './epilogue.ts';
 import type { World } from './world.ts';
 
-/**
- * The end of a run: once the faults are over, everything has to settle within the profile's time, counted anew with every message
- * less on the broker, since a small prefetch takes a long backlog slowly; then comes the audit. Settled means: nothing on the broker, no set pending, no entry deferred, every shard owned and the shards spread evenly.
- */
 /** However slowly: after so many times the profile's time it is no settling any more. */
 const slowestSettling = 5;
 
+/**
+ * The end of a run: once the faults are over, everything has to settle within the profile's time, counted anew with every message
+ * less on the broker, since a small prefetch takes a long backlog slowly; then comes the audit. Settled
+ * means: nothing on the broker, no set pending, no entry deferred, every shard owned and the shards spread evenly.
+ */
 export class Settlement {
   readonly #world: World;
   readonly #cluster: Cluster;
