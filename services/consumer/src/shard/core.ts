@@ -267,8 +267,9 @@ export class ShardCore {
 
   /**
    * How events merge depends on their meter's formula, so a set with a meter that the catalog lacks waits for a newer
-   * catalog. A meter does not exist if it is not in one that was asked for after its first event had come, and after
-   * the set was due: what the provider would take now must not be refused on its word of five minutes ago.
+   * catalog. A meter does not exist if it is not in one that was asked for after the first event of each of its counts had
+   * come, and after the set was due: what the provider would take now must not be refused on its word of five minutes ago.
+   * Customers that keep turning up for a meter that does not exist hold the set up no longer than the prefetch lasts.
    */
   #catalogKnowsTheSet(dueSinceMs: number): boolean {
     for (const [meter, countedAtMs] of this.memory.open.unknownMeters) {

@@ -52,7 +52,7 @@ export class OpenSet {
   oldestAcceptedMs = Number.POSITIVE_INFINITY;
   /** Since when it holds anything, monotonic. */
   heldSinceMs = Number.POSITIVE_INFINITY;
-  /** Meters that the catalog did not have, and when the first event of each was counted, monotonic. */
+  /** Meters that the catalog did not have, and when the first event of their newest count was counted, monotonic. */
   readonly unknownMeters = new Map<string, number>();
   /** By customer, who has few. */
   readonly #lanes = new Map<string, OpenLane[]>();
@@ -82,10 +82,9 @@ export class OpenSet {
     const windowStartMs = Math.floor(timestampMs / windowMs) * windowMs;
     let count = lane.last;
     if (count?.windowStartMs !== windowStartMs || !areSame(count.dimensions, event.dimensions)) {
-      count = this.#countOf(event, lane, windowStartMs, meter);
+      count = this.#countOf(event, lane, windowStartMs, meter, nowMs);
       lane.last = count;
     }
-    if (meter === undefined && !this.unknownMeters.has(event.meter)) this.unknownMeters.set(event.meter, nowMs);
     addTo(count, event.value, timestampMs);
     this.events++;
   }
@@ -94,7 +93,7 @@ export class OpenSet {
     this.ids.add(slot, id);
   }
 
-  #countOf(event: UsageEvent, lane: OpenLane, windowStartMs: number, meter: Meter | undefined): Count {
+  #countOf(event: UsageEvent, lane: OpenLane, windowStartMs: number, meter: Meter | undefined, nowMs: number): Count {
     const key = countKey(lane.name, windowStartMs, event.dimensions);
     let count = this.counts.get(key);
     if (count === undefined) {
@@ -109,6 +108,7 @@ export class OpenSet {
         newestMs: Number.NEGATIVE_INFINITY,
       };
       this.counts.set(key, count);
+      if (meter === undefined) this.unknownMeters.set(event.meter, nowMs);
     }
     return count;
   }
