@@ -13,9 +13,9 @@ import { audit, type Ledger } from '../audit.ts';
 import { lastLine, owedOf, type SendLine } from '../load/send-line.ts';
 import { listAt } from '../manifests/render.ts';
 import { type Engine, NoEngine, openEngine } from './engine.ts';
-import { type Images, makeImages } from './images.ts';
+import { buildTallyman, type Images, makeImages } from './images.ts';
 import { openLaptop } from './laptop.ts';
-import { appOptions, hardening, networks, startStack, type Stack } from './stack.ts';
+import { appOptions, hardening, networks, startBacking, startStack, type Stack } from './stack.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const events = 10_000;
@@ -34,6 +34,7 @@ beforeAll(async () => {
     const startedAt = performance.now();
     engine = await openEngine(nursery);
     images = await makeImages(engine, nursery);
+    await Promise.all([buildTallyman(engine, images), startBacking(engine, nursery, images)]);
     const seconds = Math.round((performance.now() - startedAt) / 1_000);
     console.log(`Containers are real here: ${images.description}. Made in ${seconds} s.`);
   } catch (error) {
@@ -144,7 +145,7 @@ describe('the image', () => {
 
 describe('a system in containers', () => {
   const theStack = async (context: TestContext): Promise<Stack> => {
-    stack ??= await startStack(engineOr(context), nursery, images);
+    stack ??= await startStack(engineOr(context), images);
     return stack;
   };
 

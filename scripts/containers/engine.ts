@@ -1,15 +1,16 @@
 import { execFile } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { plainEnvironment } from '../../shared/testing/child.ts';
 import type { Nursery } from '../../shared/testing/nursery.ts';
 import { until } from '../../shared/testing/until.ts';
+import { rememberNetwork } from './network-state.ts';
 
 /**
  * A container engine of this test's own: a Docker daemon with its data, sockets and containers in the nursery's folder,
- * so that no other engine on the machine is seen or touched. `close()` ends it and gives the machine back its packet
- * filter, which a daemon changes and does not restore.
+ * so that no other engine on the machine is seen or touched. When it is closed, or this process has died in whatever way, nothing of
+ * it is left: the nursery kills the daemon, its containers die with it, and the network is given back.
  */
 export interface Engine {
   /** For DOCKER_HOST. */
@@ -41,7 +42,7 @@ export async function openEngine(nursery: Nursery): Promise<Engine> {
   const [dockerd, client] = [findProgram('dockerd'), findProgram('docker')];
   if (dockerd === undefined || client === undefined) throw new NoEngine('Docker is not installed, nor is apt-get here');
 
-  const giveBack = await rememberNetwork();
+  const network = await rememberNetwork(folders.join(':'));
   const socket = `unix://${join(nursery.folder, 'docker.sock')}`;
   const daemon = await nursery.spawn(
     'dockerd',
@@ -56,6 +57,7 @@ export async function openEngine(nursery: Nursery): Promise<Engine> {
     ],
     { env: { ...plainEnvironment(), PATH: folders.join(':') } },
   );
+  network.changedBy(daemon.pid);
   async function docker(...args: readonly string[]): Promise<string> {
     const env = { ...plainEnvironment(), DOCKER_CONFIG: nursery.folder };
     const options = { env, timeout: commandTimeoutMs, maxBuffer: outputBytesMax };
@@ -69,7 +71,7 @@ export async function openEngine(nursery: Nursery): Promise<Engine> {
       await docker('network', 'prune', '--force');
       await daemon.kill('SIGKILL');
     }
-    await giveBack();
+    await network.giveBack();
   }
   try {
     await until(
@@ -82,7 +84,7 @@ export async function openEngine(nursery: Nursery): Promise<Engine> {
   } catch (error) {
     const lines = await daemon.lastLines(5);
     await daemon.kill('SIGKILL');
-    await giveBack();
+    await network.giveBack();
     throw new NoEngine(`a Docker daemon cannot run here: ${lines}`, { cause: error });
   }
   return { host: socket, docker, close };
@@ -98,29 +100,6 @@ async function installMissing(): Promise<void> {
   } catch (error) {
     throw new NoEngine(`${packages.join(', ')} could not be installed with apt-get`, { cause: error });
   }
-}
-
-/** What a Docker daemon changes of the machine's network and leaves changed. */
-async function rememberNetwork(): Promise<() => Promise<void>> {
-  const forwarding = '/proc/sys/net/ipv4/ip_forward';
-  const forwarded = existsSync(forwarding) ? readFileSync(forwarding, 'utf8') : undefined;
-  const [save, restore] = [findProgram('iptables-save'), findProgram('iptables-restore')];
-  const rules = save === undefined ? undefined : (await run(save)).stdout;
-  return async () => {
-    if (forwarded !== undefined) writeFileSync(forwarding, forwarded);
-    if (rules === undefined || restore === undefined) return;
-    const restoring = run(restore, []);
-    restoring.child.stdin?.end(withoutMissingTables(rules));
-    await restoring;
-  };
-}
-
-/** Tables that the daemon has made since would stay; told to be empty, they are. */
-function withoutMissingTables(rules: string): string {
-  const nat =
-    '*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\nCOMMIT\n';
-  const filter = '*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n';
-  return [rules, rules.includes('*nat') ? '' : nat, rules.includes('*filter') ? '' : filter].join('\n');
 }
 
 function isExecutable(file: string): boolean {

@@ -9,9 +9,9 @@ import { type Engine, findProgram, NoEngine } from './engine.ts';
 
 /** The images of the test: pulled where a registry answers; else one made of Debian's packages, npm and this project's own Node. */
 export interface Images {
-  /** The product's own, built by the Dockerfile. */
+  /** The product's own, once `buildTallyman` has built it by the Dockerfile. */
   readonly tallyman: string;
-  /** What it was built on. */
+  /** What it is built on. */
   readonly base: string;
   readonly broker: { readonly image: string; readonly kind: 'lavinmq' | 'rabbitmq' };
   readonly redis: string;
@@ -30,22 +30,23 @@ export async function makeImages(engine: Engine, nursery: Nursery): Promise<Imag
   const [node, lavinmq, redis] = await pulled(engine, nodeImage, brokerImage, redisImage);
   const isMissing = [node, lavinmq, redis].includes(undefined);
   const standIn = isMissing ? await makeStandIn(engine, nursery) : '';
-  const base = node ?? standIn;
-  const tallyman = 'tallyman';
-  const options = ['--quiet', '--network', 'host', '--build-arg', `BASE_IMAGE=${base}`, '--tag', tallyman];
-  await engine.docker('build', ...options, projectFolder);
   const names = [
     node ?? `this project's Node on Debian, since ${nodeImage} cannot be pulled`,
     lavinmq ?? `Debian's RabbitMQ, since ${brokerImage} cannot be pulled`,
     redis ?? `Debian's Redis, since ${redisImage} cannot be pulled`,
   ];
   return {
-    tallyman,
-    base,
+    tallyman: 'tallyman',
+    base: node ?? standIn,
     broker: { image: lavinmq ?? standIn, kind: lavinmq === undefined ? 'rabbitmq' : 'lavinmq' },
     redis: redis ?? standIn,
     description: names.join('; '),
   };
+}
+
+export async function buildTallyman({ docker }: Engine, { base, tallyman }: Images): Promise<void> {
+  const options = ['--quiet', '--network', 'host', '--build-arg', `BASE_IMAGE=${base}`, '--tag', tallyman];
+  await docker('build', ...options, projectFolder);
 }
 
 /** Of each image its name, or undefined if no registry has it for us. Where the first is not to be had, none is. */
@@ -71,7 +72,6 @@ async function makeStandIn(engine: Engine, nursery: Nursery): Promise<string> {
   cpSync(realpathSync(process.execPath), join(local, 'bin/node'));
   const npm = ['install', '--prefix', local, '--no-save', '--no-audit', '--no-fund', `npm@${npmVersion}`];
   await run('npm', npm, { cwd: local, timeout: installTimeoutMs });
-
   const archive = join(nursery.folder, 'debian.tar');
   const { stdout: release } = await run('sh', ['-c', '. /etc/os-release && printf %s "$VERSION_CODENAME"']);
   const hooks = [
@@ -86,8 +86,7 @@ async function makeStandIn(engine: Engine, nursery: Nursery): Promise<string> {
       ...['--mode=root', '--variant=essential', '--format=tar', '--quiet'],
       '--include=ca-certificates,libstdc++6,rabbitmq-server,redis-server',
       ...hooks.map((hook) => `--customize-hook=${hook}`),
-      // Nobody reads manuals in a test.
-      // Nor is it kept: no syncing of each file.
+      // Nobody reads manuals in a test, nor is any of it kept: no syncing of each file.
       '--dpkgopt=force-unsafe-io',
       ...['--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/doc/*'],
       release,

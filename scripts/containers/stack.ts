@@ -47,39 +47,12 @@ const startDeadlineMs = 90_000;
 /** Of the container that holds the network of app and sidecar, so that it outlives both, as a pod's does. */
 const podNetwork = ['container:pod'];
 
-export async function startStack(engine: Engine, nursery: Nursery, images: Images): Promise<Stack> {
+/** Networks, broker and Redis: they start while the product's image is still being built. */
+export async function startBacking(engine: Engine, nursery: Nursery, images: Images): Promise<void> {
   const { docker } = engine;
-  await docker('network', 'create', '--internal', networks.broker);
-  await docker('network', 'create', '--internal', networks.state);
-  // Internal as well: nothing of this test leaves the machine. It is another network than the two above, which is what counts.
-  await docker('network', 'create', '--internal', networks.outside);
-
-  async function start({
-    name,
-    networks: [first = '', ...others],
-    command,
-    env = {},
-    more = [],
-    isForeign = false,
-  }: ContainerOptions) {
-    const settings = Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`]);
-    const limits = isForeign ? [] : hardening;
-    await docker('create', '--name', name, '--network', first, ...limits, ...settings, ...more, ...command);
-    for (const network of others) await docker('network', 'connect', network, name);
-    await docker('start', name);
-  }
-  const evaluate = (container: string, code: string) =>
-    docker('exec', container, 'node', '--input-type=module', '--eval', code);
-  const untilReady = (container: string) =>
-    until(
-      () =>
-        evaluate(
-          container,
-          `const answer = await fetch('http://127.0.0.1:${ports[container] ?? consumerPort}/readyz'); process.exitCode = answer.ok ? 0 : 1;`,
-        ).then(() => undefined),
-      { deadlineMs: startDeadlineMs, intervalMs: 250 },
-    );
-
+  // `outside` is internal as well: nothing of this test leaves the machine. It is another network than the others, which is what counts.
+  for (const network of Object.values(networks)) await docker('network', 'create', '--internal', network);
+  const start = starter(engine);
   await startBroker(start, nursery, images);
   await start({
     name: 'redis',
@@ -93,6 +66,26 @@ export async function startStack(engine: Engine, nursery: Nursery, images: Image
       '',
     ],
   });
+}
+
+/** Everything else, on what `startBacking` has started. */
+export async function startStack(engine: Engine, images: Images): Promise<Stack> {
+  const { docker } = engine;
+  const start = starter(engine);
+  const evaluate = (container: string, code: string) =>
+    docker('exec', container, 'node', '--input-type=module', '--eval', code);
+  // Asked from inside, by one process that goes on asking: to start one for every question would take what is being waited for its time.
+  const untilReady = async (container: string): Promise<void> => {
+    const url = `http://127.0.0.1:${ports[container] ?? consumerPort}/readyz`;
+    await evaluate(
+      container,
+      `const isReady = () => fetch(${JSON.stringify(url)}).then(({ ok }) => ok, () => false);
+       const giveUp = setTimeout(() => { console.error('not ready'); process.exit(1); }, ${startDeadlineMs});
+       while (!(await isReady())) await new Promise((resolve) => setTimeout(resolve, 100));
+       clearTimeout(giveUp);`,
+    );
+  };
+
   const backing = {
     AMQP_URL: `amqp://${brokerUser}:${brokerPassword}@broker:5672`,
     REDIS_URL: 'redis://redis:6379',
@@ -152,6 +145,16 @@ export async function startStack(engine: Engine, nursery: Nursery, images: Image
 }
 
 type Start = Stack['start'];
+
+function starter({ docker }: Engine): Start {
+  return async ({ name, networks: [first = '', ...others], command, env = {}, more = [], isForeign = false }) => {
+    const settings = Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`]);
+    const limits = isForeign ? [] : hardening;
+    await docker('create', '--name', name, '--network', first, ...limits, ...settings, ...more, ...command);
+    for (const network of others) await docker('network', 'connect', network, name);
+    await docker('start', name);
+  };
+}
 
 async function startBroker(start: Start, nursery: Nursery, { broker }: Images): Promise<void> {
   const place = { name: 'broker', networks: [networks.broker], isForeign: true, command: [broker.image] };

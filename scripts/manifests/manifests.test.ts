@@ -177,9 +177,9 @@ describe.skipIf(gap !== undefined)('manifests', () => {
         .filter((container) => at(container, 'name') !== 'tallyman-publisher');
       expect(connecting.length).toBeGreaterThan(2);
       for (const container of connecting) {
-        expect(environmentOf(container).get('TALLYMAN_CA_FILE')).toBe(asked ? '/ca/ca.crt' : undefined);
-        const mounts = listAt(container, 'volumeMounts').map((mount) => at(mount, 'mountPath'));
-        expect(mounts.includes('/ca')).toBe(asked);
+        // Beside the addresses: the secret of each role has the certificate as its key ca.crt.
+        expect(environmentOf(container).get('TALLYMAN_CA_FILE')).toBe(asked ? '/secrets/ca.crt' : undefined);
+        expect(environmentOf(container).get('AMQP_URL_FILE')).toBe('/secrets/AMQP_URL');
       }
     });
 

@@ -87,7 +87,7 @@ describe.skipIf(gap !== undefined)('the sidecar component', () => {
     ]);
     expect(containers.map((container) => environmentOf(container).get('TALLYMAN_CA_FILE'))).toEqual([
       undefined,
-      '/ca/ca.crt',
+      '/secrets/tallyman/ca.crt',
       undefined,
     ]);
   });
