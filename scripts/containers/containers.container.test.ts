@@ -32,11 +32,12 @@ beforeAll(async () => {
   nursery = await openNursery();
   try {
     const startedAt = performance.now();
+    const seconds = () => Math.round((performance.now() - startedAt) / 1_000);
     engine = await openEngine(nursery);
     images = await makeImages(engine, nursery);
+    console.log(`Containers are real here: ${images.description}. Had in ${seconds()} s.`);
     await Promise.all([buildTallyman(engine, images), startBacking(engine, nursery, images)]);
-    const seconds = Math.round((performance.now() - startedAt) / 1_000);
-    console.log(`Containers are real here: ${images.description}. Made in ${seconds} s.`);
+    console.log(`The image is built after ${seconds()} s.`);
   } catch (error) {
     if (!(error instanceof NoEngine)) throw error;
     console.warn(`NOT TRIED, everything that needs containers: ${error.message}.`);
