@@ -3,8 +3,10 @@ import { defineConfig } from 'vitest/config';
 const everything = '{services,shared,scripts}/**/*.test.ts';
 const integration = '{services,shared,scripts}/**/*.integration.test.ts';
 const containers = '{services,shared,scripts}/**/*.container.test.ts';
-/** Whole clusters, and how long they take for something. */
-const acceptance = 'scripts/{acceptance,bench,demonstration}/**/*.integration.test.ts';
+/** Whole clusters, and what becomes of every event in them. */
+const acceptance = 'scripts/{acceptance,demonstration}/**/*.integration.test.ts';
+/** Whole clusters, and how long they take for something: wants the machine for itself. */
+const timed = '{services,shared,scripts}/**/*.timed.test.ts';
 
 const onRealServices = {
   // One broker and one Redis for the whole run; tests that kill or freeze theirs start their own.
@@ -19,11 +21,12 @@ const onRealServices = {
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: [everything], exclude: [integration, containers] } },
+      { test: { name: 'unit', include: [everything], exclude: [integration, containers, timed] } },
       { test: { ...onRealServices, name: 'integration', include: [integration], exclude: [acceptance] } },
       { test: { ...onRealServices, name: 'acceptance', include: [acceptance] } },
       // Needs a Docker daemon of its own, which it starts.
       { test: { name: 'containers', include: [containers], testTimeout: 60_000 } },
+      { test: { ...onRealServices, name: 'timing', include: [timed] } },
     ],
   },
 });
