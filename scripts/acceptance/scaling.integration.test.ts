@@ -7,14 +7,16 @@ import { setTimeout as lasts } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { until } from '../../shared/testing/until.ts';
 import type { RunningService } from '../cluster/service.ts';
+import type { Sent } from '../load/load.ts';
 import { closeBooks, exact } from './books.ts';
 import { patient, testTimeoutMs } from './durations.ts';
 import { leaseHolders } from './leases.ts';
 import { leaseMs, openStage, pick, type Stage } from './stage.ts';
-import { sendFor, type TimedLoad } from './traffic.ts';
+import { sendFor } from './traffic.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const loadMs = 45_000;
+/** Ended as soon as what happens under it is over. */
+const longestLoadMs = 180_000;
 /** Every process of the cluster starts and ends on this machine meanwhile, which slows all of them; a stop would last for good. */
 const silenceMaxMs = 8_000;
 const watchful = { ...patient, intervalMs: 20 };
@@ -37,20 +39,37 @@ async function untilEven(stage: Stage): Promise<void> {
     expect(await imbalance(stage), 'the spread lasts').toBeLessThanOrEqual(1);
 }
 
-/** Watches that events are answered 202 all the time. */
-function watchIntake(load: TimedLoad): { readonly longestSilenceMs: number } {
-  let [durable, movedAt, longest] = [0, performance.now(), 0];
+interface Intake {
+  /** Ends the load. Resolves with what was sent, and the longest time in which no event was answered 202. */
+  readonly end: () => Promise<{ readonly sent: Sent; readonly longestSilenceMs: number }>;
+}
+
+/** Begins a load, and watches that its events are answered 202 all the time. */
+async function startIntake(stage: Stage): Promise<Intake> {
+  const load = sendFor(stage, longestLoadMs);
+  await until(() => load.progress.durable > 0, patient);
+  let [durable, movedAt, longestSilenceMs] = [load.progress.durable, performance.now(), 0];
   const watching = setInterval(() => {
-    if (load.progress.durable === durable && durable < load.events)
-      longest = Math.max(longest, performance.now() - movedAt);
-    else [durable, movedAt] = [load.progress.durable, performance.now()];
+    const now = performance.now();
+    longestSilenceMs = Math.max(longestSilenceMs, now - movedAt);
+    if (load.progress.durable !== durable) [durable, movedAt] = [load.progress.durable, now];
   }, 50);
   onTestFinished(() => clearInterval(watching));
   return {
-    get longestSilenceMs() {
-      return longest;
+    async end() {
+      clearInterval(watching);
+      expect(load.progress.durable, 'the load lasted until now').toBeLessThan(load.events);
+      load.end();
+      return { sent: await load.finished, longestSilenceMs };
     },
   };
+}
+
+async function untilExact(stage: Stage, intake: Intake): Promise<void> {
+  const { sent, longestSilenceMs } = await intake.end();
+  console.log(`the longest time without a 202 was ${Math.round(longestSilenceMs)} ms`);
+  expect(longestSilenceMs).toBeLessThan(silenceMaxMs);
+  expect(await closeBooks(stage, sent.owed)).toMatchObject(exact);
 }
 
 /** Drains one and starts it again, with other code if told so. */
@@ -77,9 +96,7 @@ describe('under load', { timeout: testTimeoutMs }, () => {
   it('scales from one consumer to four and back to two: shards move evenly, intake never stops, nothing is lost', async () => {
     const stage = await openStage({ publishers: 2, consumers: 1 });
     await untilEven(stage);
-    const load = sendFor(stage, loadMs);
-    const intake = watchIntake(load);
-    await until(() => load.progress.durable > 0, patient);
+    const intake = await startIntake(stage);
 
     for (let consumers = 2; consumers <= 4; consumers++) {
       await stage.cluster.addConsumer();
@@ -89,12 +106,8 @@ describe('under load', { timeout: testTimeoutMs }, () => {
       expect(await pick(stage.cluster.consumers, place).drain()).toEqual(clean);
       await untilEven(stage);
     }
-    expect(load.progress.durable, 'the load must last longer than the scaling').toBeLessThan(load.events);
 
-    const sent = await load.finished;
-    console.log(`the longest time without a 202 was ${Math.round(intake.longestSilenceMs)} ms`);
-    expect(intake.longestSilenceMs).toBeLessThan(silenceMaxMs);
-    expect(await closeBooks(stage, sent.owed)).toMatchObject(exact);
+    await untilExact(stage, intake);
   });
 
   it('is replaced one by one, from the code of the commit before to this one: intake never stops, nothing is lost', async () => {
@@ -103,20 +116,14 @@ describe('under load', { timeout: testTimeoutMs }, () => {
       console.warn('NOT TRIED, the commit before: there is no git history here. Replaced by itself.');
     const stage = await openStage({ publishers: 2, consumers: 3, ...(project === undefined ? {} : { project }) });
     await untilEven(stage);
-    const load = sendFor(stage, loadMs);
-    const intake = watchIntake(load);
-    await until(() => load.progress.durable > load.events / 20, patient);
+    const intake = await startIntake(stage);
 
     for (const consumer of stage.cluster.consumers) {
       await replace(consumer, root);
       await untilEven(stage);
     }
     for (const publisher of stage.cluster.publishers) await replace(publisher, root);
-    expect(load.progress.durable, 'the load must last longer than the replacing').toBeLessThan(load.events);
 
-    const sent = await load.finished;
-    console.log(`the longest time without a 202 was ${Math.round(intake.longestSilenceMs)} ms`);
-    expect(intake.longestSilenceMs).toBeLessThan(silenceMaxMs);
-    expect(await closeBooks(stage, sent.owed)).toMatchObject(exact);
+    await untilExact(stage, intake);
   });
 });
