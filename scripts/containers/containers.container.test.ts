@@ -40,7 +40,7 @@ beforeAll(async () => {
     console.log(`The image is built after ${seconds()} s.`);
   } catch (error) {
     if (!(error instanceof NoEngine)) throw error;
-    console.warn(`NOT TRIED, everything that needs containers: ${error.message}.`);
+    console.warn(`NOT TRIED, everything that needs containers: ${error.message}.`, error.cause ?? '');
     await engine?.close();
     engine = undefined;
   }

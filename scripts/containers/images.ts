@@ -71,7 +71,10 @@ async function makeStandIn(engine: Engine, nursery: Nursery): Promise<string> {
   mkdirSync(join(local, 'bin'), { recursive: true });
   cpSync(realpathSync(process.execPath), join(local, 'bin/node'));
   const npm = ['install', '--prefix', local, '--no-save', '--no-audit', '--no-fund', `npm@${npmVersion}`];
-  await run('npm', npm, { cwd: local, timeout: installTimeoutMs });
+  const orNone = (what: string) => (error: unknown) => {
+    throw new NoEngine(`no image can be pulled, and none can be made: ${what} failed`, { cause: error });
+  };
+  await run('npm', npm, { cwd: local, timeout: installTimeoutMs }).catch(orNone('npm install npm'));
   const archive = join(nursery.folder, 'debian.tar');
   const { stdout: release } = await run('sh', ['-c', '. /etc/os-release && printf %s "$VERSION_CODENAME"']);
   const hooks = [
@@ -93,7 +96,7 @@ async function makeStandIn(engine: Engine, nursery: Nursery): Promise<string> {
       archive,
     ],
     { timeout: installTimeoutMs, env: { ...plainEnvironment(), PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } },
-  );
+  ).catch(orNone('mmdebstrap'));
   const image = 'tallyman-stand-in:test';
   const trust = existsSync(certificates) ? ['--change', `ENV NODE_EXTRA_CA_CERTS=${certificates}`] : [];
   await engine.docker('import', ...trust, archive, image);

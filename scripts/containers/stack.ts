@@ -38,7 +38,7 @@ export interface ContainerOptions {
 export const networks = { broker: 'broker-private', state: 'state-private', outside: 'outside' } as const;
 
 /** As in k8s/: no root, no writing, no rights, no way to get any. */
-export const hardening = ['--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--tmpfs', '/tmp'];
+export const hardening = ['--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges'];
 
 const stripeKey = 'sk_live_simulator';
 const ports: Readonly<Record<string, number>> = { sidecar: 7070, simulator: 7073 };
