@@ -132,6 +132,7 @@ export class Consumer {
         this.#startShard(effect.shard, effect.epoch, effect.deadlineMs);
         break;
       case 'lease_renewed':
+      case 'lease_lost':
       case 'hand_over':
       case 'drain':
         this.#runners.get(effect.shard)?.post(effect);

@@ -55,6 +55,7 @@ export type OwnershipEffect =
   | { readonly type: 'release'; readonly shard: number; readonly epoch: number }
   | { readonly type: 'start_shard'; readonly shard: number; readonly epoch: number; readonly deadlineMs: number }
   | { readonly type: 'lease_renewed'; readonly shard: number; readonly deadlineMs: number; readonly redisMs: number }
+  | { readonly type: 'lease_lost'; readonly shard: number }
   | { readonly type: 'hand_over'; readonly shard: number }
   | { readonly type: 'drain'; readonly shard: number; readonly deadlineMs: number }
   | { readonly type: 'halt'; readonly shard: number; readonly reason: string }
@@ -198,8 +199,9 @@ export class OwnershipCore {
       const deadlineMs = event.askedAtMs + leaseMs * leaseTtlPart;
       this.#effects.push({ type: 'lease_renewed', shard: event.shard, deadlineMs, redisMs: event.answer.redisMs });
     } else {
-      // Stale: the shard ends by itself at its deadline or its next write, whichever is first. No answer: ask again.
       tenure.renewAtMs = nowMs + this.#heartbeatMs();
+      // No answer: ask again. Stale: what it counts now would only be discarded at its next write.
+      if (event.answer?.answer === 'stale') this.#effects.push({ type: 'lease_lost', shard: event.shard });
     }
   }
 

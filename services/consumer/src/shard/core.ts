@@ -5,7 +5,7 @@ import { Flight } from './flight.ts';
 import type { DriveLimits } from './drive.ts';
 import { type IntakeLimits, ShardIntake } from './intake.ts';
 import { ShardMemory } from './memory.ts';
-import type { MeterCatalog } from './open-set.ts';
+import { type MeterCatalog, metersOf, type UnknownMeter } from './open-set.ts';
 import type { EndReason, RandomSource, ShardEffect, ShardEvent } from './protocol.ts';
 
 /**
@@ -32,6 +32,8 @@ export interface ShardLimits extends IntakeLimits {
   readonly callTimeoutMs: number;
   readonly drive: DriveLimits;
 }
+
+const nothingArmed: ReadonlyMap<string, number> = new Map();
 
 type Life =
   | { readonly mode: 'loading' }
@@ -90,15 +92,20 @@ export class ShardCore {
     return this.#takeEffects();
   }
 
-  /** Calls that could start now. */
-  get armed(): number {
-    return this.#mayCall() ? this.flight.armed : 0;
+  /** Calls that could start now, by account; the platform's own has no name. */
+  get armed(): ReadonlyMap<string, number> {
+    if (!this.#mayCall()) return nothingArmed;
+    const { armed } = this.flight;
+    if (armed.size === 0 || (armed.size === 1 && armed.has(''))) return armed;
+    return new Map([...armed].filter(([account]) => metersOf(this.#catalog, account) !== undefined));
   }
 
-  /** The next call; the caller must start it in this very tick. Undefined when none may start. */
-  takeCall(nowMs: number): Call | undefined {
+  /** The account's next call; the caller must start it in this very tick. Undefined when none may start. */
+  takeCall(nowMs: number, account = ''): Call | undefined {
+    const meters = metersOf(this.#catalog, account);
+    if (meters === undefined) return undefined;
     if (!this.#mayCall() || this.#deadlineMs - nowMs <= this.#limits.callTimeoutMs) return undefined;
-    return this.flight.takeCall(nowMs, this.#catalog.meters);
+    return this.flight.takeCall(nowMs, account, meters);
   }
 
   #mayCall(): boolean {
@@ -122,6 +129,16 @@ export class ShardCore {
         break;
       case 'catalog_read':
         this.#catalog = event.catalog;
+        if (event.catalog.connected !== undefined) this.flight.catalogRead(event.catalog.connected);
+        break;
+      case 'account_changed':
+        this.flight.accountChanged(event.account, event.closedFor);
+        break;
+      case 'window_changed':
+        this.memory.changeWindow(event.windowMs, nowMs);
+        break;
+      case 'lease_lost':
+        this.#end('stale');
         break;
       case 'channel_opened':
         this.#intake.opened(event.generation, nowMs);
@@ -236,6 +253,7 @@ export class ShardCore {
         this.flight.seal(this.memory, this.#catalog, isInOrder, nowMs);
       }
     }
+    if (this.#mayCall()) this.#askForMeters();
     const write = this.flight.nextWrite(nowMs, this.#mayCall());
     if (write !== undefined) this.#emit({ type: 'write', write });
     this.#emit(this.#intake.ack(this.flight.settledThrough));
@@ -266,14 +284,30 @@ export class ShardCore {
    * How events merge depends on their meter's formula, so a set with a meter that the catalog lacks waits for a newer
    * catalog. A meter does not exist if it is not in one that was asked for after its first event had come, and after
    * the set was due: what the provider would take now must not be refused on its word of five minutes ago.
+   * A connected account whose meters cannot be read holds nobody up: its events stay apart, as far as there is room for them.
    */
   #catalogKnowsTheSet(dueSinceMs: number): boolean {
-    for (const [meter, countedAtMs] of this.memory.open.unknownMeters) {
-      if (this.#catalog.meters.has(meter) || this.#catalog.askedAtMs >= Math.max(dueSinceMs, countedAtMs)) continue;
-      this.#emit({ type: 'need_catalog' });
+    for (const unknown of this.memory.open.unknownMeters.values()) {
+      if (this.#isKnown(unknown, dueSinceMs)) continue;
+      this.#emit({ type: 'need_catalog', account: unknown.account });
       return false;
     }
     return true;
+  }
+
+  #isKnown({ account, meter, countedAtMs, events }: UnknownMeter, dueSinceMs: number): boolean {
+    const known = metersOf(this.#catalog, account);
+    if (known !== undefined) return known.meters.has(meter) || known.askedAtMs >= Math.max(dueSinceMs, countedAtMs);
+    const isUnreadable = this.#catalog.connected?.has(account) === true;
+    return isUnreadable && events <= this.#limits.drive.deferredMax - this.flight.deferred;
+  }
+
+  /** Before anything of an account is called its meters are known; one that was taken over has to be asked for. */
+  #askForMeters(): void {
+    for (const account of this.flight.takeWantedMeters()) this.#emit({ type: 'need_catalog', account });
+    for (const account of this.flight.armed.keys()) {
+      if (metersOf(this.#catalog, account) === undefined) this.#emit({ type: 'need_catalog', account });
+    }
   }
 
   #finish(nowMs: number): void {

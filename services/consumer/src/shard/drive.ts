@@ -14,6 +14,11 @@ export interface DriveLimits {
   /** Longest age of an unknown outcome, ms: the provider remembers identifiers for at least 24 h. */
   readonly inDoubtAfterMs: number;
   readonly deferAfterFailures: number;
+  /**
+   * When so few entries of a set are left, any failures defer them, also those while the provider as a whole was taken for
+   * ill: whether it is, only the entries behind them can show.
+   */
+  readonly deferTail: number;
   readonly deferredMax: number;
   readonly deferredRetry: { readonly baseMs: number; readonly maxMs: number };
   readonly retry: { readonly baseMs: number; readonly maxMs: number };
@@ -22,6 +27,7 @@ export interface DriveLimits {
 export const defaultDriveLimits: DriveLimits = {
   inDoubtAfterMs: 23 * 3_600_000,
   deferAfterFailures: 5,
+  deferTail: 10,
   deferredMax: 1000,
   deferredRetry: { baseMs: 10_000, maxMs: 600_000 },
   retry: { baseMs: 200, maxMs: 30_000 },
@@ -39,6 +45,9 @@ interface DeferredItem {
   readonly retries: number;
   readonly dueAtMs: number;
 }
+
+/** Whether an entry may be called: not before its meter is known, and not if its meter could not take it. */
+export type Verdict = 'call' | 'wait' | { readonly refusal: string };
 
 export interface DeferredEnd {
   readonly identifier: string;
@@ -58,6 +67,12 @@ export class Drive {
   #deferring = 0;
   #deferredEnded: DeferredEnd[] = [];
   #deferredDue: DeferredItem[] = [];
+  /** Items of the pending set that have not ended, by connected account. */
+  readonly #connected = new Map<string, Set<Item>>();
+  /** Connected accounts that the provider does not serve while it serves others, and why. */
+  readonly #closed = new Map<string, string>();
+  /** Connected accounts whose meters cannot be read: none of their calls can start. */
+  readonly unreadable = new Map<string, string>();
   /** Identifiers of deferred entries and how often each was retried since this owner took the shard. */
   readonly #deferredRetries = new Map<string, number>();
 
@@ -95,10 +110,26 @@ export class Drive {
   /** Starts the pending set. Items that ended before (as far as the journal knows) are left out by the caller. */
   startSet(items: readonly Item[], redisMs: number, nowMs: number): void {
     this.#unsettled = items.length;
+    this.#connected.clear();
     for (const item of items) {
-      if (item.entry.refusal === undefined) this.lanes.add(item, nowMs);
-      else this.#settle(item, 'dead', item.entry.refusal, redisMs);
+      item.sinceMs = nowMs;
+      const { account, refusal } = item.entry;
+      if (refusal !== undefined) {
+        this.#settle(item, 'dead', refusal, redisMs);
+        continue;
+      }
+      this.lanes.add(item, nowMs);
+      if (account === undefined) continue;
+      const known = this.#connected.get(account);
+      if (known === undefined) this.#connected.set(account, new Set([item]));
+      else known.add(item);
     }
+  }
+
+  /** The provider does not serve this connected account, for this reason; undefined: it may be tried again. */
+  accountChanged(account: string, closedFor: string | undefined): void {
+    if (closedFor === undefined) this.#closed.delete(account);
+    else this.#closed.set(account, closedFor);
   }
 
   /** The journal has the whole set as settled: what was not written one by one need not be any more. */
@@ -108,6 +139,7 @@ export class Drive {
 
   /** Schedules an entry that the journal holds as deferred. */
   addDeferred(item: Item, nowMs: number): void {
+    item.sinceMs = Math.min(item.sinceMs, nowMs);
     const identifier = item.entry.identifier;
     const retries = this.#deferredRetries.get(identifier) ?? 0;
     this.#deferredRetries.set(identifier, retries + 1);
@@ -119,8 +151,9 @@ export class Drive {
     });
   }
 
-  tick(nowMs: number): void {
+  tick(nowMs: number, redisMs: number): void {
     this.lanes.wake(nowMs);
+    this.#deferClosed(redisMs);
     if (this.#deferredDue.every(({ dueAtMs }) => dueAtMs > nowMs)) return;
     const due = this.#deferredDue.filter(({ dueAtMs }) => dueAtMs <= nowMs);
     this.#deferredDue = this.#deferredDue.filter(({ dueAtMs }) => dueAtMs > nowMs);
@@ -128,9 +161,21 @@ export class Drive {
   }
 
   /** The next entry to call, or undefined. The caller starts the call in this very tick (invariant 6). */
-  take(nowMs: number, redisMs: number): Item | undefined {
-    for (let item = this.lanes.take(); item !== undefined; item = this.lanes.take()) {
+  take(
+    nowMs: number,
+    redisMs: number,
+    account = '',
+    judge: (item: Item) => Verdict = () => 'call',
+  ): Item | undefined {
+    for (let item = this.lanes.take(nowMs, account); item !== undefined; item = this.lanes.take(nowMs, account)) {
       const since = item.unresolvedSinceMs;
+      const verdict = since === undefined ? judge(item) : 'call';
+      if (verdict !== 'call') {
+        if (verdict === 'wait') item.readyAtMs = nowMs + this.#limits.retry.baseMs;
+        else this.#settle(item, 'dead', verdict.refusal, redisMs);
+        this.lanes.next(item, nowMs);
+        continue;
+      }
       if (since === undefined || nowMs - since < this.#limits.inDoubtAfterMs) {
         item.attempts++;
         return item;
@@ -181,11 +226,22 @@ export class Drive {
   /** The journal has it; entries that it holds as deferred are scheduled from now on. */
   endedWritten(written: readonly Ended[], nowMs: number): void {
     this.#ended = this.#ended.slice(written.length);
-    for (const { item, as } of written) {
+    for (const { item, as, parked } of written) {
       if (as !== 'deferred') continue;
       this.#deferring--;
-      this.addDeferred({ ...item, index: undefined, failures: 0 }, nowMs);
+      const kept = { ...item, index: undefined, failures: 0, troubles: 0, isBusy: false, isGone: false, parked };
+      this.addDeferred(kept, nowMs);
     }
+  }
+
+  /**
+   * A deferred entry whose first attempt has to be journaled, and the entry as the journal has to keep it from then on. While its
+   * account is closed it is not called, so it must not look as if it had been.
+   */
+  takeUnmarkedDeferred(redisMs: number): { readonly item: Item; readonly parked: ParkedEntry } | undefined {
+    const item = this.lanes.takeUnmarkedDeferred((account) => this.#closedFor(account) !== undefined);
+    if (item?.parked === undefined) return undefined;
+    return { item, parked: { ...item.parked, attemptedAtMs: redisMs } };
   }
 
   peekDeferredEnd(): DeferredEnd | undefined {
@@ -198,15 +254,39 @@ export class Drive {
   }
 
   #failed(item: Item, reason: string, nowMs: number, redisMs: number, breakerClosed: boolean): void {
+    item.troubles++;
     if (breakerClosed) item.failures++;
     if (item.index === undefined) {
       this.addDeferred(item, nowMs);
       this.lanes.leave(item);
       return;
     }
-    const room = this.#deferredRetries.size + this.#deferring < this.#limits.deferredMax;
-    if (item.failures >= this.#limits.deferAfterFailures && room) this.#settle(item, 'deferred', reason, redisMs);
+    const { deferAfterFailures, deferTail } = this.#limits;
+    const failures = this.#unsettled <= deferTail ? item.troubles : item.failures;
+    if (failures >= deferAfterFailures && this.#hasRoom()) this.#settle(item, 'deferred', reason, redisMs);
     else this.#retry(item, nowMs);
+  }
+
+  #hasRoom(): boolean {
+    return this.#deferredRetries.size + this.#deferring < this.#limits.deferredMax;
+  }
+
+  #closedFor(account: string): string | undefined {
+    return this.#closed.get(account) ?? this.unreadable.get(account);
+  }
+
+  /** Once nothing else of the set is left, what belongs to closed accounts makes way for the next set. */
+  #deferClosed(redisMs: number): void {
+    if (this.#closed.size + this.unreadable.size === 0 || this.#unsettled === 0) return;
+    let waiting = 0;
+    for (const [account, items] of this.#connected)
+      if (this.#closedFor(account) !== undefined) waiting += items.size;
+    if (waiting < this.#unsettled) return;
+    for (const [account, items] of this.#connected) {
+      const reason = this.#closedFor(account);
+      if (reason === undefined) continue;
+      for (const item of items) if (!item.isBusy && this.#hasRoom()) this.#settle(item, 'deferred', reason, redisMs);
+    }
   }
 
   #retry(item: Item, nowMs: number): void {
@@ -235,6 +315,7 @@ export class Drive {
       return;
     }
     this.#unsettled--;
+    if (item.entry.account !== undefined) this.#connected.get(item.entry.account)?.delete(item);
     if (as === 'deferred') this.#deferring++;
     this.#ended.push({ item, as, ...(parked === undefined ? {} : { parked }) });
   }

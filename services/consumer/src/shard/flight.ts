@@ -1,14 +1,13 @@
 import type { PendingSet, SetCommit, SettledAs, ShardState } from '../../../../shared/journal/journal.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { Call } from '../dispatch/dispatcher.ts';
-import type { Meter } from '../provider/provider.ts';
-import { Drive, type DriveLimits } from './drive.ts';
+import { Drive, type DriveLimits, type Verdict } from './drive.ts';
 import { newItem, type Item } from './lane-queue.ts';
 import type { ShardMemory } from './memory.ts';
-import type { MeterCatalog } from './open-set.ts';
+import type { MeterCatalog, MeterList, UnreadableMeters } from './open-set.ts';
 import type { JournalAnswer, JournalWrite, RandomSource } from './protocol.ts';
 import { RedisClock } from './redis-clock.ts';
-import { sealEntries } from './seal.ts';
+import { refusalOf, sealEntries } from './seal.ts';
 import { addToTotals } from './totals.ts';
 
 /**
@@ -36,6 +35,7 @@ interface Write {
 export interface FlightLimits {
   readonly shard: number;
   readonly incarnation: string;
+  readonly windowMs: number;
   readonly drive: DriveLimits;
   readonly random: RandomSource;
 }
@@ -57,6 +57,7 @@ export class Flight {
   #progressDueMs = Number.NEGATIVE_INFINITY;
   #settled: { readonly set: number; readonly redisMs: number } | undefined;
   #forgottenIdSets: readonly number[] | undefined;
+  #wantedMeters = new Set<string>();
 
   constructor(limits: FlightLimits) {
     this.#limits = limits;
@@ -87,7 +88,8 @@ export class Flight {
     return this.#drive.outcomes;
   }
 
-  get armed(): number {
+  /** Calls that could start, by account. */
+  get armed(): ReadonlyMap<string, number> {
     return this.#drive.lanes.armed;
   }
 
@@ -112,9 +114,12 @@ export class Flight {
     const since = (attemptedAtMs: number) => askedAtMs - Math.max(0, state.redisMs - attemptedAtMs);
     for (const parked of state.deferred) {
       const item = newItem(parked.entry, parked.set, undefined);
-      item.marked = true;
-      item.attemptedAtMs = parked.attemptedAtMs ?? state.redisMs;
-      item.unresolvedSinceMs = since(item.attemptedAtMs);
+      item.parked = parked;
+      if (parked.attemptedAtMs !== undefined) {
+        item.marked = true;
+        item.attemptedAtMs = parked.attemptedAtMs;
+        item.unresolvedSinceMs = since(parked.attemptedAtMs);
+      }
       this.#drive.addDeferred(item, nowMs);
     }
     if (state.pending !== undefined) this.#inherit(state.pending, since, state.redisMs, nowMs);
@@ -145,8 +150,8 @@ export class Flight {
     this.#next++;
     const token = this.#limits.random.token();
     const open = memory.seal(set);
-    const { shard, incarnation } = this.#limits;
-    const entries = sealEntries(open.counts.values(), catalog.meters, { shard, incarnation, set, token });
+    const { shard, incarnation, windowMs } = this.#limits;
+    const entries = sealEntries(open.counts.values(), catalog, { shard, incarnation, set, token, windowMs });
     const commit: SetCommit = {
       set,
       token,
@@ -155,13 +160,24 @@ export class Flight {
       forgottenCursors: isInOrder ? memory.cursors.forget(open.oldestAcceptedMs) : [],
       ids: open.ids.slots(),
       forgottenIdSets: memory.forgettableIdSets(open.oldestAcceptedMs, isInOrder),
-      totals: addToTotals(this.#totals, entries, catalog.meters),
+      totals: addToTotals(this.#totals, entries, catalog),
     };
     this.#state = { mode: 'committing', commit };
   }
 
   tick(nowMs: number): void {
-    this.#drive.tick(nowMs);
+    this.#drive.tick(nowMs, this.clock.at(nowMs));
+  }
+
+  catalogRead(connected: ReadonlyMap<string, MeterList | UnreadableMeters>): void {
+    this.#drive.unreadable.clear();
+    for (const [account, known] of connected)
+      if ('unreadable' in known) this.#drive.unreadable.set(account, known.unreadable);
+  }
+
+  /** The provider does not serve this connected account, for this reason; undefined: it may be tried again. */
+  accountChanged(account: string, closedFor: string | undefined): void {
+    this.#drive.accountChanged(account, closedFor);
   }
 
   /** The write to send now, if any; without `goingOn` only what was begun is ended. */
@@ -196,18 +212,37 @@ export class Flight {
     }
   }
 
-  takeCall(nowMs: number, meters: ReadonlyMap<string, Meter>): Call | undefined {
-    const item = this.#drive.take(nowMs, this.clock.at(nowMs));
+  takeCall(nowMs: number, account: string, list: MeterList): Call | undefined {
+    const item = this.#drive.take(nowMs, this.clock.at(nowMs), account, (taken) => this.#judge(taken, list));
     if (item === undefined) return undefined;
     this.#callsUnderWay++;
     return {
       entry: item.entry,
-      meter: meters.get(item.entry.meter),
+      meter: list.meters.get(item.entry.meter),
       ended: (outcome, endedAtMs, breakerClosed) => {
         this.#callsUnderWay--;
         this.#drive.callEnded(item, outcome, nowMs, endedAtMs, this.clock.at(endedAtMs), breakerClosed);
       },
     };
+  }
+
+  /** Usage of a connected account may have been counted while its meters could not be read: what they are shows only now. */
+  #judge({ entry, sinceMs }: Item, { meters, askedAtMs }: MeterList): Verdict {
+    if (entry.account === undefined) return 'call';
+    const meter = meters.get(entry.meter);
+    if (meter === undefined && askedAtMs < sinceMs) {
+      this.#wantedMeters.add(entry.account);
+      return 'wait';
+    }
+    const refusal = refusalOf(entry.meter, meter);
+    return refusal === undefined ? 'call' : { refusal };
+  }
+
+  /** Accounts whose meters have to be read again, since this was last asked. */
+  takeWantedMeters(): Iterable<string> {
+    const wanted = this.#wantedMeters;
+    if (wanted.size > 0) this.#wantedMeters = new Set();
+    return wanted;
   }
 
   /** The set that settled since this was last asked. */
@@ -232,9 +267,9 @@ export class Flight {
           this.#committed(state.commit, redisMs, atMs),
         );
       case 'driving':
-        return this.#chooseSetWrite(state.set, state.token, nowMs, goingOn) ?? this.#chooseDeferredWrite();
+        return this.#chooseSetWrite(state.set, state.token, nowMs, goingOn) ?? this.#chooseDeferredWrite(nowMs, goingOn);
       case 'none':
-        return this.#chooseDeferredWrite();
+        return this.#chooseDeferredWrite(nowMs, goingOn);
     }
   }
 
@@ -250,7 +285,7 @@ export class Flight {
         drive.setCompleted();
       });
     }
-    if (goingOn && drive.lanes.unmarked > 0 && drive.lanes.armed < markChunk) return this.#markWrite(set, token);
+    if (goingOn && drive.lanes.hasUnmarked(markChunk)) return this.#markWrite(set, token);
     return undefined;
   }
 
@@ -267,17 +302,28 @@ export class Flight {
     return newWrite(write, (_redisMs, nowMs) => this.#drive.endedWritten(ended, nowMs));
   }
 
-  #markWrite(set: number, token: string): Write {
-    const items = this.#drive.lanes.takeUnmarked(markChunk);
+  #markWrite(set: number, token: string): Write | undefined {
+    const items = this.#drive.lanes.takeUnmarked(markChunk, markChunk);
+    if (items.length === 0) return undefined;
     return newWrite({ kind: 'mark', set, token, entries: items.map(indexOf) }, (redisMs, nowMs) =>
       this.#drive.lanes.marked(items, redisMs, nowMs),
     );
   }
 
-  #chooseDeferredWrite(): Write | undefined {
+  #chooseDeferredWrite(nowMs: number, goingOn: boolean): Write | undefined {
     const end = this.#drive.peekDeferredEnd();
-    if (end === undefined) return undefined;
-    return newWrite({ kind: 'settle_deferred', ...end }, () => this.#drive.deferredEndWritten());
+    if (end !== undefined)
+      return newWrite({ kind: 'settle_deferred', ...end }, () => this.#drive.deferredEndWritten());
+    const unmarked = goingOn ? this.#drive.takeUnmarkedDeferred(this.clock.at(nowMs)) : undefined;
+    if (unmarked === undefined) return undefined;
+    const { item, parked } = unmarked;
+    return newWrite(
+      { kind: 'settle_deferred', identifier: item.entry.identifier, outcome: parked },
+      (redisMs, atMs) => {
+        item.parked = parked;
+        this.#drive.lanes.marked([item], redisMs, atMs);
+      },
+    );
   }
 
   #committed(commit: SetCommit, redisMs: number, nowMs: number): void {

@@ -1,5 +1,5 @@
 import { laneName } from '../../../../shared/event/lane.ts';
-import type { Entry } from '../../../../shared/journal/journal.ts';
+import type { Entry, ParkedEntry } from '../../../../shared/journal/journal.ts';
 
 /** An entry on its way to the provider. Times are monotonic unless they say Redis. */
 export interface Item {
@@ -8,6 +8,8 @@ export interface Item {
   readonly set: number;
   /** Its place in the pending set; undefined for an entry that the journal keeps as deferred. */
   readonly index: number | undefined;
+  /** When this owner took it in hand. */
+  sinceMs: number;
   /** Its attempt is journaled, so it may be called. */
   marked: boolean;
   /** First journaled attempt, Redis time. */
@@ -19,7 +21,15 @@ export interface Item {
   retries: number;
   /** Failures that were the entry's own. */
   failures: number;
+  /** All failures, also those while the provider as a whole was taken for ill. */
+  troubles: number;
   readyAtMs: number;
+  /** Its call is under way. */
+  isBusy: boolean;
+  /** It has ended without having been called last: where it still stands in line it is passed over. */
+  isGone: boolean;
+  /** As the journal keeps it, if it is deferred. */
+  parked: ParkedEntry | undefined;
 }
 
 export function newItem(entry: Entry, set: number, index: number | undefined): Item {
@@ -27,22 +37,55 @@ export function newItem(entry: Entry, set: number, index: number | undefined): I
     entry,
     set,
     index,
+    sinceMs: Number.POSITIVE_INFINITY,
     marked: false,
     attemptedAtMs: undefined,
     unresolvedSinceMs: undefined,
     attempts: 0,
     retries: 0,
     failures: 0,
+    troubles: 0,
     readyAtMs: Number.NEGATIVE_INFINITY,
+    isBusy: false,
+    isGone: false,
+    parked: undefined,
   };
 }
 
 interface Lane {
+  readonly name: string;
+  readonly account: string;
   readonly items: Item[];
 }
 
+/** The lanes of one account that could go on: none of them waits behind those of another account. */
+class AccountLanes {
+  readonly unmarked: Lane[] = [];
+  #armed: Lane[] = [];
+  #head = 0;
+
+  get armed(): number {
+    return this.#armed.length - this.#head;
+  }
+
+  arm(lane: Lane): void {
+    this.#armed.push(lane);
+  }
+
+  take(): Lane | undefined {
+    const lane = this.#armed[this.#head];
+    if (lane === undefined) return undefined;
+    this.#head++;
+    if (this.#head > 256 && this.#head * 2 > this.#armed.length) {
+      this.#armed = this.#armed.slice(this.#head);
+      this.#head = 0;
+    }
+    return lane;
+  }
+}
+
 /**
- * Items in line per lane (invariant 10). A lane is in exactly one place, by its first item:
+ * Items in line per lane (invariant 10), lanes in line per account. A lane is in exactly one place, by its first item:
  * - waiting: the item backs off until its `readyAtMs`;
  * - unmarked: its attempt has to be journaled; marking: that is being written;
  * - armed: it may be called now;
@@ -50,18 +93,16 @@ interface Lane {
  */
 export class LaneQueue {
   readonly #lanes = new Map<string, Lane>();
+  readonly #accounts = new Map<string, AccountLanes>();
+  /** Calls that could start, by account; the platform's own has no name. */
+  readonly #armed = new Map<string, number>();
   #waiting: Lane[] = [];
   #wakeAtMs = Number.POSITIVE_INFINITY;
-  readonly #unmarked: Lane[] = [];
-  #armed: Lane[] = [];
-  #armedHead = 0;
+  /** Lanes that begin with a deferred entry which was never attempted: each takes a write of its own. */
+  #unmarkedDeferred: Lane[] = [];
 
-  get armed(): number {
-    return this.#armed.length - this.#armedHead;
-  }
-
-  get unmarked(): number {
-    return this.#unmarked.length;
+  get armed(): ReadonlyMap<string, number> {
+    return this.#armed;
   }
 
   add(item: Item, nowMs: number): void {
@@ -71,36 +112,39 @@ export class LaneQueue {
       lane.items.push(item);
       return;
     }
-    const started: Lane = { items: [item] };
+    const started: Lane = { name, account: item.entry.account ?? '', items: [item] };
     this.#lanes.set(name, started);
     this.#place(started, nowMs);
   }
 
-  /** The first item of the next armed lane; the lane is busy until `next`. */
-  take(): Item | undefined {
-    const lane = this.#armed[this.#armedHead];
-    if (lane === undefined) return undefined;
-    this.#armedHead++;
-    if (this.#armedHead > 256 && this.#armedHead * 2 > this.#armed.length) {
-      this.#armed = this.#armed.slice(this.#armedHead);
-      this.#armedHead = 0;
+  /** The first item of the account's next armed lane; the lane is busy until `next`. */
+  take(nowMs: number, account = ''): Item | undefined {
+    const lanes = this.#accounts.get(account);
+    for (let lane = lanes?.take(); lane !== undefined; lane = lanes?.take()) {
+      this.#count(account);
+      const [item] = lane.items;
+      if (item !== undefined && !item.isGone) {
+        item.isBusy = true;
+        return item;
+      }
+      this.#place(lane, nowMs);
     }
-    return lane.items[0];
+    return undefined;
   }
 
   /** The item has ended, or leaves its lane for now. Items that never stood in a lane may be passed too. */
   leave(item: Item): void {
     const lane = this.#lanes.get(laneName(item.entry));
-    if (lane?.items[0] === item) lane.items.shift();
+    // A lane that stands in line somewhere stands there for its first item: it is looked at again when its turn comes.
+    if (item.isBusy && lane?.items[0] === item) lane.items.shift();
+    else item.isGone = true;
   }
 
   /** The lane's call is over: its first item (the same one, if it has to be retried) is placed anew. */
   next(item: Item, nowMs: number): void {
-    const name = laneName(item.entry);
-    const lane = this.#lanes.get(name);
-    if (lane === undefined) return;
-    if (lane.items.length === 0) this.#lanes.delete(name);
-    else this.#place(lane, nowMs);
+    item.isBusy = false;
+    const lane = this.#lanes.get(laneName(item.entry));
+    if (lane !== undefined) this.#place(lane, nowMs);
   }
 
   wake(nowMs: number): void {
@@ -111,9 +155,38 @@ export class LaneQueue {
     for (const lane of waiting) this.#place(lane, nowMs);
   }
 
-  /** Items whose attempt has to be journaled before they can be called; `marked` gives them back. */
-  takeUnmarked(max: number): Item[] {
-    return this.#unmarked.splice(0, max).flatMap((lane) => lane.items.slice(0, 1));
+  /**
+   * Items whose attempt has to be journaled before they can be called; `marked` gives them back. Of each account only
+   * what it needs so that `enough` of its calls are armed: one that is not called at all is soon left out.
+   */
+  takeUnmarked(max: number, enough = max): Item[] {
+    const taken: Item[] = [];
+    for (const [account, lanes] of this.#accounts) {
+      while (taken.length < max && lanes.armed < enough) {
+        const lane = lanes.unmarked.shift();
+        if (lane === undefined) break;
+        const [item] = lane.items;
+        if (item === undefined || item.isGone) this.#place(lane, Number.POSITIVE_INFINITY);
+        else taken.push(item);
+      }
+      this.#count(account);
+    }
+    return taken;
+  }
+
+  /** Whether `takeUnmarked` has something to give. */
+  hasUnmarked(enough: number): boolean {
+    for (const lanes of this.#accounts.values()) if (lanes.unmarked.length > 0 && lanes.armed < enough) return true;
+    return false;
+  }
+
+  /** A deferred entry that was never attempted, of an account that is not closed; `marked` gives it back. */
+  takeUnmarkedDeferred(isClosed: (account: string) => boolean): Item | undefined {
+    if (this.#unmarkedDeferred.length === 0) return undefined;
+    const lane = this.#unmarkedDeferred.find(({ account }) => !isClosed(account));
+    if (lane === undefined) return undefined;
+    this.#unmarkedDeferred = this.#unmarkedDeferred.filter((other) => other !== lane);
+    return lane.items[0];
   }
 
   marked(items: readonly Item[], attemptedAtMs: number, nowMs: number): void {
@@ -125,15 +198,33 @@ export class LaneQueue {
   }
 
   #place(lane: Lane, nowMs: number): void {
-    const item = lane.items[0];
-    if (item === undefined) return;
+    while (lane.items[0]?.isGone === true) lane.items.shift();
+    const [item] = lane.items;
+    if (item === undefined) {
+      this.#lanes.delete(lane.name);
+      return;
+    }
     if (item.readyAtMs > nowMs) {
       this.#waiting.push(lane);
       this.#wakeAtMs = Math.min(this.#wakeAtMs, item.readyAtMs);
-    } else if (item.marked) {
-      this.#armed.push(lane);
-    } else {
-      this.#unmarked.push(lane);
+      return;
     }
+    if (!item.marked && item.index === undefined) {
+      this.#unmarkedDeferred.push(lane);
+      return;
+    }
+    const { account } = lane;
+    const lanes = this.#accounts.get(account) ?? new AccountLanes();
+    this.#accounts.set(account, lanes);
+    if (item.marked) lanes.arm(lane);
+    else lanes.unmarked.push(lane);
+    this.#count(account);
+  }
+
+  #count(account: string): void {
+    const lanes = this.#accounts.get(account);
+    if (lanes === undefined || lanes.armed === 0) this.#armed.delete(account);
+    else this.#armed.set(account, lanes.armed);
+    if (lanes?.armed === 0 && lanes.unmarked.length === 0) this.#accounts.delete(account);
   }
 }
