@@ -4,7 +4,7 @@ import {
   type OwnershipEvent,
 } from '../../services/consumer/src/ownership/core.ts';
 import { ShardCore } from '../../services/consumer/src/shard/core.ts';
-import type { MeterCatalog } from '../../services/consumer/src/shard/open-set.ts';
+import type { MeterCatalog, MeterList, UnreadableMeters } from '../../services/consumer/src/shard/open-set.ts';
 import type { EndReason } from '../../services/consumer/src/shard/protocol.ts';
 import type { ClaimAnswer } from '../../shared/journal/journal.ts';
 import { BrokerClient } from './broker-client.ts';
@@ -36,8 +36,11 @@ export class Consumer {
   readonly #runners = new Map<number, ShardRunner>();
   readonly #calls: CallRunner;
   #catalog: MeterCatalog | undefined;
-  #catalogDueMs = Number.NEGATIVE_INFINITY;
+  readonly #connected = new Map<string, MeterList | UnreadableMeters>();
+  /** When to read the meters of an account again. */
+  readonly #metersDueMs = new Map([['', Number.NEGATIVE_INFINITY]]);
   #isLeaving = false;
+  #windowMs: number;
   /** Every claim and every release was answered. */
   #everyLeaseIsKnown = true;
 
@@ -47,6 +50,7 @@ export class Consumer {
     this.process = process;
     this.#random = random;
     const { shards, leaseMs, drainMs, callTimeoutMs } = world.profile;
+    this.#windowMs = world.profile.windowMs;
     this.#core = new OwnershipCore({ member: process.name, shards, leaseMs, drainMs, callTimeoutMs });
     this.redis = new RedisClient(world, services.redis, process, random.fork());
     this.#calls = new CallRunner({ ...services, world, process, random: random.fork(), client: this.redis });
@@ -68,6 +72,14 @@ export class Consumer {
     return this.#isLeaving;
   }
 
+  /** As pressure would. */
+  changeWindow(windowMs: number): void {
+    this.process.receive(() => {
+      this.#windowMs = windowMs;
+      for (const runner of this.#runners.values()) runner.post({ type: 'window_changed', windowMs });
+    });
+  }
+
   /** SIGTERM. */
   leave(): void {
     this.process.receive(() => {
@@ -83,7 +95,8 @@ export class Consumer {
   }
 
   #tick(): void {
-    this.#readCatalog();
+    for (const [account, dueMs] of this.#metersDueMs)
+      if (this.process.nowMs >= dueMs) this.#readMeters(account);
     this.redis.tick();
     this.#post({ type: 'ticked' });
     for (const runner of this.#runners.values()) runner.post({ type: 'ticked' });
@@ -216,12 +229,14 @@ export class Consumer {
       redis: this.#services.redis,
       journal: this.redis,
       link: () => this.broker.link,
-      needCatalog: () => this.#needCatalog(),
+      needCatalog: (account) => this.#needCatalog(account),
       ended: (reason) => this.#ended(shard, runner, reason),
     });
     this.#runners.set(shard, runner);
     this.#calls.add(runner);
     runner.start();
+    const { windowMs } = profile;
+    if (this.#windowMs !== windowMs) runner.post({ type: 'window_changed', windowMs: this.#windowMs });
   }
 
   #ended(shard: number, runner: ShardRunner, reason: EndReason): void {
@@ -238,20 +253,33 @@ export class Consumer {
     this.#post({ type: 'shard_ended', shard, reason, next: flight.next });
   }
 
-  #needCatalog(): void {
-    if (this.#catalogDueMs === Number.POSITIVE_INFINITY) return;
-    this.#catalogDueMs = Math.min(this.#catalogDueMs, this.process.nowMs + this.#world.profile.catalogPaceMs);
+  #needCatalog(account: string): void {
+    const dueMs = this.#metersDueMs.get(account);
+    const { catalogPaceMs } = this.#world.profile;
+    // While it is being read nothing more is asked for.
+    if (dueMs === undefined) this.#metersDueMs.set(account, this.process.nowMs);
+    else if (dueMs !== Number.POSITIVE_INFINITY)
+      this.#metersDueMs.set(account, Math.min(dueMs, this.process.nowMs + catalogPaceMs));
   }
 
-  #readCatalog(): void {
+  #readMeters(account: string): void {
     const askedAtMs = this.process.nowMs;
-    if (askedAtMs < this.#catalogDueMs) return;
-    this.#catalogDueMs = Number.POSITIVE_INFINITY;
-    this.#services.provider.readMeters(this.process, (meters) => {
-      this.#catalogDueMs = this.process.nowMs + (meters === undefined ? 200 : catalogMaxAgeMs);
-      if (meters === undefined) return;
-      const catalog = { meters, askedAtMs };
+    this.#metersDueMs.set(account, Number.POSITIVE_INFINITY);
+    this.#services.provider.readMeters(account, this.process, (answer) => {
+      const isRead = answer !== undefined && answer !== 'unreadable';
+      this.#metersDueMs.set(account, this.process.nowMs + (isRead ? catalogMaxAgeMs : 200));
+      if (answer === undefined) return;
       const isFirst = this.#catalog === undefined;
+      if (answer === 'unreadable') {
+        if (account === '' || this.#connected.has(account)) return;
+        this.#connected.set(account, { unreadable: '403' });
+        this.#world.tally.add('connected accounts whose meters cannot be read');
+      } else if (account !== '') {
+        this.#connected.set(account, { meters: answer, askedAtMs });
+      }
+      const own = account === '' && isRead ? { meters: answer, askedAtMs } : this.#catalog;
+      if (own === undefined) return;
+      const catalog = { ...own, connected: new Map(this.#connected) };
       this.#catalog = catalog;
       if (isFirst && this.broker.link !== undefined) this.#post({ type: 'broker_changed', connected: true });
       for (const runner of this.#runners.values()) runner.post({ type: 'catalog_read', catalog });

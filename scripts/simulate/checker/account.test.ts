@@ -7,6 +7,7 @@ import { Intake } from './intake.ts';
 import { Report } from './report.ts';
 
 const windowMs = 60_000;
+const windowMaxMs = 240_000;
 const dedupWindowMs = 1_000;
 
 function event(id: string, value: string, said: Partial<UsageEvent> = {}): UsageEvent {
@@ -55,7 +56,7 @@ function audit(
     }),
   );
   const identities = intake.identities.values();
-  checkAccount({ identities, committed, billed, parked, windowMs, dedupWindowMs, lastMeters: new Set() }, report);
+  checkAccount({ identities, committed, billed, parked, windowMs, windowMaxMs, dedupWindowMs, lastMeters: new Set() }, report);
   return report.violations;
 }
 

@@ -19,6 +19,7 @@ export interface AccountInput {
   /** In the journal as dead, in doubt or deferred, by identifier. */
   readonly parked: ReadonlyMap<string, ParkedEntry>;
   readonly windowMs: number;
+  readonly windowMaxMs: number;
   readonly dedupWindowMs: number;
   /** Meters that keep the newest value instead of adding. */
   readonly lastMeters: ReadonlySet<string>;
@@ -49,10 +50,12 @@ export function checkAccount(input: AccountInput, report: Report): void {
 }
 
 /** Every committed entry has one place. Returns all that are on the bill. */
-function checkEntries({ committed, billed, parked }: AccountInput, report: Report): Map<string, Entry> {
+function checkEntries(input: AccountInput, report: Report): Map<string, Entry> {
+  const { committed, billed, parked } = input;
   const held = new Map<string, Entry>();
   for (const [identifier, { entry }] of committed) {
     held.set(identifier, entry);
+    checkWindow(entry, input, report);
     const isBilled = billed.has(identifier);
     const state = parked.get(identifier)?.state;
     if (!isBilled && state === undefined)
@@ -66,6 +69,7 @@ function checkEntries({ committed, billed, parked }: AccountInput, report: Repor
 }
 
 function linesOf({ identities, windowMs }: AccountInput, held: ReadonlyMap<string, Entry>): Iterable<Line> {
+  const windows = new Windows(windowMs, held.values());
   const lines = new Map<string, Line>();
   const lineOf = (name: string): Line => {
     const line = lines.get(name) ?? { name, identities: [], entries: [] };
@@ -74,23 +78,58 @@ function linesOf({ identities, windowMs }: AccountInput, held: ReadonlyMap<strin
   };
   for (const identity of identities) {
     const { timestamp, dimensions } = identity.event;
-    lineOf(lineName(identity.lane, dimensions, Math.round(timestamp * 1000), windowMs)).identities.push(identity);
+    const key = keyName(identity.lane, dimensions);
+    lineOf(`${key} window ${windows.of(key, Math.round(timestamp * 1000))}`).identities.push(identity);
   }
   // By the time that the provider was told: a window that only the journal believes in would be no window.
   for (const entry of held.values()) {
-    lineOf(lineName(laneOf(entry), entry.dimensions, entry.timestamp * 1000, windowMs)).entries.push(entry);
+    const key = keyName(laneOf(entry), entry.dimensions);
+    lineOf(`${key} window ${windows.of(key, entry.timestamp * 1000)}`).entries.push(entry);
   }
   return lines.values();
 }
 
-function lineName(
-  lane: string,
-  dimensions: Readonly<Record<string, string>> | undefined,
-  timeMs: number,
-  windowMs: number,
-): string {
+/** A window is one of those that are allowed, aligned, and holds what the provider is told to be the entry's time. */
+function checkWindow(entry: Entry, { windowMs, windowMaxMs }: AccountInput, report: Report): void {
+  const { identifier, windowStartMs, timestamp, windowMs: lengthMs = windowMs } = entry;
+  const isAllowed = windowMaxMs % lengthMs === 0 && lengthMs % windowMs === 0;
+  const isIn = timestamp * 1000 >= windowStartMs && timestamp * 1000 < windowStartMs + lengthMs;
+  if (isAllowed && isIn && windowStartMs % lengthMs === 0) return;
+  report.violation(`${identifier} of ${timestamp} is in no window: ${windowStartMs} for ${lengthMs} ms.`);
+}
+
+/** Windows of different lengths, each made of whole ones of the shorter: what may have been counted together is one line. */
+class Windows {
+  readonly #windowMs: number;
+  readonly #longest = new Map<string, { readonly startMs: number; readonly lengthMs: number }[]>();
+
+  constructor(windowMs: number, entries: Iterable<Entry>) {
+    this.#windowMs = windowMs;
+    for (const entry of entries) {
+      const { windowStartMs: startMs, windowMs: lengthMs = windowMs } = entry;
+      if (lengthMs === windowMs) continue;
+      const key = keyName(laneOf(entry), entry.dimensions);
+      const known = this.#longest.get(key) ?? [];
+      known.push({ startMs, lengthMs });
+      this.#longest.set(
+        key,
+        known.sort((left, right) => right.lengthMs - left.lengthMs),
+      );
+    }
+  }
+
+  /** The longest window of the key's entries that holds this time. */
+  of(key: string, timeMs: number): number {
+    const longest = this.#longest
+      .get(key)
+      ?.find(({ startMs, lengthMs }) => timeMs >= startMs && timeMs < startMs + lengthMs);
+    return longest?.startMs ?? timeMs - (timeMs % this.#windowMs);
+  }
+}
+
+function keyName(lane: string, dimensions: Readonly<Record<string, string>> | undefined): string {
   const pairs = Object.entries(dimensions ?? {}).map(([key, value]) => `${key}=${value}`);
-  return `${lane} {${pairs.sort().join(',')}} window ${timeMs - (timeMs % windowMs)}`;
+  return `${lane} {${pairs.sort().join(',')}}`;
 }
 
 function allowanceOf(identity: Identity, dedupWindowMs: number): Allowance {

@@ -67,6 +67,12 @@ export class Calls {
     }
   }
 
+  /** A deferred entry's first attempt is journaled with the entry itself. */
+  markedDeferred(identifier: string): void {
+    const committed = this.committedEntries.get(identifier);
+    if (committed !== undefined) committed.markedAtMs ??= this.#now();
+  }
+
   started(entry: Entry, shard: number, held: Held, process: Process): WatchedCall {
     const nowMs = this.#now();
     const committed = this.committedEntries.get(entry.identifier);

@@ -79,6 +79,10 @@ export class Checker {
     this.calls.marked(shard, set, entries);
   }
 
+  markedDeferred(identifier: string): void {
+    this.calls.markedDeferred(identifier);
+  }
+
   completed(shard: number, set: number): void {
     this.custody.completed(shard, set);
   }
@@ -130,11 +134,11 @@ export class Checker {
         `Event ${identity.event.id} was answered 202, and is neither on the broker nor in a settled set.`,
       );
     }
-    const { windowMs, dedupWindowMs, meters } = this.#profile;
+    const { windowMs, windowMaxMs, dedupWindowMs, meters } = this.#profile;
     const lastMeters = new Set(meters.flatMap(({ meter }) => (meter.formula === 'last' ? [meter.eventName] : [])));
     const identities = this.intake.identities.values();
     checkAccount(
-      { identities, committed, billed: this.#billed, parked, windowMs, dedupWindowMs, lastMeters },
+      { identities, committed, billed: this.#billed, parked, windowMs, windowMaxMs, dedupWindowMs, lastMeters },
       this.#report,
     );
     checkTotals(redis.journals, committed.values(), lastMeters, this.#report);

@@ -48,7 +48,7 @@ describe('the breaker', () => {
 
   it.each<Outcome>([
     { kind: 'refused', reason: 'no such customer' },
-    { kind: 'throttled', scope: 'account', reason: '429' },
+    { kind: 'throttled', scope: 'account', limit: 'other', reason: '429' },
     { kind: 'throttled', scope: 'lane', reason: '409' },
   ])('stays closed when all calls end as $kind', async (outcome) => {
     const { breaker, answers } = breakerOf();

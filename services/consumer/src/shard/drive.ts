@@ -236,10 +236,12 @@ export class Drive {
 
   /**
    * A deferred entry whose first attempt has to be journaled, and the entry as the journal has to keep it from then on. While its
-   * account is closed it is not called, so it must not look as if it had been.
+   * account is closed it is not called, so it must not look as if it had been; but for one, which the account can be tried with.
    */
   takeUnmarkedDeferred(redisMs: number): { readonly item: Item; readonly parked: ParkedEntry } | undefined {
-    const item = this.lanes.takeUnmarkedDeferred((account) => this.#closedFor(account) !== undefined);
+    const item = this.lanes.takeUnmarkedDeferred(
+      (account) => this.unreadable.has(account) || (this.#closed.has(account) && this.lanes.armed.has(account)),
+    );
     if (item?.parked === undefined) return undefined;
     return { item, parked: { ...item.parked, attemptedAtMs: redisMs } };
   }

@@ -192,7 +192,7 @@ describe('a set in flight', () => {
       ]) {
         const flight = new Flight({ ...shardLimits(), random: steadyRandom() });
         flight.load(state, 1_000, 2_000);
-        expect(flight.takeCall(nowMs, requestsCatalog.meters) !== undefined).toBe(starts);
+        expect(flight.takeCall(nowMs, '', requestsCatalog) !== undefined).toBe(starts);
         if (!starts) expect(nextWrite(flight, nowMs)).toMatchObject({ settled: new Map([[0, 'in_doubt']]) });
       }
     });
@@ -203,7 +203,7 @@ describe('a set in flight', () => {
       const { flight } = newFlight(shardState({ next: 2, deferred: [{ ...parked, attemptedAtMs }] }));
       expect(flight.deferred).toBe(1);
       flight.tick(10_000);
-      expect(flight.takeCall(10_000, requestsCatalog.meters)).toBeUndefined();
+      expect(flight.takeCall(10_000, '', requestsCatalog)).toBeUndefined();
       expect(nextWrite(flight, 10_000)).toMatchObject({ kind: 'settle_deferred', outcome: { state: 'in_doubt' } });
     });
   });
@@ -213,7 +213,7 @@ describe('a set in flight', () => {
     mark(flight);
     takeCall(flight, 0).ended(unknown, 30_000, false);
     flight.tick(23 * hourMs);
-    expect(flight.takeCall(23 * hourMs, requestsCatalog.meters)).toBeUndefined();
+    expect(flight.takeCall(23 * hourMs, '', requestsCatalog)).toBeUndefined();
     expect(nextWrite(flight, 23 * hourMs)).toMatchObject({ settled: new Map([[0, 'in_doubt']]) });
   });
 });

@@ -135,7 +135,7 @@ describe('Flight', () => {
       const { flight } = committed('cus_1');
       nextWrite(flight);
       expect(flight.written({ answer }, 0)).toBe(answer);
-      expect(flight.takeCall(0, requestsCatalog.meters)).toBeUndefined();
+      expect(flight.takeCall(0, '', requestsCatalog)).toBeUndefined();
     });
 
     it('and refuses an answer that nobody asked for', () => {
@@ -153,7 +153,7 @@ describe('Flight', () => {
       });
       expect(flight.armed).toBe(0);
       flight.written(undefined, 0);
-      expect(flight.takeCall(0, requestsCatalog.meters)).toBeUndefined();
+      expect(flight.takeCall(0, '', requestsCatalog)).toBeUndefined();
       nextWrite(flight, 5_000);
       flight.written(ok(5_000), 5_000);
       expect(flight.armed).toBe(64);

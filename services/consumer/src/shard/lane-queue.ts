@@ -60,7 +60,7 @@ interface Lane {
 
 /** The lanes of one account that could go on: none of them waits behind those of another account. */
 class AccountLanes {
-  readonly unmarked: Lane[] = [];
+  unmarked: Lane[] = [];
   #armed: Lane[] = [];
   #head = 0;
 
@@ -70,6 +70,15 @@ class AccountLanes {
 
   arm(lane: Lane): void {
     this.#armed.push(lane);
+  }
+
+  /** Takes the lanes out whose first item is gone. */
+  sift(): Lane[] {
+    const out = [...this.unmarked, ...this.#armed.slice(this.#head)].filter(beginsWithGone);
+    this.unmarked = this.unmarked.filter((lane) => !beginsWithGone(lane));
+    this.#armed = this.#armed.slice(this.#head).filter((lane) => !beginsWithGone(lane));
+    this.#head = 0;
+    return out;
   }
 
   take(): Lane | undefined {
@@ -82,6 +91,10 @@ class AccountLanes {
     }
     return lane;
   }
+}
+
+function beginsWithGone({ items: [first] }: Lane): boolean {
+  return first?.isGone === true;
 }
 
 /**
@@ -98,6 +111,7 @@ export class LaneQueue {
   readonly #armed = new Map<string, number>();
   #waiting: Lane[] = [];
   #wakeAtMs = Number.POSITIVE_INFINITY;
+  #haveGone = false;
   /** Lanes that begin with a deferred entry which was never attempted: each takes a write of its own. */
   #unmarkedDeferred: Lane[] = [];
 
@@ -137,7 +151,10 @@ export class LaneQueue {
     const lane = this.#lanes.get(laneName(item.entry));
     // A lane that stands in line somewhere stands there for its first item: it is looked at again when its turn comes.
     if (item.isBusy && lane?.items[0] === item) lane.items.shift();
-    else item.isGone = true;
+    else {
+      item.isGone = true;
+      this.#haveGone = true;
+    }
   }
 
   /** The lane's call is over: its first item (the same one, if it has to be retried) is placed anew. */
@@ -148,6 +165,7 @@ export class LaneQueue {
   }
 
   wake(nowMs: number): void {
+    if (this.#haveGone) this.#sift(nowMs);
     if (nowMs < this.#wakeAtMs) return;
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -166,8 +184,7 @@ export class LaneQueue {
         const lane = lanes.unmarked.shift();
         if (lane === undefined) break;
         const [item] = lane.items;
-        if (item === undefined || item.isGone) this.#place(lane, Number.POSITIVE_INFINITY);
-        else taken.push(item);
+        if (item !== undefined) taken.push(item);
       }
       this.#count(account);
     }
@@ -219,6 +236,18 @@ export class LaneQueue {
     if (item.marked) lanes.arm(lane);
     else lanes.unmarked.push(lane);
     this.#count(account);
+  }
+
+  /** What stands behind an item that is gone need not wait for the turn of that item. */
+  #sift(nowMs: number): void {
+    this.#haveGone = false;
+    const out = this.#waiting.filter(beginsWithGone);
+    this.#waiting = this.#waiting.filter((lane) => !beginsWithGone(lane));
+    for (const [account, lanes] of this.#accounts) {
+      out.push(...lanes.sift());
+      this.#count(account);
+    }
+    for (const lane of out) this.#place(lane, nowMs);
   }
 
   #count(account: string): void {

@@ -6,9 +6,15 @@ import type { Entry } from '../../../../shared/journal/journal.ts';
 import type { Meter } from '../provider/provider.ts';
 import { OpenSet } from './open-set.ts';
 import { sealEntries, type SetIdentity } from './seal.ts';
-import { meter, metersOf, minuteMs, usageEvent } from './testing.ts';
+import { catalogOf, meter, minuteMs, usageEvent } from './testing.ts';
 
-const identity: SetIdentity = { incarnation: 'f'.repeat(32), shard: 7, set: 12, token: '0123456789abcdef'.repeat(2) };
+const identity: SetIdentity = {
+  windowMs: 5 * minuteMs,
+  incarnation: 'f'.repeat(32),
+  shard: 7,
+  set: 12,
+  token: '0123456789abcdef'.repeat(2),
+};
 const requests = meter('requests');
 
 /** `counted`: the meter as it was known when the events came. */
@@ -20,7 +26,7 @@ function seal(
   const open = new OpenSet();
   const known = counted === 'unknown' ? undefined : counted;
   for (const event of events) open.count(event, open.laneOf(event), 5 * minuteMs, known, 0);
-  return sealEntries(open.counts.values(), sealed === 'unknown' ? new Map() : metersOf(sealed), identity);
+  return sealEntries(open.counts.values(), sealed === 'unknown' ? catalogOf() : catalogOf(sealed), identity);
 }
 
 function valuesOf(values: readonly string[]): UsageEvent[] {
@@ -181,7 +187,7 @@ describe('sealEntries', () => {
       open.count(event, open.laneOf(event), minuteMs, requests, 0);
     }
     const largest = { ...identity, shard: 63, set: 9_999_999_999 };
-    const identifiers = sealEntries(open.counts.values(), metersOf(requests), largest).map((line) => line.identifier);
+    const identifiers = sealEntries(open.counts.values(), catalogOf(requests), largest).map((line) => line.identifier);
     expect(new Set(identifiers).size).toBe(20_000);
     expect(Math.max(...identifiers.map(({ length }) => length))).toBeLessThanOrEqual(100);
   });
@@ -192,7 +198,7 @@ describe('sealEntries', () => {
       const identifierOf = (owner: SetIdentity) => {
         const open = new OpenSet();
         open.count(usageEvent(), open.laneOf(usageEvent()), minuteMs, requests, 0);
-        return sealEntries(open.counts.values(), metersOf(requests), owner)[0]?.identifier;
+        return sealEntries(open.counts.values(), catalogOf(requests), owner)[0]?.identifier;
       };
       expect(identifierOf({ ...identity, ...other })).not.toBe(identifierOf(identity));
     },
