@@ -95,8 +95,7 @@ export class Consumer {
   }
 
   #tick(): void {
-    for (const [account, dueMs] of this.#metersDueMs)
-      if (this.process.nowMs >= dueMs) this.#readMeters(account);
+    for (const [account, dueMs] of this.#metersDueMs) if (this.process.nowMs >= dueMs) this.#readMeters(account);
     this.redis.tick();
     this.#post({ type: 'ticked' });
     for (const runner of this.#runners.values()) runner.post({ type: 'ticked' });

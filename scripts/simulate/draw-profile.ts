@@ -204,7 +204,7 @@ function drawBase(random: Random): Profile {
     drive: {
       inDoubtAfterMs: 23 * 3_600_000,
       deferAfterFailures: random.integer(2, 5),
-      deferTail: random.pick([0, 1, 10]),
+      deferTail: { entries: random.pick([0, 1, 10]), afterMs: leaseMs * random.pick([0.5, 4]) },
       deferredMax: random.pick([0, 1, 1000]),
       deferredRetry: { baseMs: leaseMs / 2, maxMs: 2 * leaseMs },
       retry: { baseMs: leaseMs / 50, maxMs: leaseMs },

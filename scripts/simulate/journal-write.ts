@@ -44,7 +44,8 @@ export function carryOut(
       const ending = write.outcome === 'accepted' ? 'accepted' : write.outcome.state;
       if (answer.answer === 'ok') {
         tally.add(`deferred entries ${ending}`);
-        if (write.outcome !== 'accepted' && write.outcome.state === 'deferred') checker.markedDeferred(write.identifier);
+        if (write.outcome !== 'accepted' && write.outcome.state === 'deferred')
+          checker.markedDeferred(write.identifier);
       }
       return answer;
     }

@@ -28,7 +28,8 @@ export class ModelBreaker {
     if ('reason' in outcome) this.#reason = outcome.reason;
     switch (this.#state) {
       case 'closed':
-        if (outcome.kind === 'unauthorized' || this.#failuresInARow >= this.#world.profile.breakerFailures) this.#open();
+        if (outcome.kind === 'unauthorized' || this.#failuresInARow >= this.#world.profile.breakerFailures)
+          this.#open();
         break;
       case 'half_open':
         if (failed) this.#open();

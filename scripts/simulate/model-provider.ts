@@ -75,7 +75,8 @@ export class ModelProvider {
   #meters(account: string): ReadonlyMap<string, Meter> {
     const { profile, timeline } = this.#world;
     const existing = profile.meters.filter(
-      ({ createdAtMs, isOnlyPlatforms }) => createdAtMs <= timeline.nowMs && (account === '' || isOnlyPlatforms !== true),
+      ({ createdAtMs, isOnlyPlatforms }) =>
+        createdAtMs <= timeline.nowMs && (account === '' || isOnlyPlatforms !== true),
     );
     return new Map(existing.map(({ meter }) => [meter.eventName, meter]));
   }

@@ -63,9 +63,9 @@ export class ShardRunner implements CallSource {
     this.post({ type: 'account_changed', account, closedFor });
   }
 
-  takeCall(nowMs: number, account: string): Call | undefined {
+  takeCall(nowMs: number, account: string, onlyFresh: boolean): Call | undefined {
     const { world, shard, held, process } = this.#ports;
-    const call = this.core.takeCall(nowMs, account);
+    const call = this.core.takeCall(nowMs, account, onlyFresh);
     if (call === undefined) return undefined;
     if (world.trace.on) world.trace.line(process.name, `calls ${call.entry.identifier}`);
     const watched = world.checker.callStarted(call.entry, shard, held, process);

@@ -106,12 +106,7 @@ export interface RedisLease extends RedisRate {
 }
 
 /** One request for slots, on Redis' own clock. */
-export async function askForSlots(
-  redis: Redis,
-  key: string,
-  wanted: number,
-  fullSpacing: number,
-): Promise<RedisLease> {
+export async function askForSlots(redis: Redis, key: string, wanted: number, fullSpacing: number): Promise<RedisLease> {
   const reply = await runScript(redis, scripts.lease, [key], [wanted, fullSpacing, horizonUs, pieceUs]);
   const rate = readRate(reply);
   const [spacingUs, count, us] = [reply.integer(4), reply.integer(5), reply.integer(6)];

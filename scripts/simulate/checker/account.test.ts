@@ -56,7 +56,10 @@ function audit(
     }),
   );
   const identities = intake.identities.values();
-  checkAccount({ identities, committed, billed, parked, windowMs, windowMaxMs, dedupWindowMs, lastMeters: new Set() }, report);
+  checkAccount(
+    { identities, committed, billed, parked, windowMs, windowMaxMs, dedupWindowMs, lastMeters: new Set() },
+    report,
+  );
   return report.violations;
 }
 

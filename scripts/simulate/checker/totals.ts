@@ -37,9 +37,7 @@ export function checkTotals(
       const [, account = '', meter = ''] = key.split('/');
       // Counted while the account's meters could not be read: nobody knew whether its values add up.
       const isUnknown = account !== '' && sum === '';
-      const addsUp = isUnknown || lastMeters.has(meter)
-        ? sum === ''
-        : sum !== '' && amountOf(sum) === total.amount;
+      const addsUp = isUnknown || lastMeters.has(meter) ? sum === '' : sum !== '' && amountOf(sum) === total.amount;
       if (addsUp && Number(events) === total.events && Number(entries) === total.entries) continue;
       report.violation(
         `The total ${name} says ${text}, and its sets have ${total.events} events in ${total.entries} entries.`,

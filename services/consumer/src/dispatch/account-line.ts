@@ -36,8 +36,14 @@ export class AccountLine<Source> {
     return this.#armed;
   }
 
-  get isClosed(): boolean {
+  /** Its breaker lets every call through. */
+  get isWell(): boolean {
     return this.#breaker === 'closed';
+  }
+
+  /** Its breaker lets no call through. */
+  get isOpen(): boolean {
+    return this.#breaker === 'open';
   }
 
   /** Why it is closed to calls; undefined: it is not. */
@@ -47,7 +53,7 @@ export class AccountLine<Source> {
 
   /** There is nothing to remember about it. */
   get isIdle(): boolean {
-    return this.#armed === 0 && this.#inFlight === 0 && this.isClosed && !this.#isAsking && this.#slots.size === 0;
+    return this.#armed === 0 && this.#inFlight === 0 && this.isWell && !this.#isAsking && this.#slots.size === 0;
   }
 
   begin(): void {
@@ -65,10 +71,13 @@ export class AccountLine<Source> {
     if (this.#sources.length === 0) this.#armed = 0;
   }
 
-  nextSource(): Source | undefined {
-    const source = this.#sources.shift();
-    if (source !== undefined) this.#sources.push(source);
-    return source;
+  /** Whose turn it is first. */
+  get sources(): readonly Source[] {
+    return this.#sources;
+  }
+
+  toTheEnd(source: Source): void {
+    this.#sources = [...this.#sources.filter((other) => other !== source), source];
   }
 
   mayStart(nowMs: number): boolean {

@@ -20,6 +20,8 @@ export interface Call {
   readonly entry: Entry;
   /** Undefined when the provider's list does not have it. */
   readonly meter: Meter | undefined;
+  /** It was deferred because it fails while others do not: that it fails again says nothing about the provider. */
+  readonly isKnownToFail: boolean;
   /**
    * Called exactly once. `breakerClosed`: the account's breaker was closed when the call began and when it ended, so that a
    * failure is this entry's own and not the provider's as a whole.
@@ -31,8 +33,11 @@ export interface Call {
 export interface CallSource {
   /** Calls that could start now, by account; the platform's own has no name. */
   readonly armed: ReadonlyMap<string, number>;
-  /** The account's next call, which starts in this very tick; undefined if none may start now. */
-  takeCall(nowMs: number, account: string): Call | undefined;
+  /**
+   * The account's next call, which starts in this very tick; undefined if none may start now. `onlyFresh`: none that was
+   * deferred because it fails; such a call says little about the provider.
+   */
+  takeCall(nowMs: number, account: string, onlyFresh: boolean): Call | undefined;
   /** The provider does not serve this connected account, for this reason; undefined: it may be tried again. */
   accountChanged(account: string, closedFor: string | undefined): void;
 }
@@ -185,8 +190,8 @@ export class Dispatcher {
       started.push(call);
     }
     // With nothing to call, slots that are still to come are of use to others.
+    const slotsToGiveBack = this.#hasWork() ? 0 : this.#slots.clear(nowMs);
     const startable = this.#startable(nowMs);
-    const slotsToGiveBack = startable === 0 ? this.#slots.clear(nowMs) : 0;
     const wanted = startable - this.#slots.size;
     const slotsWanted = this.#ask(nowMs, wanted);
     const nextMs = this.#nextMs(nowMs, startable, wanted);
@@ -208,31 +213,51 @@ export class Dispatcher {
     this.#inTurn = before;
   }
 
-  /** Account and source whose turn it is go to the end of their lines, whether or not they give a call. */
+  /** Account and source whose turn it is go to the end of their lines. */
   #takeCall(nowMs: number): StartedCall | undefined {
     for (let turn = 0; turn < this.#inTurn.length; turn++) {
       const line = this.#inTurn.shift();
       if (line === undefined) return undefined;
       this.#inTurn.push(line);
       if (!line.mayStart(nowMs)) continue;
-      const state = line.nextSource();
-      if (state === undefined) continue;
-      this.#turns = [...this.#turns.filter((other) => other !== state), state];
-      const call = state.source.takeCall(nowMs, line.account);
-      if (call === undefined) {
-        state.restsUntilMs = nowMs + restMs;
-        line.withdraw(state);
-        turn--;
-        continue;
-      }
+      const taken = (line.isWell ? undefined : this.#takeFrom(line, nowMs, true)) ?? this.#takeFrom(line, nowMs, false);
+      if (taken === undefined) continue;
+      const { call, state } = taken;
       const { source } = state;
-      const started = { call, source, account: line.account, startedAtMs: nowMs, breakerClosed: line.isClosed };
+      const started = { call, source, account: line.account, startedAtMs: nowMs, breakerClosed: line.isWell };
       state.inFlight++;
       this.#inFlight++;
       line.started(started);
       return started;
     }
     return undefined;
+  }
+
+  /** From the source whose turn it is, or else from another. */
+  #takeFrom(
+    line: AccountLine<SourceState>,
+    nowMs: number,
+    onlyFresh: boolean,
+  ): { readonly call: Call; readonly state: SourceState } | undefined {
+    for (const state of line.sources) {
+      const call = state.source.takeCall(nowMs, line.account, onlyFresh);
+      if (call !== undefined) {
+        this.#turns = [...this.#turns.filter((other) => other !== state), state];
+        line.toTheEnd(state);
+        return { call, state };
+      }
+      if (onlyFresh) continue;
+      state.restsUntilMs = nowMs + restMs;
+      line.withdraw(state);
+    }
+    return undefined;
+  }
+
+  /** Something may start soon, if not now. */
+  #hasWork(): boolean {
+    for (const { source } of this.#turns)
+      for (const account of source.armed.keys()) if (!this.#lineOf(account).isOpen) return true;
+    return false;
   }
 
   /** Calls that only want a slot of the cluster's rate. */
@@ -262,7 +287,8 @@ export class Dispatcher {
       if (slotAtMs !== undefined) times.push(slotAtMs);
       if (wanted > 0 && !this.#isAsking) times.push(this.#askAgainAtMs);
     }
-    if (this.#inFlight < this.#limits.concurrency) for (const line of this.#inTurn) times.push(...line.nextTimes(nowMs));
+    if (this.#inFlight < this.#limits.concurrency)
+      for (const line of this.#inTurn) times.push(...line.nextTimes(nowMs));
     return times.length === 0 ? undefined : Math.max(nowMs, Math.min(...times));
   }
 

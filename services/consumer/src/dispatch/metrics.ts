@@ -59,7 +59,7 @@ export function createDispatchMetrics(registry: Registry, view: DispatchView): D
   gauge('tallyman_consumer_rate_per_second', 'Calls per second that the cluster may make now', () => view.rate().perS);
   gauge(
     'tallyman_consumer_rate_pace_ratio',
-    "Part of the limit that the cluster uses: below 1 after the provider answered 429",
+    'Part of the limit that the cluster uses: below 1 after the provider answered 429',
     () => view.rate().pace,
   );
   gauge(

@@ -11,7 +11,13 @@ import { delayMs } from '../../../../shared/retry/delay.ts';
 import { type AccountChange, type Breakers, platform } from '../provider/breakers.ts';
 import { classify } from '../provider/classify.ts';
 import type { Outcome } from '../provider/provider.ts';
-import { type CallSource, defaultDispatchLimits, Dispatcher, type SlotsWanted, type StartedCall } from './dispatcher.ts';
+import {
+  type CallSource,
+  defaultDispatchLimits,
+  Dispatcher,
+  type SlotsWanted,
+  type StartedCall,
+} from './dispatcher.ts';
 import type { Limiters } from './limiters.ts';
 import { createDispatchLog, remarksOf } from './dispatch-log.ts';
 import { createDispatchMetrics } from './metrics.ts';
@@ -82,7 +88,7 @@ export function runDispatcher(options: DispatcherOptions): RunningDispatcher {
     const { call, account, startedAtMs, breakerClosed } = started;
     let outcome: Outcome;
     try {
-      outcome = await provider.send(call.entry, call.meter);
+      outcome = await provider.send(call.entry, call.meter, call.isKnownToFail);
     } catch (error) {
       outcome = classify(error);
     }

@@ -19,11 +19,14 @@ function breakerOf(options: BreakerOptions = {}): {
   let outcome = accepted;
   let calls = 0;
   const states: BreakerState[] = [];
-  const breaker = createBreaker({ send: () => (calls++, Promise.resolve(outcome)) }, {
-    resetMs: 1_000,
-    callsMin: 5,
-    ...options,
-  });
+  const breaker = createBreaker(
+    { send: () => (calls++, Promise.resolve(outcome)) },
+    {
+      resetMs: 1_000,
+      callsMin: 5,
+      ...options,
+    },
+  );
   breaker.onChange((state) => states.push(state));
   return { breaker, answers: (next) => (outcome = next), calls: () => calls, states };
 }
@@ -35,16 +38,16 @@ async function send(breaker: Breaker, times: number): Promise<Outcome[]> {
 }
 
 describe('the breaker', () => {
-  it.each<Outcome>([
-    unknown,
-    { kind: 'unsent', reason: 'ECONNREFUSED' },
-  ])('opens when most calls end as $kind, and passes each outcome on', async (outcome) => {
-    const { breaker, answers, states } = breakerOf();
-    answers(outcome);
-    expect(await send(breaker, 5)).toEqual(Array(5).fill(outcome));
-    expect(breaker.state).toBe('open');
-    expect(states).toEqual(['open']);
-  });
+  it.each<Outcome>([unknown, { kind: 'unsent', reason: 'ECONNREFUSED' }])(
+    'opens when most calls end as $kind, and passes each outcome on',
+    async (outcome) => {
+      const { breaker, answers, states } = breakerOf();
+      answers(outcome);
+      expect(await send(breaker, 5)).toEqual(Array(5).fill(outcome));
+      expect(breaker.state).toBe('open');
+      expect(states).toEqual(['open']);
+    },
+  );
 
   it.each<Outcome>([
     { kind: 'refused', reason: 'no such customer' },

@@ -19,7 +19,9 @@ import type { Meter, Outcome, Provider } from './provider.ts';
 
 export type BreakerState = 'closed' | 'open' | 'half_open';
 
-export interface Breaker extends Pick<Provider, 'send'> {
+export interface Breaker {
+  /** `isKnownToFail`: that it fails again says nothing about the provider. */
+  send(entry: Entry, meter: Meter | undefined, isKnownToFail?: boolean): Promise<Outcome>;
   readonly state: BreakerState;
   /** `reason`: how the latest failing call failed. */
   onChange(listener: (state: BreakerState, reason: string) => void): void;
@@ -60,7 +62,7 @@ export function createBreaker(
   /** Customers whose latest call failed, and since when. */
   const sick = new Map<string, number>();
 
-  const call = async (entry: Entry, meter: Meter | undefined): Promise<Outcome> => {
+  const call = async (entry: Entry, meter: Meter | undefined, isKnownToFail: boolean): Promise<Outcome> => {
     const outcome = await provider.send(entry, meter);
     switch (outcome.kind) {
       case 'accepted':
@@ -73,6 +75,7 @@ export function createBreaker(
       case 'unsent':
       case 'unknown': {
         latestReason = outcome.reason;
+        if (isKnownToFail && circuit.closed) return outcome;
         const sinceMs = sick.get(entry.customer);
         if (sinceMs === undefined) {
           const [oldest] = sick.keys();
@@ -110,9 +113,9 @@ export function createBreaker(
       return circuit.closed ? 'closed' : 'open';
     },
 
-    async send(entry, meter) {
+    async send(entry, meter, isKnownToFail = false) {
       try {
-        return await circuit.fire(entry, meter);
+        return await circuit.fire(entry, meter, isKnownToFail);
       } catch (error) {
         if (error instanceof CallFailed) {
           if (error.outcome.kind === 'unauthorized') circuit.open();

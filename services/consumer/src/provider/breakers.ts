@@ -19,7 +19,8 @@ export interface AccountChange {
 }
 
 export interface Breakers {
-  send(entry: Entry, meter: Meter | undefined): Promise<Outcome>;
+  /** `isKnownToFail`: that it fails again says nothing about the provider. */
+  send(entry: Entry, meter: Meter | undefined, isKnownToFail?: boolean): Promise<Outcome>;
   stateOf(account: string): BreakerState;
   onChange(listener: (change: AccountChange) => void): void;
   /** Ends their timers. Calls in flight go on and end as they end. */
@@ -73,11 +74,11 @@ export function createBreakers(
   sweep.unref();
 
   return {
-    async send(entry, meter) {
+    async send(entry, meter, isKnownToFail) {
       const known = breakerOf(entry.account ?? platform);
       known.inFlight++;
       try {
-        return await known.breaker.send(entry, meter);
+        return await known.breaker.send(entry, meter, isKnownToFail);
       } finally {
         known.inFlight--;
         known.usedAtMs = performance.now();

@@ -76,7 +76,7 @@ describe('ShardCore, when its lease ends', () => {
     expect(shard.core.takeCall(0)).toBeUndefined();
     shard.tick(leaseMs);
     shard.step({ type: 'written', answer: { answer: 'ok', redisMs: startRedisMs } });
-    expect(shard.core.armed).toBe(0);
+    expect(shard.core.armed.size).toBe(0);
     expect(shard.core.takeCall(shard.nowMs)).toBeUndefined();
     expect(shard.acked).toBe(0);
   });

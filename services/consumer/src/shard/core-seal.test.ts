@@ -124,7 +124,7 @@ describe('ShardCore, sealing', () => {
     it('asks for a newer catalog first, and merges by the formula that it brings', () => {
       const shard = TestShard.open();
       shard.deliver(1, tokens);
-      expect(shard.tick(5 * minuteMs)).toEqual([{ type: 'need_catalog' }]);
+      expect(shard.tick(5 * minuteMs)).toEqual([{ type: 'need_catalog', account: '' }]);
       shard.step({ type: 'catalog_read', catalog: catalogOf(meter('tokens')) });
       expect(shard.write).toMatchObject({ commit: { entries: [{ meter: 'tokens', value: '3' }] } });
     });
@@ -133,7 +133,7 @@ describe('ShardCore, sealing', () => {
       const shard = TestShard.open();
       shard.deliver(1, tokens);
       shard.tick(5 * minuteMs);
-      expect(shard.tick(minuteMs)).toEqual([{ type: 'need_catalog' }]);
+      expect(shard.tick(minuteMs)).toEqual([{ type: 'need_catalog', account: '' }]);
       expect(shard.write).toBeUndefined();
     });
 
@@ -168,7 +168,7 @@ describe('ShardCore, sealing', () => {
       shard.deliver(1, tokens);
       shard.nowMs += 1_000;
       shard.step({ type: 'catalog_read', catalog: { ...catalogOf(), askedAtMs: shard.nowMs } });
-      expect(shard.tick(5 * minuteMs)).toEqual([{ type: 'need_catalog' }]);
+      expect(shard.tick(5 * minuteMs)).toEqual([{ type: 'need_catalog', account: '' }]);
       shard.step({ type: 'catalog_read', catalog: { ...catalogOf(meter('tokens')), askedAtMs: shard.nowMs } });
       expect(shard.write).toMatchObject({ commit: { entries: [{ meter: 'tokens', value: '3' }] } });
     });

@@ -100,12 +100,15 @@ export class ShardCore {
     return new Map([...armed].filter(([account]) => metersOf(this.#catalog, account) !== undefined));
   }
 
-  /** The account's next call; the caller must start it in this very tick. Undefined when none may start. */
-  takeCall(nowMs: number, account = ''): Call | undefined {
+  /**
+   * The account's next call; the caller must start it in this very tick. Undefined when none may start; with `onlyFresh` also
+   * when there are only entries that were deferred because they fail.
+   */
+  takeCall(nowMs: number, account = '', onlyFresh = false): Call | undefined {
     const meters = metersOf(this.#catalog, account);
     if (meters === undefined) return undefined;
     if (!this.#mayCall() || this.#deadlineMs - nowMs <= this.#limits.callTimeoutMs) return undefined;
-    return this.flight.takeCall(nowMs, account, meters);
+    return this.flight.takeCall(nowMs, account, meters, onlyFresh);
   }
 
   #mayCall(): boolean {

@@ -15,10 +15,10 @@ export interface DriveLimits {
   readonly inDoubtAfterMs: number;
   readonly deferAfterFailures: number;
   /**
-   * When so few entries of a set are left, any failures defer them, also those while the provider as a whole was taken for
-   * ill: whether it is, only the entries behind them can show.
+   * When so few entries of a set are left and have failed for so long, they are deferred though the provider as a whole is
+   * taken for ill: whether it is, only the entries behind them can show.
    */
-  readonly deferTail: number;
+  readonly deferTail: { readonly entries: number; readonly afterMs: number };
   readonly deferredMax: number;
   readonly deferredRetry: { readonly baseMs: number; readonly maxMs: number };
   readonly retry: { readonly baseMs: number; readonly maxMs: number };
@@ -27,7 +27,7 @@ export interface DriveLimits {
 export const defaultDriveLimits: DriveLimits = {
   inDoubtAfterMs: 23 * 3_600_000,
   deferAfterFailures: 5,
-  deferTail: 10,
+  deferTail: { entries: 10, afterMs: 300_000 },
   deferredMax: 1000,
   deferredRetry: { baseMs: 10_000, maxMs: 600_000 },
   retry: { baseMs: 200, maxMs: 30_000 },
@@ -165,9 +165,11 @@ export class Drive {
     nowMs: number,
     redisMs: number,
     account = '',
+    onlyFresh = false,
     judge: (item: Item) => Verdict = () => 'call',
   ): Item | undefined {
-    for (let item = this.lanes.take(nowMs, account); item !== undefined; item = this.lanes.take(nowMs, account)) {
+    const next = (): Item | undefined => this.lanes.take(nowMs, account, onlyFresh);
+    for (let item = next(); item !== undefined; item = next()) {
       const since = item.unresolvedSinceMs;
       const verdict = since === undefined ? judge(item) : 'call';
       if (verdict !== 'call') {
@@ -229,7 +231,7 @@ export class Drive {
     for (const { item, as, parked } of written) {
       if (as !== 'deferred') continue;
       this.#deferring--;
-      const kept = { ...item, index: undefined, failures: 0, troubles: 0, isBusy: false, isGone: false, parked };
+      const kept = { ...item, index: undefined, failures: 0, isBusy: false, isGone: false, parked };
       this.addDeferred(kept, nowMs);
     }
   }
@@ -256,7 +258,7 @@ export class Drive {
   }
 
   #failed(item: Item, reason: string, nowMs: number, redisMs: number, breakerClosed: boolean): void {
-    item.troubles++;
+    item.failingSinceMs ??= nowMs;
     if (breakerClosed) item.failures++;
     if (item.index === undefined) {
       this.addDeferred(item, nowMs);
@@ -264,8 +266,9 @@ export class Drive {
       return;
     }
     const { deferAfterFailures, deferTail } = this.#limits;
-    const failures = this.#unsettled <= deferTail ? item.troubles : item.failures;
-    if (failures >= deferAfterFailures && this.#hasRoom()) this.#settle(item, 'deferred', reason, redisMs);
+    const isTail = this.#unsettled <= deferTail.entries && nowMs - item.failingSinceMs >= deferTail.afterMs;
+    if ((item.failures >= deferAfterFailures || isTail) && this.#hasRoom())
+      this.#settle(item, 'deferred', reason, redisMs);
     else this.#retry(item, nowMs);
   }
 
@@ -281,8 +284,7 @@ export class Drive {
   #deferClosed(redisMs: number): void {
     if (this.#closed.size + this.unreadable.size === 0 || this.#unsettled === 0) return;
     let waiting = 0;
-    for (const [account, items] of this.#connected)
-      if (this.#closedFor(account) !== undefined) waiting += items.size;
+    for (const [account, items] of this.#connected) if (this.#closedFor(account) !== undefined) waiting += items.size;
     if (waiting < this.#unsettled) return;
     for (const [account, items] of this.#connected) {
       const reason = this.#closedFor(account);

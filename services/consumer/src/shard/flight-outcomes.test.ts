@@ -105,7 +105,15 @@ describe('a set in flight', () => {
   });
 
   it('is not quiet while a call is under way, whatever it may be of', () => {
-    const deferred = { entry: entry(), state: 'deferred', reason: '', attempts: 5, parkedAtMs: 0, set: 1 } as const;
+    const deferred = {
+      entry: entry(),
+      state: 'deferred',
+      reason: '',
+      attemptedAtMs: startRedisMs,
+      attempts: 5,
+      parkedAtMs: 0,
+      set: 1,
+    } as const;
     const { flight } = newFlight(shardState({ next: 2, deferred: [deferred] }));
     flight.tick(10_000);
     const underWay = takeCall(flight, 10_000);
@@ -157,7 +165,13 @@ describe('a set in flight', () => {
         attemptedAtMs: new Map([[0, startRedisMs]]),
       });
       const { flight } = newFlight(shardState({ next: 5, pending }));
-      expect(flight).toMatchObject({ pendingSet: 4, settledThrough: 3, next: 5, unsettled: 2, armed: 1 });
+      expect(flight).toMatchObject({
+        pendingSet: 4,
+        settledThrough: 3,
+        next: 5,
+        unsettled: 2,
+        armed: new Map([['', 1]]),
+      });
       const again = takeCall(flight);
       expect(again.entry).toBe(first);
       expect(nextWrite(flight)).toMatchObject({ kind: 'mark', set: 4, token: pending.token, entries: [2] });

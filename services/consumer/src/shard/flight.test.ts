@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  catalogOf,
   committed,
   countCustomers,
   hourMs,
@@ -151,12 +152,12 @@ describe('Flight', () => {
         set: 1,
         entries: Array.from({ length: 64 }, (_, at) => at),
       });
-      expect(flight.armed).toBe(0);
+      expect(flight.armed.size).toBe(0);
       flight.written(undefined, 0);
       expect(flight.takeCall(0, '', requestsCatalog)).toBeUndefined();
       nextWrite(flight, 5_000);
       flight.written(ok(5_000), 5_000);
-      expect(flight.armed).toBe(64);
+      expect(flight.armed).toEqual(new Map([['', 64]]));
     });
 
     it('the next chunk when there is less than one to call', () => {
@@ -165,7 +166,7 @@ describe('Flight', () => {
       expect(flight.nextWrite(0, true)).toBeUndefined();
       takeCall(flight);
       mark(flight);
-      expect(flight.armed).toBe(127);
+      expect(flight.armed).toEqual(new Map([['', 127]]));
     });
 
     it('nothing that was not begun once it is told to stop', () => {
@@ -181,6 +182,6 @@ describe('Flight', () => {
     expect(takeCall(flight).meter).toEqual(meter('requests'));
     const { flight: other } = committed('cus_1');
     mark(other);
-    expect(other.takeCall(0, new Map())).toMatchObject({ meter: undefined });
+    expect(other.takeCall(0, '', catalogOf())).toMatchObject({ meter: undefined });
   });
 });

@@ -212,12 +212,13 @@ export class Flight {
     }
   }
 
-  takeCall(nowMs: number, account: string, list: MeterList): Call | undefined {
-    const item = this.#drive.take(nowMs, this.clock.at(nowMs), account, (taken) => this.#judge(taken, list));
+  takeCall(nowMs: number, account: string, list: MeterList, onlyFresh = false): Call | undefined {
+    const item = this.#drive.take(nowMs, this.clock.at(nowMs), account, onlyFresh, (taken) => this.#judge(taken, list));
     if (item === undefined) return undefined;
     this.#callsUnderWay++;
     return {
       entry: item.entry,
+      isKnownToFail: item.index === undefined,
       meter: list.meters.get(item.entry.meter),
       ended: (outcome, endedAtMs, breakerClosed) => {
         this.#callsUnderWay--;
@@ -267,7 +268,9 @@ export class Flight {
           this.#committed(state.commit, redisMs, atMs),
         );
       case 'driving':
-        return this.#chooseSetWrite(state.set, state.token, nowMs, goingOn) ?? this.#chooseDeferredWrite(nowMs, goingOn);
+        return (
+          this.#chooseSetWrite(state.set, state.token, nowMs, goingOn) ?? this.#chooseDeferredWrite(nowMs, goingOn)
+        );
       case 'none':
         return this.#chooseDeferredWrite(nowMs, goingOn);
     }
@@ -312,8 +315,7 @@ export class Flight {
 
   #chooseDeferredWrite(nowMs: number, goingOn: boolean): Write | undefined {
     const end = this.#drive.peekDeferredEnd();
-    if (end !== undefined)
-      return newWrite({ kind: 'settle_deferred', ...end }, () => this.#drive.deferredEndWritten());
+    if (end !== undefined) return newWrite({ kind: 'settle_deferred', ...end }, () => this.#drive.deferredEndWritten());
     const unmarked = goingOn ? this.#drive.takeUnmarkedDeferred(this.clock.at(nowMs)) : undefined;
     if (unmarked === undefined) return undefined;
     const { item, parked } = unmarked;

@@ -151,7 +151,16 @@ describe('LaneQueue', () => {
     const queue = new LaneQueue();
     queue.add(newItem(entry(), 1, 0), 0);
     queue.add(newItem(entry({ account: 'acct_1' }), 1, 1), 0);
-    expect(takeAll(queue, 0)).toHaveLength(2);
+    queue.marked(queue.takeUnmarked(2), 0, 0);
+    expect(queue.armed).toEqual(
+      new Map([
+        ['', 1],
+        ['acct_1', 1],
+      ]),
+    );
+    expect(queue.take(0, 'acct_1')?.entry.account).toBe('acct_1');
+    expect(queue.take(0, 'acct_1')).toBeUndefined();
+    expect(queue.take(0)?.entry.account).toBeUndefined();
   });
 
   it('marks an item once: a retry needs no second journal entry, and the first time stays', () => {

@@ -21,8 +21,8 @@ export interface Item {
   retries: number;
   /** Failures that were the entry's own. */
   failures: number;
-  /** All failures, also those while the provider as a whole was taken for ill. */
-  troubles: number;
+  /** Since its first failure, also one while the provider as a whole was taken for ill. */
+  failingSinceMs: number | undefined;
   readyAtMs: number;
   /** Its call is under way. */
   isBusy: boolean;
@@ -44,7 +44,7 @@ export function newItem(entry: Entry, set: number, index: number | undefined): I
     attempts: 0,
     retries: 0,
     failures: 0,
-    troubles: 0,
+    failingSinceMs: undefined,
     readyAtMs: Number.NEGATIVE_INFINITY,
     isBusy: false,
     isGone: false,
@@ -70,6 +70,14 @@ class AccountLanes {
 
   arm(lane: Lane): void {
     this.#armed.push(lane);
+  }
+
+  /** A lane whose first entry was not deferred becomes the next; false: there is none. */
+  bringFreshForward(): boolean {
+    const at = this.#armed.findIndex(({ items: [first] }, index) => index >= this.#head && first?.index !== undefined);
+    if (at < 0) return false;
+    this.#armed.splice(this.#head, 0, ...this.#armed.splice(at, 1));
+    return true;
   }
 
   /** Takes the lanes out whose first item is gone. */
@@ -131,9 +139,13 @@ export class LaneQueue {
     this.#place(started, nowMs);
   }
 
-  /** The first item of the account's next armed lane; the lane is busy until `next`. */
-  take(nowMs: number, account = ''): Item | undefined {
+  /**
+   * The first item of the account's next armed lane; the lane is busy until `next`. `onlyFresh`: undefined, if that
+   * lane and all others begin with an entry that was deferred because it fails.
+   */
+  take(nowMs: number, account = '', onlyFresh = false): Item | undefined {
     const lanes = this.#accounts.get(account);
+    if (onlyFresh && lanes?.bringFreshForward() === false) return undefined;
     for (let lane = lanes?.take(); lane !== undefined; lane = lanes?.take()) {
       this.#count(account);
       const [item] = lane.items;

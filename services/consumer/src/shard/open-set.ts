@@ -28,7 +28,10 @@ export function metersOf(catalog: MeterCatalog, account: string | undefined): Me
   return known === undefined || 'unreadable' in known ? undefined : known;
 }
 
-export function meterOf(catalog: MeterCatalog, of: { readonly account?: string; readonly meter: string }): Meter | undefined {
+export function meterOf(
+  catalog: MeterCatalog,
+  of: { readonly account?: string; readonly meter: string },
+): Meter | undefined {
   return metersOf(catalog, of.account)?.meters.get(of.meter);
 }
 
@@ -122,7 +125,11 @@ export class OpenSet {
     const windowStartMs = Math.floor(timestampMs / windowMs) * windowMs;
     let count = lane.last;
     let newKey: string | undefined;
-    if (count?.windowStartMs !== windowStartMs || count.windowMs !== windowMs || !areSame(count.dimensions, event.dimensions)) {
+    if (
+      count?.windowStartMs !== windowStartMs ||
+      count.windowMs !== windowMs ||
+      !areSame(count.dimensions, event.dimensions)
+    ) {
       const window = { windowStartMs, windowMs };
       const key = countKey(lane.name, window, event.dimensions);
       count = this.counts.get(key);

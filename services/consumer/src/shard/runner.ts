@@ -77,8 +77,8 @@ export class ShardRunner implements CallSource {
     this.post({ type: 'account_changed', account, closedFor });
   }
 
-  takeCall(nowMs: number, account: string): Call | undefined {
-    const call = this.core.takeCall(nowMs, account);
+  takeCall(nowMs: number, account: string, onlyFresh: boolean): Call | undefined {
+    const call = this.core.takeCall(nowMs, account, onlyFresh);
     if (call === undefined) return undefined;
     return {
       ...call,

@@ -33,11 +33,7 @@ interface Line {
  * key merge is decided by the meter's formula: sums add up, of a `last` meter only the newest counts, the events of a
  * count meter each stay an entry of their own (docs.stripe.com/billing/subscriptions/usage-based).
  */
-export function sealEntries(
-  counts: Iterable<Count>,
-  catalog: MeterCatalog,
-  identity: SetIdentity,
-): Entry[] {
+export function sealEntries(counts: Iterable<Count>, catalog: MeterCatalog, identity: SetIdentity): Entry[] {
   const entries: Entry[] = [];
   const prefix = `tm1-${identity.incarnation}-${shardName(identity.shard)}-${identity.set}-${identity.token.slice(0, 8)}-`;
   for (const count of counts) {

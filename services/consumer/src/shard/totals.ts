@@ -25,7 +25,8 @@ export function addToTotals(
     total.sum =
       metersOf(catalog, entry.account) === undefined ||
       meterOf(catalog, entry)?.formula === 'last' ||
-      total.sum === undefined || value === undefined
+      total.sum === undefined ||
+      value === undefined
         ? undefined
         : addDecimals(total.sum, value);
     total.events += entry.events;

@@ -25,15 +25,16 @@ const finerBelow = 0.6;
 /** A 429 or two make the budget small for some seconds. */
 const holdMaxMs = 30_000;
 
-/** Windows from the configured to the coarsest. */
+/** Windows from the configured to the coarsest; only the configured ones, if the maximum is not made of whole ones. */
 export function ladderOf({ windowMs, windowMaxMs }: WindowLimits): number[] {
-  const coarser: number[] = [];
-  for (let ms = windowMaxMs; ms > windowMs && Number.isInteger(ms); ms /= 2) {
-    if (ms < 2 * windowMs && coarser.length > 0) break;
-    coarser.push(ms);
+  const ladder = [windowMs];
+  for (let last = windowMs, times = 2; last * times <= windowMaxMs; times++) {
+    if (windowMaxMs % (last * times) !== 0) continue;
+    last *= times;
+    ladder.push(last);
+    times = 1;
   }
-  // Each must be made of whole windows of the one before; where the two settings do not allow that, nothing is coarsened.
-  return [windowMs, ...coarser.filter((ms) => ms % windowMs === 0).reverse()];
+  return ladder;
 }
 
 export class WindowPolicy {
