@@ -1,3 +1,4 @@
+import { laneName } from '../../../../shared/event/lane.ts';
 import type { ParkedEntry, SettledAs } from '../../../../shared/journal/journal.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { Outcome } from '../provider/provider.ts';
@@ -75,6 +76,8 @@ export class Drive {
   readonly unreadable = new Map<string, string>();
   /** Identifiers of deferred entries and how often each was retried since this owner took the shard. */
   readonly #deferredRetries = new Map<string, number>();
+  /** How many deferred entries each lane has. */
+  readonly #deferredInLane = new Map<string, number>();
 
   constructor(limits: DriveLimits, random: () => number) {
     this.#limits = limits;
@@ -141,8 +144,10 @@ export class Drive {
   addDeferred(item: Item, nowMs: number): void {
     item.sinceMs = Math.min(item.sinceMs, nowMs);
     const identifier = item.entry.identifier;
-    const retries = this.#deferredRetries.get(identifier) ?? 0;
+    const known = this.#deferredRetries.get(identifier);
+    const retries = known ?? 0;
     this.#deferredRetries.set(identifier, retries + 1);
+    if (known === undefined) this.#countDeferred(item, 1);
     const { baseMs, maxMs } = this.#limits.deferredRetry;
     this.#deferredDue.push({
       item,
@@ -265,11 +270,20 @@ export class Drive {
       this.lanes.leave(item);
       return;
     }
-    const { deferAfterFailures, deferTail } = this.#limits;
+    const { deferTail } = this.#limits;
+    // A lane that fails already need not prove it anew with every set.
+    const deferAfterFailures = this.#deferredInLane.has(laneName(item.entry)) ? 1 : this.#limits.deferAfterFailures;
     const isTail = this.#unsettled <= deferTail.entries && nowMs - item.failingSinceMs >= deferTail.afterMs;
     if ((item.failures >= deferAfterFailures || isTail) && this.#hasRoom())
       this.#settle(item, 'deferred', reason, redisMs);
     else this.#retry(item, nowMs);
+  }
+
+  #countDeferred({ entry }: Item, change: 1 | -1): void {
+    const lane = laneName(entry);
+    const count = (this.#deferredInLane.get(lane) ?? 0) + change;
+    if (count > 0) this.#deferredInLane.set(lane, count);
+    else this.#deferredInLane.delete(lane);
   }
 
   #hasRoom(): boolean {
@@ -315,6 +329,7 @@ export class Drive {
             set: item.set,
           };
     if (item.index === undefined) {
+      this.#countDeferred(item, -1);
       this.#deferredEnded.push({ identifier: item.entry.identifier, outcome: parked ?? 'accepted' });
       return;
     }

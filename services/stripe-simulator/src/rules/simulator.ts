@@ -3,7 +3,7 @@ import * as answers from './answers.ts';
 import { type Answer, isAnswer } from './answers.ts';
 import { type Call, deliveryOf, type Execution, type Request, type Visit } from './call.ts';
 import { type Endpoint, endpointOf } from './endpoints.ts';
-import { type Fault, type FaultKind, Faults } from './faults.ts';
+import { type Caller, type Fault, type FaultKind, Faults } from './faults.ts';
 import { parseForm } from './form.ts';
 import { IdempotencyKeys, idempotencyKeyMax, keyOf } from './idempotency.ts';
 import { Lanes } from './lanes.ts';
@@ -97,7 +97,7 @@ export class Simulator {
     const request = understand(call, account, endpoint);
     const place = isAnswer(request) ? undefined : placeOf(request);
     if (place !== undefined && this.#lanes.wait(place.lane)) this.ledger.counts.concurrencyViolations += 1;
-    const fault = this.#meetFault(place?.customer, nowMs);
+    const fault = this.#meetFault({ customer: place?.customer, account: account.name }, nowMs);
     const refusal = this.#refuseBeforeReading(account, endpoint, fault, nowMs);
     if (refusal !== undefined) return this.#visit(refusal, fault, place?.lane);
     if (isAnswer(request)) {
@@ -135,8 +135,8 @@ export class Simulator {
     return this.#accounts.get(name, seconds(nowMs)) ?? answers.noAccount(name);
   }
 
-  #meetFault(customer: string | undefined, nowMs: number): Fault | undefined {
-    const fault = this.faults.draw(customer, nowMs);
+  #meetFault(caller: Caller, nowMs: number): Fault | undefined {
+    const fault = this.faults.draw(caller, nowMs);
     if (fault !== undefined) this.faultsMet.set(fault.kind, (this.faultsMet.get(fault.kind) ?? 0) + 1);
     return fault;
   }
@@ -150,7 +150,7 @@ export class Simulator {
   ): Answer | undefined {
     // A reset before reading has no answer; what is said here is never delivered.
     if (fault?.kind === 'proxy' || fault?.kind === 'reset') return answers.badGateway();
-    if (fault?.kind === 'throttle') return answers.tooManyRequests('global-rate');
+    if (fault?.kind === 'throttle') return answers.tooManyRequests(fault.reason ?? 'global-rate');
     const isEvent = endpoint.name === 'create-meter-event' && account.name === '';
     const calls = isEvent ? account.eventCalls : account.basicCalls;
     const limit = isEvent ? this.limits.ratePerS : this.limits.basicRatePerS;
