@@ -270,8 +270,9 @@ export class Consumer {
       if (answer === undefined) return;
       const isFirst = this.#catalog === undefined;
       if (answer === 'unreadable') {
-        if (account === '' || this.#connected.has(account)) return;
-        this.#connected.set(account, { unreadable: '403' });
+        const before = this.#connected.get(account);
+        if (account === '' || before?.unreadable !== undefined) return;
+        this.#connected.set(account, { ...before, unreadable: '403' });
         this.#world.tally.add('connected accounts whose meters cannot be read');
       } else if (account !== '') {
         this.#connected.set(account, { meters: answer, askedAtMs });

@@ -182,7 +182,8 @@ function drawBase(random: Random): Profile {
   const prefetchMax = random.pick([65_535, 65_535, 20, 3]);
   // With few outstanding messages sets are sealed by their age only: then it must be short, or a backlog never ends.
   const flushIntervalMs = leaseMs * (prefetchMax > 20 ? random.pick([0.05, 0.2, 0.5, 1]) : 0.05);
-  const settleMs = 16 * leaseMs + 4 * flushIntervalMs;
+  // A rate that 429s have lowered is whole again within a minute.
+  const settleMs = 16 * leaseMs + 4 * flushIntervalMs + 60_000;
   return {
     name,
     epochMs: 1_790_000_000_000 + random.integer(0, 86_400_000),

@@ -32,17 +32,17 @@ export function paceContract(name: string, open: () => Promise<PacedSource>): vo
       return { source, startedUs };
     }
 
-    it('is halved when more than one call in twenty was turned away, and lease by lease from then on', async () => {
+    it('is halved when more than one call in ten was turned away, and lease by lease from then on', async () => {
       const { source, startedUs } = await busy(100);
-      expect(await source.throttle({ count: 6, startedUs, reason: 'global-rate' })).toBe(0.5);
+      expect(await source.throttle({ count: 11, startedUs, reason: 'global-rate' })).toBe(0.5);
       expect((await source.lease(1, full)).spacingUs).toBe(2 * full);
     });
 
     it('falls by 2 % when fewer were, once per second', async () => {
       const { source, startedUs } = await busy(100);
-      expect(await source.throttle({ count: 2, startedUs, reason: 'global-rate' })).toBeCloseTo(0.98);
-      expect(await source.throttle({ count: 2, startedUs, reason: 'global-rate' })).toBeCloseTo(0.98);
-      expect(await source.throttle({ count: 2, startedUs, reason: 'global-rate' })).toBeCloseTo(0.49);
+      expect(await source.throttle({ count: 5, startedUs, reason: 'global-rate' })).toBeCloseTo(0.98);
+      expect(await source.throttle({ count: 5, startedUs, reason: 'global-rate' })).toBeCloseTo(0.98);
+      expect(await source.throttle({ count: 1, startedUs, reason: 'global-rate' })).toBeCloseTo(0.49);
     });
 
     it('is halved by the only call there was', async () => {

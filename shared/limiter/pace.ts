@@ -2,7 +2,7 @@
  * How much of a limit the cluster uses: 1 is all of it. A provider may answer 429 although the limit is kept: somebody else uses
  * the account, its limit is lower than we were told, or calls were held up on their way and arrived together.
  *
- * - More than one in twenty of a second's calls turned away: the pace is halved, for everybody and at once. Calls that
+ * - More than one in ten of a second's calls turned away: the pace is halved, for everybody and at once. Calls that
  *   started within the next second say nothing about the new pace, because the provider still counts those of before.
  * - Fewer: it falls by 2 %, once per second.
  * - Two seconds after the last 429 it climbs again, doubling in ten seconds, so it is back within a minute from any depth.
@@ -57,7 +57,7 @@ export interface ThrottleReport {
 const secondUs = 1_000_000;
 export const doublingUs = 10 * secondUs;
 export const holdUs = 2 * secondUs;
-export const halvedAbovePart = 1 / 20;
+export const halvedAbovePart = 1 / 10;
 export const strayFactor = 0.98;
 /** Never a standstill, from which it could not recover. */
 export const paceMin = 0.02;

@@ -21,6 +21,8 @@ interface Billed {
   readonly parked?: ParkedEntry['state'];
   readonly customer?: string;
   readonly unbilled?: true;
+  readonly windowMs?: number;
+  readonly windowStartMs?: number;
 }
 
 /** Events reach the broker at these times, in a message each, and this is billed: what does the checker say? */
@@ -39,9 +41,12 @@ function audit(
     );
     if (outcome === 'accepted') intake.accepted(sent);
   });
-  const entries = bill.map(({ value, events, timestamp = 1_790_000_000, customer = 'cus' }, index): Entry => {
-    const windowStartMs = timestamp * 1000 - ((timestamp * 1000) % windowMs);
-    return { identifier: String(index), customer, meter: 'requests', value, timestamp, windowStartMs, events };
+  const entries = bill.map((said, index): Entry => {
+    const { value, events, timestamp = 1_790_000_000, customer = 'cus', windowMs: lengthMs = windowMs } = said;
+    const { windowStartMs = timestamp * 1000 - ((timestamp * 1000) % lengthMs) } = said;
+    const length = said.windowMs === undefined ? {} : { windowMs: said.windowMs };
+    const fixed = { identifier: String(index), customer, meter: 'requests', value, timestamp, windowStartMs, events };
+    return { ...fixed, ...length };
   });
   const committed = new Map(entries.map((entry) => [entry.identifier, { entry, shard: 0, set: 1, markedAtMs: 0 }]));
   const billed = new Map(
@@ -96,6 +101,27 @@ describe('the account', () => {
       [second, 0, 'accepted'],
     ] as const;
     expect(audit(sent, bill)).not.toEqual([]);
+  });
+
+  it('may have events of one longer window in one entry, and knows that they are not of another', () => {
+    // 1790000000 is 80 s into a window of four minutes.
+    const late = event('late', '7', { timestamp: 1_790_000_100 });
+    const beyond = event('beyond', '9', { timestamp: 1_790_000_170 });
+    const sent = [
+      [first, 0, 'accepted'],
+      [late, 0, 'accepted'],
+      [beyond, 0, 'accepted'],
+    ] as const;
+    const [together, apart] = [
+      { value: '7.1', events: 2, timestamp: 1_790_000_100, windowMs: windowMaxMs },
+      { value: '9', events: 1, timestamp: 1_790_000_170 },
+    ];
+    expect(audit(sent, [together, apart])).toEqual([]);
+    expect(audit(sent, [{ ...together, value: '16.1', events: 3 }])).not.toEqual([]);
+    expect(audit(sent, [{ ...together, windowMs: 90_000 }, apart])).not.toEqual([]);
+    expect(audit(sent, [{ ...together, windowMs: 2 * windowMaxMs }, apart])).not.toEqual([]);
+    expect(audit(sent, [{ ...together, windowStartMs: 1_790_000_000_000 }, apart])).not.toEqual([]);
+    expect(audit(sent, [{ ...together, timestamp: 1_790_000_161 }, apart])).not.toEqual([]);
   });
 
   it('leaves open whether what was never answered with 202 is billed, but not how often', () => {

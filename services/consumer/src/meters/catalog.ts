@@ -92,7 +92,7 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
       read: () => atATime(() => provider.meters(account)),
       failed: (error) => {
         const before = connected.get(account);
-        if (!(error instanceof MetersUnreadable) || before !== undefined) {
+        if (!(error instanceof MetersUnreadable) || before?.unreadable !== undefined) {
           log.debug({ error, account }, 'The meters of a connected account cannot be read. Trying again.');
           return;
         }
@@ -100,7 +100,7 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
           { reason: error.message, account },
           'The meters of a connected account cannot be read: its usage is kept and waits, the other accounts go on. Connect it again, or check its id.',
         );
-        connected.set(account, { unreadable: error.message });
+        connected.set(account, { ...before, unreadable: error.message });
         tell();
       },
       taken: (list) => {

@@ -61,6 +61,7 @@ export class ShardCore {
     this.memory = new ShardMemory(limits);
     this.#intake = new ShardIntake(limits);
     this.flight = new Flight({ ...limits, random });
+    if (catalog.connected !== undefined) this.flight.catalogRead(catalog.connected);
   }
 
   get life(): Life['mode'] {
@@ -300,8 +301,9 @@ export class ShardCore {
 
   #isKnown({ account, meter, countedAtMs, events }: UnknownMeter, dueSinceMs: number): boolean {
     const known = metersOf(this.#catalog, account);
-    if (known !== undefined) return known.meters.has(meter) || known.askedAtMs >= Math.max(dueSinceMs, countedAtMs);
-    const isUnreadable = this.#catalog.connected?.has(account) === true;
+    if (known?.meters.has(meter) === true) return true;
+    if (known !== undefined && known.askedAtMs >= Math.max(dueSinceMs, countedAtMs)) return true;
+    const isUnreadable = this.#catalog.connected?.get(account)?.unreadable !== undefined;
     return isUnreadable && events <= this.#limits.drive.deferredMax - this.flight.deferred;
   }
 

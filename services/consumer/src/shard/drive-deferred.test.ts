@@ -29,6 +29,26 @@ function deferOne(random = 0.5): { readonly drive: Drive; readonly nowMs: number
   return { drive, nowMs };
 }
 
+describe('a lane with a deferred entry', () => {
+  // Every set had an entry of the customer that always fails, each was tried five times, and the next set of everybody else waited for that.
+  it('has what it uses after that deferred at the first failure', () => {
+    const { drive, nowMs } = deferOne();
+    const [again, other] = [entry({ identifier: 'again' }), entry({ identifier: 'other', customer: 'cus_2' })];
+    drive.startSet(itemsOf([again, other], 2), startRedisMs, nowMs);
+    for (let call = 0; call < 2; call++) endCall(drive, takeMarked(drive, nowMs)!, unsent, nowMs);
+    expect(writeEnded(drive, nowMs).parked.map(({ entry: { identifier } }) => identifier)).toEqual(['again']);
+  });
+
+  it('has to fail five times again once that one has ended', () => {
+    const { drive, nowMs } = deferOne();
+    const laterMs = nowMs + 15_000;
+    endCall(drive, takeMarked(drive, laterMs)!, accepted, laterMs);
+    drive.startSet(itemsOf([entry({ identifier: 'again' })], 2), startRedisMs, laterMs);
+    endCall(drive, takeMarked(drive, laterMs)!, unsent, laterMs);
+    expect(drive.unsettled).toBe(1);
+  });
+});
+
 describe('a deferred entry', () => {
   it.each([0, 0.5, 0.999])(
     'is tried after 10 s at most, then at doubling intervals up to 10 min (random %d)',

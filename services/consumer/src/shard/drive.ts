@@ -242,13 +242,10 @@ export class Drive {
   }
 
   /**
-   * A deferred entry whose first attempt has to be journaled, and the entry as the journal has to keep it from then on. While its
-   * account is closed it is not called, so it must not look as if it had been; but for one, which the account can be tried with.
+   * A deferred entry whose first attempt has to be journaled, and the entry as the journal has to keep it from then on.
    */
   takeUnmarkedDeferred(redisMs: number): { readonly item: Item; readonly parked: ParkedEntry } | undefined {
-    const item = this.lanes.takeUnmarkedDeferred(
-      (account) => this.unreadable.has(account) || (this.#closed.has(account) && this.lanes.armed.has(account)),
-    );
+    const item = this.lanes.takeUnmarkedDeferred(this.#isClosed);
     if (item?.parked === undefined) return undefined;
     return { item, parked: { ...item.parked, attemptedAtMs: redisMs } };
   }
@@ -292,6 +289,19 @@ export class Drive {
 
   #closedFor(account: string): string | undefined {
     return this.#closed.get(account) ?? this.unreadable.get(account);
+  }
+
+  /** One call of a closed account may be armed, so that it can be tried. */
+  readonly #isClosed = (account: string): boolean =>
+    this.unreadable.has(account) || (this.#closed.has(account) && this.lanes.armed.has(account));
+
+  /** Items of the set whose attempt has to be journaled next. */
+  takeUnmarked(max: number): Item[] {
+    return this.lanes.takeUnmarked(max, max, this.#isClosed);
+  }
+
+  hasUnmarked(max: number): boolean {
+    return this.lanes.hasUnmarked(max, this.#isClosed);
   }
 
   /** Once nothing else of the set is left, what belongs to closed accounts makes way for the next set. */

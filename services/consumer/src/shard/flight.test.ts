@@ -182,6 +182,10 @@ describe('Flight', () => {
     expect(takeCall(flight).meter).toEqual(meter('requests'));
     const { flight: other } = committed('cus_1');
     mark(other);
-    expect(other.takeCall(0, '', catalogOf())).toMatchObject({ meter: undefined });
+    expect(other.takeCall(0, '', catalogOf()), 'nobody has asked since').toBeUndefined();
+    expect([...other.takeWantedMeters()]).toEqual(['']);
+    other.tick(1_000);
+    expect(other.takeCall(1_000, '', { ...catalogOf(), askedAtMs: 500 }), 'there is none').toBeUndefined();
+    expect(nextWrite(other, 1_000)).toMatchObject({ kind: 'progress', parked: [{ state: 'dead' }] });
   });
 });

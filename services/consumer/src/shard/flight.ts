@@ -171,8 +171,8 @@ export class Flight {
 
   catalogRead(connected: ReadonlyMap<string, MeterList | UnreadableMeters>): void {
     this.#drive.unreadable.clear();
-    for (const [account, known] of connected)
-      if ('unreadable' in known) this.#drive.unreadable.set(account, known.unreadable);
+    for (const [account, { unreadable }] of connected)
+      if (unreadable !== undefined) this.#drive.unreadable.set(account, unreadable);
   }
 
   /** The provider does not serve this connected account, for this reason; undefined: it may be tried again. */
@@ -227,12 +227,11 @@ export class Flight {
     };
   }
 
-  /** Usage of a connected account may have been counted while its meters could not be read: what they are shows only now. */
+  /** Usage may have been counted when nobody could tell what its meter is: that shows only now. */
   #judge({ entry, sinceMs }: Item, { meters, askedAtMs }: MeterList): Verdict {
-    if (entry.account === undefined) return 'call';
     const meter = meters.get(entry.meter);
     if (meter === undefined && askedAtMs < sinceMs) {
-      this.#wantedMeters.add(entry.account);
+      this.#wantedMeters.add(entry.account ?? '');
       return 'wait';
     }
     const refusal = refusalOf(entry.meter, meter);
@@ -288,7 +287,7 @@ export class Flight {
         drive.setCompleted();
       });
     }
-    if (goingOn && drive.lanes.hasUnmarked(markChunk)) return this.#markWrite(set, token);
+    if (goingOn && drive.hasUnmarked(markChunk)) return this.#markWrite(set, token);
     return undefined;
   }
 
@@ -306,7 +305,7 @@ export class Flight {
   }
 
   #markWrite(set: number, token: string): Write | undefined {
-    const items = this.#drive.lanes.takeUnmarked(markChunk, markChunk);
+    const items = this.#drive.takeUnmarked(markChunk);
     if (items.length === 0) return undefined;
     return newWrite({ kind: 'mark', set, token, entries: items.map(indexOf) }, (redisMs, nowMs) =>
       this.#drive.lanes.marked(items, redisMs, nowMs),

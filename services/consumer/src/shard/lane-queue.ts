@@ -52,6 +52,9 @@ export function newItem(entry: Entry, set: number, index: number | undefined): I
   };
 }
 
+/** No call of the account may start now. */
+type IsClosed = (account: string) => boolean;
+
 interface Lane {
   readonly name: string;
   readonly account: string;
@@ -187,11 +190,13 @@ export class LaneQueue {
 
   /**
    * Items whose attempt has to be journaled before they can be called; `marked` gives them back. Of each account only
-   * what it needs so that `enough` of its calls are armed: one that is not called at all is soon left out.
+   * what it needs so that `enough` of its calls are armed, and nothing of one that is closed: what will not be called must
+   * not look as if it had been.
    */
-  takeUnmarked(max: number, enough = max): Item[] {
+  takeUnmarked(max: number, enough = max, isClosed: IsClosed = () => false): Item[] {
     const taken: Item[] = [];
     for (const [account, lanes] of this.#accounts) {
+      if (isClosed(account)) continue;
       while (taken.length < max && lanes.armed < enough) {
         const lane = lanes.unmarked.shift();
         if (lane === undefined) break;
@@ -204,13 +209,14 @@ export class LaneQueue {
   }
 
   /** Whether `takeUnmarked` has something to give. */
-  hasUnmarked(enough: number): boolean {
-    for (const lanes of this.#accounts.values()) if (lanes.unmarked.length > 0 && lanes.armed < enough) return true;
+  hasUnmarked(enough: number, isClosed: IsClosed = () => false): boolean {
+    for (const [account, lanes] of this.#accounts)
+      if (lanes.unmarked.length > 0 && lanes.armed < enough && !isClosed(account)) return true;
     return false;
   }
 
   /** A deferred entry that was never attempted, of an account that is not closed; `marked` gives it back. */
-  takeUnmarkedDeferred(isClosed: (account: string) => boolean): Item | undefined {
+  takeUnmarkedDeferred(isClosed: IsClosed): Item | undefined {
     if (this.#unmarkedDeferred.length === 0) return undefined;
     const lane = this.#unmarkedDeferred.find(({ account }) => !isClosed(account));
     if (lane === undefined) return undefined;

@@ -9,10 +9,13 @@ import { SlotIdList } from './event-id.ts';
 export interface MeterList {
   readonly meters: ReadonlyMap<string, Meter>;
   readonly askedAtMs: number;
+  /** Why there is nothing newer: the provider does not show the account's meters any more. */
+  readonly unreadable?: string;
 }
 
 /** The provider does not show this account's meters, for this reason: it is revoked, or does not exist. */
 export interface UnreadableMeters {
+  readonly meters?: undefined;
   readonly unreadable: string;
 }
 
@@ -25,7 +28,7 @@ export interface MeterCatalog extends MeterList {
 export function metersOf(catalog: MeterCatalog, account: string | undefined): MeterList | undefined {
   if (account === undefined || account === '') return catalog;
   const known = catalog.connected?.get(account);
-  return known === undefined || 'unreadable' in known ? undefined : known;
+  return known?.meters === undefined ? undefined : known;
 }
 
 export function meterOf(
@@ -50,6 +53,8 @@ export interface Count {
   /** Fixed when its first event is counted; others of the set may have another length. */
   readonly windowMs: number;
   readonly tally: Tally;
+  /** When its first event was counted, monotonic. */
+  readonly countedAtMs: number;
   events: number;
   newestMs: number;
 }
@@ -135,7 +140,7 @@ export class OpenSet {
       count = this.counts.get(key);
       if (count === undefined) {
         newKey = key;
-        count = newCount(event, window, meter);
+        count = newCount(event, window, meter, nowMs);
         this.counts.set(key, count);
       }
       lane.last = count;
@@ -178,7 +183,7 @@ function areSame(left: Dimensions, right: Dimensions): boolean {
   return surplus === 0;
 }
 
-function newCount(event: UsageEvent, window: Window, meter: Meter | undefined): Count {
+function newCount(event: UsageEvent, window: Window, meter: Meter | undefined, countedAtMs: number): Count {
   return {
     account: event.account,
     customer: event.customer,
@@ -186,6 +191,7 @@ function newCount(event: UsageEvent, window: Window, meter: Meter | undefined): 
     dimensions: event.dimensions,
     ...window,
     tally: newTally(meter),
+    countedAtMs,
     events: 0,
     newestMs: Number.NEGATIVE_INFINITY,
   };

@@ -8,7 +8,7 @@ import {
 import type { Entry } from '../../../../shared/journal/journal.ts';
 import { shardName } from '../../../../shared/topology/names.ts';
 import type { Meter } from '../provider/provider.ts';
-import { type Count, type MeterCatalog, meterOf, metersOf } from './open-set.ts';
+import { type Count, type MeterCatalog, metersOf } from './open-set.ts';
 
 /** What makes an entry's identifier unique for ever (invariant 8). */
 export interface SetIdentity {
@@ -58,9 +58,11 @@ export function sealEntries(counts: Iterable<Count>, catalog: MeterCatalog, iden
 
 function linesOf(count: Count, catalog: MeterCatalog): Line[] {
   const { account, meter: name } = count;
-  // The account's meters cannot be read: an event of its own is right whatever the formula will turn out to be.
-  if (metersOf(catalog, account) === undefined) return eachLine(count);
-  const meter = meterOf(catalog, { ...(account === undefined ? {} : { account }), meter: name });
+  const list = metersOf(catalog, account);
+  const meter = list?.meters.get(name);
+  // What the account's meters are cannot be told, or only of the time before its first event: an event of its own
+  // is right whatever the formula will turn out to be, and whether there is a meter shows when it is called.
+  if (list === undefined || (meter === undefined && count.countedAtMs > list.askedAtMs)) return eachLine(count);
   const refusal = refusalOf(name, meter);
   if (meter === undefined || refusal !== undefined) return [refusedLine(count, refusal ?? '')];
   const { tally } = count;

@@ -1,6 +1,6 @@
 import { addDecimals, formatDecimal, parseDecimal, type Decimal } from '../../../../shared/decimal/decimal.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
-import { type MeterCatalog, meterOf, metersOf } from './open-set.ts';
+import { type MeterCatalog, meterOf } from './open-set.ts';
 
 const hourMs = 3_600_000;
 const totalVersion = '1';
@@ -23,7 +23,7 @@ export function addToTotals(
     changed.set(key, total);
     const value = parseDecimal(entry.value);
     total.sum =
-      metersOf(catalog, entry.account) === undefined ||
+      (entry.refusal === undefined && meterOf(catalog, entry) === undefined) ||
       meterOf(catalog, entry)?.formula === 'last' ||
       total.sum === undefined ||
       value === undefined
