@@ -5,7 +5,8 @@ import { Flight } from './flight.ts';
 import type { DriveLimits } from './drive.ts';
 import { type IntakeLimits, ShardIntake } from './intake.ts';
 import { ShardMemory } from './memory.ts';
-import { type MeterCatalog, metersOf, type UnknownMeter } from './open-set.ts';
+import { isKnownEnough, withKnownMeters } from './meter-knowledge.ts';
+import { type MeterCatalog, metersOf } from './open-set.ts';
 import type { EndReason, RandomSource, ShardEffect, ShardEvent } from './protocol.ts';
 
 /**
@@ -96,9 +97,7 @@ export class ShardCore {
   /** Calls that could start now, by account; the platform's own has no name. */
   get armed(): ReadonlyMap<string, number> {
     if (!this.#mayCall()) return nothingArmed;
-    const { armed } = this.flight;
-    if (armed.size === 0 || (armed.size === 1 && armed.has(''))) return armed;
-    return new Map([...armed].filter(([account]) => metersOf(this.#catalog, account) !== undefined));
+    return withKnownMeters(this.flight.armed, this.#catalog);
   }
 
   /**
@@ -284,27 +283,15 @@ export class ShardCore {
     }
   }
 
-  /**
-   * How events merge depends on their meter's formula, so a set with a meter that the catalog lacks waits for a newer
-   * catalog. A meter does not exist if it is not in one that was asked for after its first event had come, and after
-   * the set was due: what the provider would take now must not be refused on its word of five minutes ago.
-   * A connected account whose meters cannot be read holds nobody up: its events stay apart, as far as there is room for them.
-   */
+  /** How events merge depends on their meter's formula, so a set with a meter that is not known waits for a newer catalog. */
   #catalogKnowsTheSet(dueSinceMs: number): boolean {
+    const roomForEach = this.#limits.drive.deferredMax - this.flight.deferred;
     for (const unknown of this.memory.open.unknownMeters.values()) {
-      if (this.#isKnown(unknown, dueSinceMs)) continue;
+      if (isKnownEnough(unknown, this.#catalog, dueSinceMs, roomForEach)) continue;
       this.#emit({ type: 'need_catalog', account: unknown.account });
       return false;
     }
     return true;
-  }
-
-  #isKnown({ account, meter, countedAtMs, events }: UnknownMeter, dueSinceMs: number): boolean {
-    const known = metersOf(this.#catalog, account);
-    if (known?.meters.has(meter) === true) return true;
-    if (known !== undefined && known.askedAtMs >= Math.max(dueSinceMs, countedAtMs)) return true;
-    const isUnreadable = this.#catalog.connected?.get(account)?.unreadable !== undefined;
-    return isUnreadable && events <= this.#limits.drive.deferredMax - this.flight.deferred;
   }
 
   /** Before anything of an account is called its meters are known; one that was taken over has to be asked for. */

@@ -2,6 +2,7 @@ import { laneName } from '../../../../shared/event/lane.ts';
 import type { ParkedEntry, SettledAs } from '../../../../shared/journal/journal.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { Outcome } from '../provider/provider.ts';
+import { ClosedAccounts } from './closed-accounts.ts';
 import { LaneQueue, type Item } from './lane-queue.ts';
 
 /**
@@ -57,6 +58,7 @@ export interface DeferredEnd {
 
 export class Drive {
   readonly lanes = new LaneQueue();
+  readonly accounts = new ClosedAccounts();
   readonly outcomes: Record<SettledAs, number> = { accepted: 0, dead: 0, in_doubt: 0, deferred: 0 };
   /** Usage events in the entries that were accepted. */
   billedEvents = 0;
@@ -68,12 +70,6 @@ export class Drive {
   #deferring = 0;
   #deferredEnded: DeferredEnd[] = [];
   #deferredDue: DeferredItem[] = [];
-  /** Items of the pending set that have not ended, by connected account. */
-  readonly #connected = new Map<string, Set<Item>>();
-  /** Connected accounts that the provider does not serve while it serves others, and why. */
-  readonly #closed = new Map<string, string>();
-  /** Connected accounts whose meters cannot be read: none of their calls can start. */
-  readonly unreadable = new Map<string, string>();
   /** Identifiers of deferred entries and how often each was retried since this owner took the shard. */
   readonly #deferredRetries = new Map<string, number>();
   /** How many deferred entries each lane has. */
@@ -113,26 +109,13 @@ export class Drive {
   /** Starts the pending set. Items that ended before (as far as the journal knows) are left out by the caller. */
   startSet(items: readonly Item[], redisMs: number, nowMs: number): void {
     this.#unsettled = items.length;
-    this.#connected.clear();
+    this.accounts.newSet();
     for (const item of items) {
       item.sinceMs = nowMs;
-      const { account, refusal } = item.entry;
-      if (refusal !== undefined) {
-        this.#settle(item, 'dead', refusal, redisMs);
-        continue;
-      }
-      this.lanes.add(item, nowMs);
-      if (account === undefined) continue;
-      const known = this.#connected.get(account);
-      if (known === undefined) this.#connected.set(account, new Set([item]));
-      else known.add(item);
+      this.accounts.waits(item);
+      if (item.entry.refusal === undefined) this.lanes.add(item, nowMs);
+      else this.#settle(item, 'dead', item.entry.refusal, redisMs);
     }
-  }
-
-  /** The provider does not serve this connected account, for this reason; undefined: it may be tried again. */
-  accountChanged(account: string, closedFor: string | undefined): void {
-    if (closedFor === undefined) this.#closed.delete(account);
-    else this.#closed.set(account, closedFor);
   }
 
   /** The journal has the whole set as settled: what was not written one by one need not be any more. */
@@ -287,13 +270,7 @@ export class Drive {
     return this.#deferredRetries.size + this.#deferring < this.#limits.deferredMax;
   }
 
-  #closedFor(account: string): string | undefined {
-    return this.#closed.get(account) ?? this.unreadable.get(account);
-  }
-
-  /** One call of a closed account may be armed, so that it can be tried. */
-  readonly #isClosed = (account: string): boolean =>
-    this.unreadable.has(account) || (this.#closed.has(account) && this.lanes.armed.has(account));
+  readonly #isClosed = (account: string): boolean => this.accounts.isClosed(account, this.lanes.armed.has(account));
 
   /** Items of the set whose attempt has to be journaled next. */
   takeUnmarked(max: number): Item[] {
@@ -306,15 +283,8 @@ export class Drive {
 
   /** Once nothing else of the set is left, what belongs to closed accounts makes way for the next set. */
   #deferClosed(redisMs: number): void {
-    if (this.#closed.size + this.unreadable.size === 0 || this.#unsettled === 0) return;
-    let waiting = 0;
-    for (const [account, items] of this.#connected) if (this.#closedFor(account) !== undefined) waiting += items.size;
-    if (waiting < this.#unsettled) return;
-    for (const [account, items] of this.#connected) {
-      const reason = this.#closedFor(account);
-      if (reason === undefined) continue;
-      for (const item of items) if (!item.isBusy && this.#hasRoom()) this.#settle(item, 'deferred', reason, redisMs);
-    }
+    for (const [item, reason] of this.accounts.onlyThemLeft(this.#unsettled))
+      if (!item.isBusy && this.#hasRoom()) this.#settle(item, 'deferred', reason, redisMs);
   }
 
   #retry(item: Item, nowMs: number): void {
@@ -344,7 +314,7 @@ export class Drive {
       return;
     }
     this.#unsettled--;
-    if (item.entry.account !== undefined) this.#connected.get(item.entry.account)?.delete(item);
+    this.accounts.ended(item);
     if (as === 'deferred') this.#deferring++;
     this.#ended.push({ item, as, ...(parked === undefined ? {} : { parked }) });
   }

@@ -170,14 +170,16 @@ export class Flight {
   }
 
   catalogRead(connected: ReadonlyMap<string, MeterList | UnreadableMeters>): void {
-    this.#drive.unreadable.clear();
-    for (const [account, { unreadable }] of connected)
-      if (unreadable !== undefined) this.#drive.unreadable.set(account, unreadable);
+    this.#drive.accounts.unreadable(
+      [...connected].flatMap(([account, { unreadable }]) =>
+        unreadable === undefined ? [] : [[account, unreadable] as const],
+      ),
+    );
   }
 
   /** The provider does not serve this connected account, for this reason; undefined: it may be tried again. */
   accountChanged(account: string, closedFor: string | undefined): void {
-    this.#drive.accountChanged(account, closedFor);
+    this.#drive.accounts.changed(account, closedFor);
   }
 
   /** The write to send now, if any; without `goingOn` only what was begun is ended. */
