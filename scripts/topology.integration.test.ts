@@ -99,11 +99,33 @@ describe('npm run topology', () => {
     },
   );
 
-  it('does not change the number of shards, and says what that would take', async () => {
-    const { code, stderr } = await run('topology', env, '--reshard', '4');
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/not supported yet[^]*publishers paused/);
-    expect(await incarnation()).toBe('missing');
+  it('changes the number of shards of a cluster that is still, and is the same again after another change', async () => {
+    await run('topology', env);
+    const before = await incarnation();
+    const more = await run('topology', env, '--reshard', '4');
+    expect(more).toMatchObject({ code: 0, stderr: '' });
+    expect(more.stdout).toContain('The cluster has 4 shards. Start the consumers with TALLYMAN_SHARDS=4');
+    expect((await run('topology', { ...env, TALLYMAN_SHARDS: '4' })).stdout).toContain('64 slots on 4 shard queues');
+    expect((await run('topology', env, '--reshard', '4')).stdout).toContain('already');
+    expect((await run('topology', env)).stderr).toContain('TALLYMAN_SHARDS=4');
+    expect((await run('topology', env, '--reshard', '2')).code).toBe(0);
+    expect((await run('topology', env)).stdout).toContain('nothing had to change');
+    expect(await incarnation()).toBe(before);
+  });
+
+  it.each([[['--reshard']], [['--reshard', 'two']], [['--reshard', '4', 'now']], [['--shards', '4']]])(
+    'does not know what %j means, and changes nothing',
+    async (args) => {
+      const { code, stderr } = await run('topology', env, ...args);
+      expect(code).toBe(64);
+      expect(stderr).toContain('takes --reshard N or nothing');
+      expect(await incarnation()).toBe('missing');
+    },
+  );
+
+  it('refuses numbers that no cluster can have, and a cluster that is not there', async () => {
+    expect((await run('topology', env, '--reshard', '65')).stderr).toContain('1 to 64 shards');
+    expect((await run('topology', env, '--reshard', '4')).stderr).toContain('Nothing is declared');
   });
 });
 

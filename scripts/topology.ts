@@ -1,13 +1,12 @@
 import { usageExchange } from '../shared/topology/names.ts';
 import { type Declaration, declareTopology } from '../shared/topology/declare.ts';
+import { reshard, type Resharded, type Stillness } from '../shared/topology/reshard.ts';
 import { exitCodes, onBacking } from './backing.ts';
 
-/** `npm run topology`: declares exchange, queues and bindings, and the incarnation together with a new exchange only. */
-const resharding = `Another number of shards is not supported yet, and nothing was changed.
-When it is, it will want: publishers paused, every shard queue empty, no flush set pending, and the cursors and event ids
-of the moved slots copied before publishers start again. Without that, usage could be counted twice or not at all.
-Until then the number of shards stays what it was declared with.`;
-
+/**
+ * `npm run topology`: declares exchange, queues and bindings, and the incarnation together with a new exchange only.
+ * `npm run topology -- --reshard N`: changes the number of shards.
+ */
 const sentences: Readonly<Record<Declaration['before'], string>> = {
   nothing: 'Declared anew.',
   unfinished: 'Finished what an earlier run had begun.',
@@ -18,19 +17,51 @@ const sentences: Readonly<Record<Declaration['before'], string>> = {
 };
 
 async function topology(args: readonly string[]): Promise<number> {
-  if (args.includes('--reshard')) {
-    console.error(resharding);
-    return exitCodes.refused;
+  const [option, number, ...more] = args;
+  if (option === undefined) {
+    return onBacking(process.env, async (place) => {
+      const declaration = await declareTopology(place);
+      console.log(report(declaration, place.namespace));
+      return exitCodes.done;
+    });
   }
-  if (args.length > 0) {
-    console.error(`npm run topology takes no argument ${JSON.stringify(args[0])}.`);
-    return exitCodes.usage;
+  if (option === '--reshard' && number !== undefined && /^\d+$/.test(number) && more.length === 0) {
+    return changeShards(Number(number));
   }
+  console.error(`npm run topology takes --reshard N or nothing, not ${JSON.stringify(args.join(' '))}.`);
+  return exitCodes.usage;
+}
+
+function changeShards(to: number): Promise<number> {
   return onBacking(process.env, async (place) => {
-    const declaration = await declareTopology(place);
-    console.log(report(declaration, place.namespace));
-    return exitCodes.done;
+    const interrupted = new AbortController();
+    process.once('SIGINT', () => interrupted.abort());
+    process.once('SIGTERM', () => interrupted.abort());
+    const ended = await reshard(place, {
+      to,
+      waiting: (stillness) => console.log(wait(stillness)),
+      signal: interrupted.signal,
+    });
+    console.log(reshardSentences[ended](to));
+    return ended === 'interrupted' ? exitCodes.refused : exitCodes.done;
   });
+}
+
+const reshardSentences: Readonly<Record<Resharded, (to: number) => string>> = {
+  done: (to) =>
+    `The cluster has ${to} shards. Start the consumers with TALLYMAN_SHARDS=${to}; publishers go on by themselves.`,
+  already: (to) => `The cluster has ${to} shards already; nothing had to change.`,
+  interrupted: (to) =>
+    'Interrupted. The cluster is still paused: publishers keep usage in their spools. ' +
+    `Go on with npm run topology -- --reshard ${to}, or go back with npm run topology.`,
+};
+
+function wait({ ready, pending, consumers }: Stillness): string {
+  const state = `Publishers are paused. ${ready} messages ready, ${pending} shards with a set pending, ${consumers} consumers.`;
+  if (ready + pending > 0 && consumers === 0)
+    return `${state} Start a consumer with the old number of shards: it settles them.`;
+  if (ready + pending > 0) return `${state} Waiting until consumers have settled that.`;
+  return `${state} Now stop the consumers (SIGTERM): each settles first what it holds.`;
 }
 
 function report({ topology, before, made }: Declaration, namespace: string): string {

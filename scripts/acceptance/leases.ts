@@ -1,17 +1,9 @@
-import { shardKeys } from '../../shared/journal/keys.ts';
+import * as leases from '../cluster/leases.ts';
 import type { Stage } from './stage.ts';
 
 /** Pid of the process that holds each shard's lease; undefined where nobody does. */
-export async function leaseHolders({ journal, cluster, shards }: Stage): Promise<readonly (number | undefined)[]> {
-  const keys = Array.from({ length: shards }, (_, shard) => shardKeys(cluster.namespace, shard).lease);
-  return (await journal.mget(keys)).map((lease) => (lease === null ? undefined : pidOf(lease)));
-}
-
-/** `<epoch>|<host>-<pid>-<random>` */
-function pidOf(lease: string): number {
-  const pid = lease.split('-').at(-2);
-  if (pid === undefined) throw new Error(`the lease ${JSON.stringify(lease)} does not name a process`);
-  return Number(pid);
+export function leaseHolders({ journal, cluster, shards }: Stage): Promise<readonly (number | undefined)[]> {
+  return leases.leaseHolders({ journal, namespace: cluster.namespace, shards });
 }
 
 /** How many shards each of these processes holds. */

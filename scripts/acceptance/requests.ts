@@ -12,16 +12,23 @@ export interface PostedEvent {
   readonly dimensions?: Readonly<Record<string, string>>;
 }
 
+/** How many events a sidecar took, and how many it knew already. */
+export interface Taken {
+  readonly accepted: number;
+  readonly duplicates: number;
+}
+
 const acceptance = z.object({ accepted: z.number(), duplicates: z.number(), rejected: z.array(z.unknown()) });
 const timeoutMs = 30_000;
 
-/** Resolves once the sidecar has answered 202 for all of them; rejects for any other answer. */
-export async function postEvents({ url }: RunningService, ...events: readonly PostedEvent[]): Promise<void> {
+/** Resolves once the sidecar has answered 202 for all of them, with what it said; rejects for any other answer. */
+export async function postEvents({ url }: RunningService, ...events: readonly PostedEvent[]): Promise<Taken> {
   const response = await postJson(`${url}/v1/events`, events);
   const { accepted, duplicates } = acceptance.parse(await response.json());
   if (response.status !== 202 || accepted + duplicates !== events.length) {
     throw new Error(`${events.length} events were posted, ${accepted} accepted, ${duplicates} duplicates`);
   }
+  return { accepted, duplicates };
 }
 
 /** Tells the simulator what goes wrong from now on (its README: `/_sim/…`). */

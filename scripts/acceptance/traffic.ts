@@ -25,6 +25,7 @@ export function sendFor({ cluster }: Stage, durationMs: number): TimedLoad {
       return load.progress;
     },
     finished: load.finished,
+    end: () => load.end(),
     stop: () => load.stop(),
   };
 }

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { readAnswer } from './answer.ts';
 import type { RequestTemplate } from './request.ts';
 
-/** A request that was answered 202 and taken whole. */
+/** A request that was answered 202: taken whole, or recognised whole if it was sent before. */
 export interface Delivered {
   readonly template: RequestTemplate;
   /** It was a repetition, under ids that were answered before. */
@@ -24,7 +24,8 @@ export class Connection {
   readonly templates: readonly RequestTemplate[];
   readonly #handlers: ConnectionHandlers;
   readonly #socket: Socket;
-  readonly #expected: string;
+  readonly #taken: string;
+  readonly #recognised: string;
   #turn = 0;
   #sent: { readonly template: RequestTemplate; readonly again: boolean; readonly atMs: number } | undefined;
   #received = '';
@@ -33,7 +34,9 @@ export class Connection {
     this.#socket = socket;
     this.templates = templates;
     this.#handlers = handlers;
-    this.#expected = JSON.stringify({ accepted: templates[0]?.events.length, duplicates: 0, rejected: [] });
+    const events = templates[0]?.events.length;
+    this.#taken = JSON.stringify({ accepted: events, duplicates: 0, rejected: [] });
+    this.#recognised = JSON.stringify({ accepted: 0, duplicates: events, rejected: [] });
     socket.setEncoding('latin1');
     socket.on('data', (text: string) => this.#receive(text));
     socket.on('error', (error) => handlers.failed(error));
@@ -88,10 +91,10 @@ export class Connection {
       const sent = this.#sent;
       this.#sent = undefined;
       if (sent === undefined) throw new Error('a sidecar answered twice');
-      if (answer.status !== 202 || answer.body !== this.#expected) {
+      const { template, again, atMs } = sent;
+      if (answer.status !== 202 || answer.body !== (again ? this.#recognised : this.#taken)) {
         throw new Error(`a sidecar answered ${answer.status} to valid events: ${answer.body.slice(0, 500)}`);
       }
-      const { template, again, atMs } = sent;
       this.#handlers.delivered(this, { template, again, tookMs: performance.now() - atMs });
     } catch (error) {
       this.#handlers.failed(error instanceof Error ? error : new Error(String(error)));

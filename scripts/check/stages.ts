@@ -9,15 +9,18 @@ export interface Stage {
 }
 
 const minuteMs = 60_000;
-const leastSeeds = 2_000;
+/** What fits into two minutes, and this many at least, from another start at every run. */
+const seeds = ['--from', 'time', '--seconds', '120', '--seeds', '20000'];
 
 export const stages: readonly Stage[] = [
   check('format', 2, 'oxfmt', '--check'),
   check('lint', 5, 'oxlint'),
   check('types', 5, 'tsc', '-p', '.'),
   tests('unit', 10),
-  check('simulation', 30, 'node', 'scripts/simulate.ts', '--seeds', String(leastSeeds)),
+  check('simulation', 10, 'node', 'scripts/simulate.ts', ...seeds),
+  check('mutants', 20, 'node', 'scripts/simulate.ts', '--mutants'),
   tests('integration', 60),
+  check('chaos', 15, 'node', 'scripts/failure/main.ts', '--tenth', 'today'),
 ];
 
 function check(name: string, limitMinutes: number, ...command: readonly string[]): Stage {

@@ -30,8 +30,8 @@ export interface Cluster {
   readonly simulator: RunningService | undefined;
   readonly publishers: readonly RunningService[];
   readonly consumers: readonly RunningService[];
-  addPublisher(): Promise<RunningService>;
-  /** With settings of its own, over those of the other consumers. */
+  /** With settings of its own, over those of the others of its kind. */
+  addPublisher(own?: Settings): Promise<RunningService>;
   addConsumer(own?: Settings): Promise<RunningService>;
   /** Drains publishers first, then consumers, so that nothing new arrives while those settle. */
   drain(): Promise<void>;
@@ -68,7 +68,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     members.push(member);
     return member;
   }
-  const addPublisher = () => add('publisher', publishers, { ...settings.publisher });
+  const addPublisher = (own: Settings = {}) => add('publisher', publishers, { ...settings.publisher, ...own });
   const addConsumer = (own: Settings = {}) =>
     add('consumer', consumers, {
       ...shards,
@@ -80,7 +80,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     });
 
   await Promise.all([
-    ...Array.from({ length: options.publishers }, addPublisher),
+    ...Array.from({ length: options.publishers }, () => addPublisher()),
     ...Array.from({ length: options.consumers }, () => addConsumer()),
   ]);
   return {

@@ -1,12 +1,10 @@
-import { connect } from 'amqplib';
-import { Redis } from 'ioredis';
 import Stripe from 'stripe';
 import { startBroker } from '../../shared/testing/broker.ts';
 import type { BackingService } from '../../shared/testing/backing-service.ts';
 import type { Nursery } from '../../shared/testing/nursery.ts';
 import { startRedis } from '../../shared/testing/redis.ts';
-import { deadExchange, shardQueue, usageExchange } from '../../shared/topology/names.ts';
 import { fetchLedger } from '../audit.ts';
+import { clearBroker, clearRedis } from '../cluster/namespace.ts';
 import { meters } from '../load/catalogue.ts';
 import { UsageError } from './options.ts';
 
@@ -22,8 +20,6 @@ export interface Surroundings {
 
 /** Takes what has to be done at the end, when nothing of the cluster runs any more. */
 export type AtEnd = (cleanup: () => Promise<void>) => void;
-
-const shardsMax = 64;
 
 export async function openSurroundings(
   {
@@ -86,26 +82,5 @@ async function prepareSimulator({ base, key }: { readonly base: string; readonly
   for (const { name, formula } of meters) {
     if (known.some((meter) => meter.event_name === name)) continue;
     await stripe.billing.meters.create({ display_name: name, event_name: name, default_aggregation: { formula } });
-  }
-}
-
-async function clearBroker(url: string, namespace: string): Promise<void> {
-  const connection = await connect(url);
-  const channel = await connection.createChannel();
-  for (let shard = 0; shard < shardsMax; shard++) await channel.deleteQueue(shardQueue(namespace, shard));
-  await channel.deleteQueue(deadExchange(namespace));
-  await channel.deleteExchange(deadExchange(namespace));
-  await channel.deleteExchange(usageExchange(namespace));
-  await channel.close();
-  await connection.close();
-}
-
-async function clearRedis(url: string, namespace: string): Promise<void> {
-  const redis = new Redis(url, { maxRetriesPerRequest: 2 });
-  try {
-    const keys = redis.scanStream({ match: `${namespace}:*`, count: 1_000 });
-    for await (const found of keys) if (Array.isArray(found) && found.length > 0) await redis.unlink(found as string[]);
-  } finally {
-    redis.disconnect();
   }
 }

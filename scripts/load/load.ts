@@ -24,6 +24,9 @@ export interface Load {
   readonly progress: Progress;
   /** Resolves when every event has been answered 202; rejects when a sidecar breaks its contract, or after `stop`. */
   readonly finished: Promise<Sent>;
+  /** Begins no further request; what is under way is sent to its end, and `finished` resolves with what was sent until then. */
+  end(): void;
+  /** Ends the threads at once. */
   stop(): Promise<void>;
 }
 
@@ -72,6 +75,9 @@ export function startLoad(options: LoadOptions): Load {
       return progress.reduce(add, nothing);
     },
     finished: finish(),
+    end() {
+      for (const worker of workers) worker.postMessage('end', []);
+    },
     stop,
   };
 }

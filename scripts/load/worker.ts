@@ -24,13 +24,15 @@ const latency = new Histogram();
 const known: string[] = [];
 const progress: { -readonly [K in keyof Progress]: Progress[K] } = { sent: 0, durable: 0, repeated: 0, retries: 0 };
 let taken = 0;
+/** How many events there will be: fewer than was planned once the load is told to end. */
+let planned = part.events;
 let turn = part.traffic.part.index;
 const startedAt = performance.now();
 
 /** Sends one request after the other until the part is through. */
 async function sendInTurn(): Promise<void> {
-  while (taken < part.events) {
-    const fresh = Math.min(part.batch, part.events - taken);
+  while (taken < planned) {
+    const fresh = Math.min(part.batch, planned - taken);
     const dueAt = startedAt + (taken / part.ratePerS) * 1_000;
     taken += fresh;
     const waitMs = dueAt - performance.now();
@@ -61,6 +63,12 @@ function remember(texts: readonly string[]): void {
 function report(message: Report): void {
   port?.postMessage(message);
 }
+
+// `load.end()`: there is only one message.
+port.once('message', () => {
+  planned = taken;
+});
+port.unref();
 
 const reporting = setInterval(() => report({ kind: 'progress', progress: { ...progress } }), reportEveryMs);
 try {

@@ -1,6 +1,7 @@
 import type { UsageEvent } from '../../shared/event/usage-event.ts';
 import type { HttpStatus, Publisher } from './publisher.ts';
 import type { Random } from './random.ts';
+import type { PlannedRequest } from './schedule.ts';
 import type { World } from './world.ts';
 
 interface Request {
@@ -8,6 +9,7 @@ interface Request {
   readonly events: readonly UsageEvent[];
   /** Its events have ids of the client's own, so sending it again is harmless. */
   readonly mayRepeat: boolean;
+  readonly random: Random;
   attempts: number;
 }
 
@@ -21,21 +23,18 @@ export const connectedAccounts = ['acct_1', 'acct_1', 'acct_2'];
  */
 export class Client {
   readonly #world: World;
-  readonly #random: Random;
   readonly #publishers: () => readonly Publisher[];
   #events = 0;
   /** Ids are unique within their lane only. */
   readonly #idsOfLane = new Map<string, number>();
   #open = 0;
 
-  constructor(world: World, random: Random, publishers: () => readonly Publisher[]) {
+  constructor(world: World, planned: readonly PlannedRequest[], publishers: () => readonly Publisher[]) {
     this.#world = world;
-    this.#random = random;
     this.#publishers = publishers;
-    const { requests, activeMs } = world.profile;
-    for (let index = 0; index < requests; index++) {
+    for (const request of planned) {
       this.#open++;
-      world.timeline.at(random.between(0, activeMs), () => this.#begin(`request ${index}`));
+      world.timeline.at(request.atMs, () => this.#begin(request));
     }
   }
 
@@ -44,19 +43,24 @@ export class Client {
     return this.#open;
   }
 
-  #begin(name: string): void {
+  /** One more, now, and only once. */
+  post(request: PlannedRequest): void {
+    this.#open++;
+    this.#begin(request, 0);
+  }
+
+  #begin({ name, random }: PlannedRequest, mayRepeatChance = 0.85): void {
     const { profile, timeline } = this.#world;
     const { dedupWindowMs, activeMs } = profile;
-    const mayRepeat = this.#random.chance(0.85);
-    const count = this.#random.integer(1, 4);
-    const events = Array.from({ length: count }, () => this.#drawEvent(mayRepeat));
-    const request = { name, events, mayRepeat, attempts: 0 };
-    this.#send(request);
-    if (mayRepeat && this.#random.chance(profile.repeats)) {
+    const mayRepeat = random.chance(mayRepeatChance);
+    const count = random.integer(1, 4);
+    const events = Array.from({ length: count }, () => this.#drawEvent(mayRepeat, random));
+    this.#send({ name, events, mayRepeat, random, attempts: 0 });
+    if (mayRepeat && random.chance(profile.repeats)) {
       this.#open++;
-      const again = { name: `${name} again`, events: this.#mayBeChanged(events), mayRepeat, attempts: 0 };
+      const again = { name: `${name} again`, events: mayBeChanged(events, random), mayRepeat, random, attempts: 0 };
       // At once, within the dedup window, just at its end, or beyond it.
-      const windows = this.#random.pick([0, this.#random.between(0, 1), 0.98, 2]);
+      const windows = random.pick([0, random.between(0, 1), 0.98, 2]);
       timeline.at(Math.min(activeMs, timeline.nowMs + windows * dedupWindowMs), () => this.#send(again));
     }
   }
@@ -66,7 +70,8 @@ export class Client {
     checker.sent(request.events);
     request.attempts++;
     const alive = this.#publishers();
-    const publisher = this.#random.pick(alive);
+    const { random } = request;
+    const publisher = random.pick(alive);
     if (trace.on)
       trace.line('client', `${request.name} to ${publisher.process.name}: ${request.events.map(describe).join(', ')}`);
     let isOver = false;
@@ -76,19 +81,27 @@ export class Client {
       this.#answered(request, status);
     };
     // The answer of a request that waits may take as long as its message may.
-    timeline.after(profile.publishExpiryMs * 1.2, () => end(undefined));
-    timeline.after(this.#random.between(1, 10), () =>
+    const sentAtMs = timeline.nowMs;
+    let isAnswered = false;
+    timeline.after(profile.publishExpiryMs * 1.2, () => {
+      const { process } = publisher;
+      if (!isAnswered && process.isAlive && !process.hasSleptSince(sentAtMs))
+        checker.unanswered(request.name, process.name);
+      end(undefined);
+    });
+    timeline.after(random.between(1, 10), () =>
       publisher.process.receive(() =>
-        publisher.submit(request.events, (status) =>
+        publisher.submit(request.events, (status) => {
+          isAnswered = true;
           publisher.process.emit(() =>
-            timeline.after(this.#random.between(1, 10), () => {
+            timeline.after(random.between(1, 10), () => {
               // Durable is durable, even if the client has stopped listening.
               if (status === 202) checker.accepted(request.events);
               tally.add(`answers ${status}`);
-              if (!this.#random.chance(0.01)) end(status);
+              if (!random.chance(0.01)) end(status);
             }),
-          ),
-        ),
+          );
+        }),
       ),
     );
   }
@@ -101,12 +114,11 @@ export class Client {
       return;
     }
     tally.add('client retries');
-    timeline.after(this.#random.between(0.05, 0.5) * profile.leaseMs, () => this.#send(request));
+    timeline.after(request.random.between(0.05, 0.5) * profile.leaseMs, () => this.#send(request));
   }
 
-  #drawEvent(hasId: boolean): UsageEvent {
+  #drawEvent(hasId: boolean, random: Random): UsageEvent {
     const { profile, timeline } = this.#world;
-    const random = this.#random;
     const { eventName, formula } = random.chance(0.03)
       ? { eventName: 'misspelt', formula: 'sum' }
       : random.pick(profile.meters).meter;
@@ -135,12 +147,12 @@ export class Client {
     this.#idsOfLane.set(lane, id);
     return id;
   }
+}
 
-  /** The same events, one of them now and then with another value under its id: then either of them counts, once. */
-  #mayBeChanged(events: readonly UsageEvent[]): readonly UsageEvent[] {
-    if (this.#random.chance(0.8)) return events;
-    return events.map((event) => (this.#random.chance(0.5) ? event : { ...event, value: drawValue(this.#random) }));
-  }
+/** The same events, one of them now and then with another value under its id: then either of them counts, once. */
+function mayBeChanged(events: readonly UsageEvent[], random: Random): readonly UsageEvent[] {
+  if (random.chance(0.8)) return events;
+  return events.map((event) => (random.chance(0.5) ? event : { ...event, value: drawValue(random) }));
 }
 
 /** Mostly so odd that no other events add up to it. */

@@ -1,5 +1,6 @@
 import { Consumer, type Services } from './consumer.ts';
 import { ModelBroker } from './model-broker.ts';
+import { ModelFolder } from './model-folder.ts';
 import { ModelProvider } from './model-provider.ts';
 import { ModelRedis } from './model-redis.ts';
 import { Process } from './process.ts';
@@ -16,7 +17,12 @@ export class Cluster implements Services {
   readonly #random: Random;
   #consumers: Consumer[] = [];
   #publishers: Publisher[] = [];
+  /** Of the sidecars, one each; they stay when their sidecar is gone. */
+  readonly folders: ModelFolder[] = [];
   #started = 0;
+  /** Consumers that a person has to let in. */
+  #waiting = 0;
+  #isPersonExpected = false;
 
   constructor(world: World, random: Random) {
     this.#world = world;
@@ -25,7 +31,10 @@ export class Cluster implements Services {
     this.redis = new ModelRedis(world);
     this.provider = new ModelProvider(world, random.fork());
     for (let consumer = 0; consumer < world.profile.consumers; consumer++) this.addConsumer();
-    for (let publisher = 0; publisher < world.profile.publishers; publisher++) this.addPublisher();
+    for (let publisher = 0; publisher < world.profile.publishers; publisher++) {
+      this.folders.push(new ModelFolder(`spool-${publisher + 1}`, random.fork()));
+      this.addPublisher(this.folders[publisher]);
+    }
   }
 
   /** Alive, frozen ones too. */
@@ -39,17 +48,44 @@ export class Cluster implements Services {
     return this.#publishers;
   }
 
-  addConsumer(): Consumer {
-    const consumer = new Consumer(this.#world, this, this.#newProcess('consumer'), this.#random.fork());
-    this.#consumers.push(consumer);
-    return consumer;
+  /** It waits for a person if Redis has lost what says that it may begin. */
+  addConsumer(): void {
+    const { incarnation } = this.redis;
+    if (incarnation === undefined) {
+      this.#waiting++;
+      this.#expectPerson();
+      return;
+    }
+    const process = this.#newProcess('consumer');
+    this.#consumers.push(new Consumer(this.#world, this, process, this.#random.fork(), incarnation));
   }
 
-  addPublisher(): Publisher {
+  /** It is made anew when its calls are over, or when a person has run `npm run recover`. */
+  halted(consumer: Consumer): void {
+    if (this.#world.trace.on) this.#world.trace.line(consumer.process.name, 'waits for a person');
+    this.#world.timeline.after(this.#world.profile.callTimeoutMs, () => this.addConsumer());
+  }
+
+  #expectPerson(): void {
+    if (this.#isPersonExpected) return;
+    this.#isPersonExpected = true;
+    const { timeline, profile, tally, trace } = this.#world;
+    timeline.after(this.#random.between(0.1, 2) * profile.leaseMs, () => {
+      this.#isPersonExpected = false;
+      this.redis.recover(this.#random.hex(4));
+      tally.add('recovered by a person');
+      if (trace.on) trace.line('person', 'runs npm run recover');
+      const waiting = this.#waiting;
+      this.#waiting = 0;
+      for (let consumer = 0; consumer < waiting; consumer++) this.addConsumer();
+    });
+  }
+
+  /** A sidecar on this folder, whatever process had it before. */
+  addPublisher(folder: ModelFolder | undefined): void {
+    if (folder === undefined) return;
     const process = this.#newProcess('publisher');
-    const publisher = new Publisher(this.#world, this.broker, this.redis, process, this.#random.fork());
-    this.#publishers.push(publisher);
-    return publisher;
+    this.#publishers.push(new Publisher(this.#world, this.broker, this.redis, process, folder, this.#random.fork()));
   }
 
   /** SIGKILL, or the machine is gone: then the broker has to notice by itself. */
@@ -58,6 +94,7 @@ export class Cluster implements Services {
     if (withMachine) link?.cut(this.heartbeatTimeoutMs(), 0);
     else link?.close();
     if (member instanceof Consumer) member.redis.end();
+    else member.folder.crash(withMachine);
     member.process.kill();
     if (this.#world.trace.on) this.#world.trace.line(member.process.name, 'is killed');
   }

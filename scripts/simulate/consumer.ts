@@ -4,11 +4,13 @@ import {
   type OwnershipEvent,
 } from '../../services/consumer/src/ownership/core.ts';
 import { ShardCore } from '../../services/consumer/src/shard/core.ts';
-import type { MeterCatalog, MeterList, UnreadableMeters } from '../../services/consumer/src/shard/open-set.ts';
+import type { MeterCatalog } from '../../services/consumer/src/shard/open-set.ts';
 import type { EndReason } from '../../services/consumer/src/shard/protocol.ts';
-import type { ClaimAnswer } from '../../shared/journal/journal.ts';
 import { BrokerClient } from './broker-client.ts';
 import { CallRunner } from './call-runner.ts';
+import { CatalogReader } from './catalog-reader.ts';
+import { LeaseClient } from './lease-client.ts';
+import { Mailbox } from './mailbox.ts';
 import type { ModelBroker } from './model-broker.ts';
 import type { ModelProvider } from './model-provider.ts';
 import type { ModelRedis } from './model-redis.ts';
@@ -22,6 +24,8 @@ export interface Services {
   readonly broker: ModelBroker;
   readonly redis: ModelRedis;
   readonly provider: ModelProvider;
+  /** This consumer stands still: Redis contradicts what it has seen. */
+  halted(consumer: Consumer): void;
 }
 
 /** One consumer: the simulation's shell of the ownership core, what `services/consumer/src/ownership/member.ts` is in a real one. */
@@ -33,25 +37,26 @@ export class Consumer {
   readonly #services: Services;
   readonly #random: Random;
   readonly #core: OwnershipCore;
+  readonly #incarnation: string;
   readonly #runners = new Map<number, ShardRunner>();
   readonly #calls: CallRunner;
-  #catalog: MeterCatalog | undefined;
-  readonly #connected = new Map<string, MeterList | UnreadableMeters>();
-  /** When to read the meters of an account again. */
-  readonly #metersDueMs = new Map([['', Number.NEGATIVE_INFINITY]]);
+  readonly #mailbox: Mailbox;
+  readonly #catalog: CatalogReader;
+  readonly #leases: LeaseClient;
   #isLeaving = false;
   #windowMs: number;
-  /** Every claim and every release was answered. */
-  #everyLeaseIsKnown = true;
+  #isHalted = false;
 
-  constructor(world: World, services: Services, process: Process, random: Random) {
+  constructor(world: World, services: Services, process: Process, random: Random, incarnation: string) {
     this.#world = world;
     this.#services = services;
+    this.#incarnation = incarnation;
     this.process = process;
     this.#random = random;
     const { shards, leaseMs, drainMs, callTimeoutMs } = world.profile;
     this.#windowMs = world.profile.windowMs;
     this.#core = new OwnershipCore({ member: process.name, shards, leaseMs, drainMs, callTimeoutMs });
+    this.#mailbox = new Mailbox(process, random.fork(), world.profile.mailboxMs);
     this.redis = new RedisClient(world, services.redis, process, random.fork());
     this.#calls = new CallRunner({ ...services, world, process, random: random.fork(), client: this.redis });
     this.broker = new BrokerClient(world, services.broker, process, random.fork(), {
@@ -61,11 +66,20 @@ export class Consumer {
       },
       lost: () => this.#post({ type: 'broker_changed', connected: false }),
     });
+    const post = (event: OwnershipEvent): void => this.#post(event);
+    this.#leases = new LeaseClient({ world, redis: services.redis, client: this.redis, process, post });
+    const read = (catalog: MeterCatalog, isFirst: boolean): void => this.#catalogRead(catalog, isFirst);
+    this.#catalog = new CatalogReader(process, services.provider, world.profile.catalogPaceMs, world.tally, read);
     this.#tick();
   }
 
   get owned(): readonly number[] {
     return this.#core.owned;
+  }
+
+  /** Deliveries that it knows of and has not acked. */
+  get held(): number {
+    return [...this.#runners.values()].reduce((sum, { core }) => sum + core.held, 0);
   }
 
   get isLeaving(): boolean {
@@ -84,7 +98,7 @@ export class Consumer {
   leave(): void {
     this.process.receive(() => {
       this.#isLeaving = true;
-      if (this.#catalog === undefined) this.#exit();
+      if (this.#catalog.current === undefined) this.#exit();
       else this.#post({ type: 'left' });
     });
   }
@@ -95,17 +109,17 @@ export class Consumer {
   }
 
   #tick(): void {
-    for (const [account, dueMs] of this.#metersDueMs) if (this.process.nowMs >= dueMs) this.#readMeters(account);
+    this.#catalog.tick();
     this.redis.tick();
     this.#post({ type: 'ticked' });
-    for (const runner of this.#runners.values()) runner.post({ type: 'ticked' });
-    this.#calls.tick();
+    if (!this.#isHalted) for (const runner of this.#runners.values()) runner.post({ type: 'ticked' });
+    if (!this.#isHalted) this.#calls.tick();
     this.process.after(this.#world.profile.tickMs, () => this.#tick());
   }
 
   #post(event: OwnershipEvent): void {
     // A member begins when it knows the meters; the broker's connection may be up before.
-    if (this.#catalog === undefined) return;
+    if (this.#catalog.current === undefined || this.#isHalted) return;
     for (const effect of this.#core.step(event, this.process.nowMs)) this.#run(effect);
   }
 
@@ -125,20 +139,24 @@ export class Consumer {
         this.redis.request(
           'heartbeat',
           () => redis.heartbeat(name, effect.ttlMs),
-          (members) => this.#post({ type: 'heartbeat_answered', members }),
+          (answer) => {
+            if (answer !== undefined && answer.incarnation !== this.#incarnation)
+              this.#halt('the incarnation is another one');
+            else this.#post({ type: 'heartbeat_answered', members: answer?.members });
+          },
         );
         break;
       case 'withdraw':
         this.redis.request('withdraw', () => redis.withdraw(name), nothingFollows);
         break;
       case 'claim':
-        this.#claim(effect.shard, effect.ttlMs);
+        this.#leases.claim(effect.shard, effect.ttlMs);
         break;
       case 'renew':
-        this.#renew(effect.shard, effect.epoch, effect.ttlMs);
+        this.#leases.renew(effect.shard, effect.epoch, effect.ttlMs);
         break;
       case 'release':
-        this.#release(effect.shard, effect.epoch);
+        this.#leases.release(effect.shard, effect.epoch);
         break;
       case 'start_shard':
         this.#startShard(effect.shard, effect.epoch, effect.deadlineMs);
@@ -150,14 +168,47 @@ export class Consumer {
         this.#runners.get(effect.shard)?.post(effect);
         break;
       case 'halt':
-        this.#world.checker.halted(name, effect.reason);
+        this.#halt(effect.reason);
         break;
       case 'finished':
         this.#world.tally.add('drains finished');
-        if (this.#everyLeaseIsKnown) this.#world.checker.finished(name, this.#services.redis);
+        if (this.#leases.isEveryLeaseKnown) this.#world.checker.finished(name, this.#services.redis);
         this.#exit();
         break;
     }
+  }
+
+  /** Nothing is written or sent any more; the others are told, so that none of them goes on with what is left. */
+  #halt(reason: string): void {
+    if (!this.process.isAlive || this.#isHalted) return;
+    this.#isHalted = true;
+    this.#world.tally.add('consumers halted');
+    this.#world.checker.halted(this.process.name, reason);
+    if (this.#world.trace.on) this.#world.trace.line(this.process.name, `halts: ${reason}`);
+    for (const runner of this.#runners.values()) {
+      this.#calls.remove(runner);
+      runner.abandon();
+    }
+    this.broker.end();
+    this.#tellOfHalt();
+  }
+
+  #tellOfHalt(): void {
+    this.redis.request(
+      'distrust',
+      () => {
+        this.#services.redis.distrust(this.#incarnation);
+        return 'ok';
+      },
+      (answer) => {
+        if (answer === undefined) {
+          this.process.after(this.#random.between(10, 100), () => this.#tellOfHalt());
+          return;
+        }
+        this.#exit();
+        this.#services.halted(this);
+      },
+    );
   }
 
   #exit(): void {
@@ -166,59 +217,18 @@ export class Consumer {
     this.process.kill();
   }
 
-  #claim(shard: number, ttlMs: number): void {
-    const { redis } = this.#services;
-    const askedAtMs = this.process.nowMs;
-    this.redis.request<ClaimAnswer>(
-      'claim',
-      () => {
-        const answer = redis.journal(shard).claim(redis.nowMs, this.process.name, ttlMs);
-        if (answer.granted) {
-          this.#world.tally.add('leases taken');
-          if (answer.epoch > 1) this.#world.tally.add('takeovers');
-        }
-        return answer;
-      },
-      (answer) => {
-        if (answer === undefined) this.#everyLeaseIsKnown = false;
-        this.#post({ type: 'claim_answered', shard, answer, askedAtMs });
-      },
-    );
-  }
-
-  #renew(shard: number, epoch: number, ttlMs: number): void {
-    const { redis } = this.#services;
-    const held = { epoch, owner: this.process.name };
-    const askedAtMs = this.process.nowMs;
-    this.redis.request(
-      'renew',
-      () => redis.journal(shard).renew(redis.nowMs, held, ttlMs),
-      (answer) => this.#post({ type: 'renew_answered', shard, epoch, answer, askedAtMs }),
-    );
-  }
-
-  #release(shard: number, epoch: number): void {
-    const { redis } = this.#services;
-    const held = { epoch, owner: this.process.name };
-    this.redis.request(
-      'release',
-      () => {
-        redis.journal(shard).release(redis.nowMs, held);
-        return 'ok';
-      },
-      (answer) => {
-        if (answer === undefined) this.#everyLeaseIsKnown = false;
-        this.#post({ type: 'release_answered', shard });
-      },
-    );
+  #catalogRead(catalog: MeterCatalog, isFirst: boolean): void {
+    if (isFirst && this.broker.link !== undefined) this.#post({ type: 'broker_changed', connected: true });
+    for (const runner of this.#runners.values()) runner.post({ type: 'catalog_read', catalog });
   }
 
   #startShard(shard: number, epoch: number, deadlineMs: number): void {
-    if (this.#catalog === undefined) throw new Error('A member owns a shard before it knows the meters.');
+    const catalog = this.#catalog.current;
+    if (catalog === undefined) throw new Error('A member owns a shard before it knows the meters.');
     const { profile } = this.#world;
     const random = this.#random.fork();
     const source = { number: () => random.number(), token: () => random.hex(4) };
-    const core = new ShardCore({ ...profile, shard }, deadlineMs, this.#catalog, source);
+    const core = new ShardCore({ ...profile, incarnation: this.#incarnation, shard }, deadlineMs, catalog, source);
     const runner: ShardRunner = new ShardRunner(core, {
       world: this.#world,
       shard,
@@ -227,8 +237,9 @@ export class Consumer {
       random: random.fork(),
       redis: this.#services.redis,
       journal: this.redis,
+      mailbox: this.#mailbox,
       link: () => this.broker.link,
-      needCatalog: (account) => this.#needCatalog(account),
+      needCatalog: (account) => this.#catalog.need(account),
       ended: (reason) => this.#ended(shard, runner, reason),
     });
     this.#runners.set(shard, runner);
@@ -246,48 +257,13 @@ export class Consumer {
       return;
     }
     this.#world.tally.add(`tenures ended: ${reason}`);
+    this.#world.checker.tenureEnded(this.process.name, shard, reason);
     this.#runners.delete(shard);
     const { memory, flight } = runner.core;
     this.#world.tally.add('duplicate events found', memory.duplicateEvents);
-    this.#post({ type: 'shard_ended', shard, reason, next: flight.next });
-  }
-
-  #needCatalog(account: string): void {
-    const dueMs = this.#metersDueMs.get(account);
-    const { catalogPaceMs } = this.#world.profile;
-    // While it is being read nothing more is asked for.
-    if (dueMs === undefined) this.#metersDueMs.set(account, this.process.nowMs);
-    else if (dueMs !== Number.POSITIVE_INFINITY)
-      this.#metersDueMs.set(account, Math.min(dueMs, this.process.nowMs + catalogPaceMs));
-  }
-
-  #readMeters(account: string): void {
-    const askedAtMs = this.process.nowMs;
-    this.#metersDueMs.set(account, Number.POSITIVE_INFINITY);
-    this.#services.provider.readMeters(account, this.process, (answer) => {
-      const isRead = answer !== undefined && answer !== 'unreadable';
-      this.#metersDueMs.set(account, this.process.nowMs + (isRead ? catalogMaxAgeMs : 200));
-      if (answer === undefined) return;
-      const isFirst = this.#catalog === undefined;
-      if (answer === 'unreadable') {
-        const before = this.#connected.get(account);
-        if (account === '' || before?.unreadable !== undefined) return;
-        this.#connected.set(account, { ...before, unreadable: '403' });
-        this.#world.tally.add('connected accounts whose meters cannot be read');
-      } else if (account !== '') {
-        this.#connected.set(account, { meters: answer, askedAtMs });
-      }
-      const own = account === '' && isRead ? { meters: answer, askedAtMs } : this.#catalog;
-      if (own === undefined) return;
-      const catalog = { ...own, connected: new Map(this.#connected) };
-      this.#catalog = catalog;
-      if (isFirst && this.broker.link !== undefined) this.#post({ type: 'broker_changed', connected: true });
-      for (const runner of this.#runners.values()) runner.post({ type: 'catalog_read', catalog });
-    });
+    this.#post({ type: 'shard_ended', shard, reason, next: flight.journalNext });
   }
 }
-
-const catalogMaxAgeMs = 900_000;
 
 function nothingFollows(): void {
   // A heartbeat that was not withdrawn runs out by itself.

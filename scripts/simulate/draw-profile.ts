@@ -1,10 +1,19 @@
+import {
+  drawSpool,
+  duplicates,
+  leases,
+  longAmbiguousOutage,
+  longOutage,
+  providerRates,
+  redisLoss,
+  spool,
+} from './directed-profiles.ts';
 import type { Meter } from '../../services/consumer/src/provider/provider.ts';
 import {
   faultKinds,
   noRates,
   type Profile,
   profileNames,
-  type Rates,
   type SimulatedCustomer,
   type SimulatedMeter,
 } from './profile.ts';
@@ -29,6 +38,10 @@ export function drawProfile(random: Random): Profile {
         rates: { ...noRates, redisRequestFails: random.between(0.01, 0.1), refusedPublish: little, slow: 0.3 },
         faults: { redis_cut: each(2), redis_stall: each(2), redis_restart: each(5) },
       };
+    case 'leases':
+      return leases(base, random);
+    case 'redis_loss':
+      return redisLoss(base, random);
     case 'redelivery':
       return {
         ...base,
@@ -52,6 +65,8 @@ export function drawProfile(random: Random): Profile {
       return longOutage(base, random);
     case 'duplicates':
       return duplicates(base, random);
+    case 'spool':
+      return spool(base, random);
     case 'members':
       return {
         ...base,
@@ -78,98 +93,14 @@ export function drawProfile(random: Random): Profile {
       return {
         ...base,
         rates: { ...providerRates(random), redisRequestFails: little, refusedPublish: little },
-        faults: Object.fromEntries(faultKinds.map((kind) => [kind, each(random.between(3, 10))])),
+        ...(random.chance(0.5) ? {} : { spool: drawSpool(base, random) }),
+        faults: Object.fromEntries(stormKinds.map((kind) => [kind, each(random.between(3, 10))])),
       };
   }
 }
 
-/** Clients that repeat themselves within the dedup window and beyond it, and messages that come long after their time. */
-function duplicates(base: Profile, random: Random): Profile {
-  const { leaseMs } = base;
-  const heartbeatMs = leaseMs * random.pick([0.3, 1]);
-  return {
-    ...base,
-    heartbeatMs,
-    strandedMs: 3 * heartbeatMs,
-    dedupWindowMs: leaseMs * random.between(0.5, 2),
-    flushEvents: random.pick([3, 10]),
-    repeats: 0.6,
-    activeMs: leaseMs * random.between(6, 15),
-    rates: { ...noRates, redisRequestFails: random.between(0.002, 0.02) },
-    faults: {
-      consumer_crash: 3 * leaseMs,
-      all_consumers_crash: 8 * leaseMs,
-      consumer_freeze: 2 * leaseMs,
-      channel_lost: 3 * leaseMs,
-      publisher_crash: 3 * leaseMs,
-    },
-  };
-}
-
-/**
- * A provider that fails for longer than it remembers identifiers. Its day and ours are scaled down together: an hour
- * is a little more than whatever a call can be late, or a process that is about to send can sleep.
- */
-function longOutage(base: Profile, random: Random): Profile {
-  const hourMs = 3 * base.callTimeoutMs;
-  const drive = { ...base.drive, inDoubtAfterMs: 23 * hourMs, deferAfterFailures: random.integer(2, 5) };
-  return {
-    ...base,
-    requests: Math.ceil(base.requests / 3),
-    activeMs: hourMs * random.between(30, 40),
-    longestFreezeMs: hourMs / 3,
-    outageMs: { least: 20 * hourMs, most: 28 * hourMs },
-    drive,
-    providerMemoryMs: 24 * hourMs,
-    rates: { ...providerRates(random), redisRequestFails: 0.001 },
-    faults: {
-      provider_outage: 8 * hourMs,
-      consumer_crash: 10 * hourMs,
-      consumer_freeze: 10 * hourMs,
-      all_consumers_crash: 40 * hourMs,
-    },
-  };
-}
-
-/**
- * For 30 hours most calls end without a certain answer, some of them counted all the same, while consumers come and go: at the end
- * every entry is settled once, dead, or in doubt with a reason, and in doubt only if it was attempted.
- */
-function longAmbiguousOutage(base: Profile, random: Random): Profile {
-  const outage = longOutage(base, random);
-  const hourMs = 3 * base.callTimeoutMs;
-  return {
-    ...outage,
-    name: 'long_ambiguous_outage',
-    connected: 0.3,
-    activeMs: hourMs * 36,
-    outageMs: { least: 30 * hourMs, most: 30 * hourMs },
-    rates: {
-      ...noRates,
-      requestLost: 0.1,
-      replyLost: 0.2,
-      failedBefore: 0.1,
-      failedAfter: 0.2,
-      unsent: 0.05,
-      redisRequestFails: 0.001,
-    },
-    faults: { ...outage.faults, provider_outage: 3 * hourMs, account_revoked: 15 * hourMs },
-  };
-}
-
-function providerRates(random: Random): Rates {
-  const some = (): number => (random.chance(0.5) ? 0 : random.between(0, 0.3));
-  return {
-    ...noRates,
-    requestLost: some(),
-    unsent: some(),
-    replyLost: some(),
-    failedBefore: some(),
-    failedAfter: some(),
-    throttled: some(),
-    slow: some(),
-  };
-}
+/** What Redis loses changes what may be billed, so it has a profile of its own. */
+const stormKinds = faultKinds.filter((kind) => kind !== 'redis_loses_writes');
 
 function drawBase(random: Random): Profile {
   const name = random.pick(profileNames);
@@ -179,7 +110,8 @@ function drawBase(random: Random): Profile {
   const dedupWindowMs = leaseMs * random.between(2, 20);
   const heartbeatMs = leaseMs * random.between(0.3, 2);
   const windowMs = random.pick([1000, 5000, 60_000]);
-  const prefetchMax = random.pick([65_535, 65_535, 20, 3]);
+  const prefetchMax = random.pick([65_535, 65_535, 65_535, 20, 3]);
+  const prefetchMin = prefetchMax > 20 && random.chance(0.3) ? random.pick([2, 8]) : undefined;
   // With few outstanding messages sets are sealed by their age only: then it must be short, or a backlog never ends.
   const flushIntervalMs = leaseMs * (prefetchMax > 20 ? random.pick([0.05, 0.2, 0.5, 1]) : 0.05);
   // A rate that 429s have lowered is whole again within a minute.
@@ -219,10 +151,14 @@ function drawBase(random: Random): Profile {
     catalogPaceMs: leaseMs / 4,
     brokerLatencyMs: random.pick([2, 30, leaseMs / 10]),
     syncMs: random.pick([1, 50]),
+    ackFlushMs: Number.POSITIVE_INFINITY,
     prefetchMax,
+    ...(prefetchMin === undefined ? {} : { prefetchMin }),
     deliveryGapMs: random.pick([1e-6, leaseMs / 1000, leaseMs / 100]),
     heartbeatMs,
     reconnectMs: random.between(30, leaseMs / 2),
+    brokerAwayMs: { least: 0, most: 3 * leaseMs },
+    mailboxMs: random.pick([0, 5, leaseMs / 20]),
     redisLatencyMs: random.between(1, 12),
     redisTimeoutMs: leaseMs / 2,
     providerLatencyMs: callTimeoutMs * random.between(0.02, 0.3),

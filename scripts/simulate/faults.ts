@@ -3,38 +3,35 @@ import { connectedAccounts } from './client.ts';
 import type { Cluster } from './cluster.ts';
 import type { Consumer } from './consumer.ts';
 import type { ProviderMode } from './model-provider.ts';
-import { type FaultKind, noRates } from './profile.ts';
+import { noRates } from './profile.ts';
 import type { Random } from './random.ts';
+import type { PlannedFault } from './schedule.ts';
 import type { World } from './world.ts';
 
 const outages: readonly ProviderMode[] = ['failing', 'refusing_connections', 'silent', 'key_revoked', 'throttling'];
 
-/** Makes trouble as the profile says, until its active time is over; then it repairs everything that is broken. */
+/** Makes the trouble that is planned, until its time is over; then it repairs everything that is broken. */
 export class Faults {
   readonly #world: World;
   readonly #cluster: Cluster;
-  readonly #random: Random;
+  /** Of the fault that is being caused. */
+  #random: Random;
 
-  constructor(world: World, cluster: Cluster, random: Random) {
+  constructor(world: World, cluster: Cluster, planned: readonly PlannedFault[], random: Random) {
     this.#world = world;
     this.#cluster = cluster;
     this.#random = random;
-    for (const [kind, meanMs] of Object.entries(world.profile.faults)) this.#expect(kind as FaultKind, meanMs);
+    for (const fault of planned) {
+      world.timeline.at(fault.atMs, () => {
+        world.tally.add(`fault: ${fault.kind}`);
+        this.#random = fault.random;
+        this.#cause(fault);
+      });
+    }
     world.timeline.at(world.profile.activeMs, () => this.#repair());
   }
 
-  #expect(kind: FaultKind, meanMs: number): void {
-    const { timeline, profile, tally } = this.#world;
-    const delayMs = this.#random.exponential(meanMs);
-    if (timeline.nowMs + delayMs >= profile.activeMs) return;
-    timeline.after(delayMs, () => {
-      tally.add(`fault: ${kind}`);
-      this.#cause(kind);
-      this.#expect(kind, meanMs);
-    });
-  }
-
-  #cause(kind: FaultKind): void {
+  #cause({ kind }: PlannedFault): void {
     const { profile, timeline } = this.#world;
     const random = this.#random;
     const cluster = this.#cluster;
@@ -64,12 +61,21 @@ export class Faults {
       case 'publisher_freeze':
         cluster.freeze(random.pick(cluster.publishers), someLeases(1));
         break;
+      case 'clock_jump':
+        random.pick(cluster.publishers).jumpClock();
+        break;
+      case 'disk_full':
+        this.#fillDisk();
+        break;
       case 'broker_link_cut':
         this.#cutBrokerLink();
         break;
       case 'broker_restart':
       case 'broker_power_loss':
-        this.#restartBroker(kind === 'broker_power_loss');
+        this.#restartBroker(kind === 'broker_power_loss', someLeases(2));
+        break;
+      case 'broker_away':
+        this.#restartBroker(random.chance(0.3), random.between(profile.brokerAwayMs.least, profile.brokerAwayMs.most));
         break;
       case 'channel_lost':
         this.#someConsumer((consumer) => {
@@ -87,11 +93,14 @@ export class Faults {
         this.#someConsumer((consumer) => consumer.redis.cut(random.pick(['lost', 'late'])));
         break;
       case 'redis_stall':
-        this.#someConsumer((consumer) => consumer.redis.stall(someLeases(1.5)));
+        this.#stallRedis();
         break;
       case 'redis_restart':
         cluster.redis.stop();
         timeline.after(someLeases(2), () => cluster.redis.start());
+        break;
+      case 'redis_loses_writes':
+        this.#loseWrites();
         break;
       case 'provider_outage':
         this.#failProvider();
@@ -136,10 +145,13 @@ export class Faults {
 
   #crashPublisher(): void {
     const publisher = this.#random.pick(this.#cluster.publishers);
+    if (!publisher.process.isAlive) return;
     this.#cluster.kill(publisher, this.#random.chance(0.3));
     this.#world.timeline.after(this.#random.between(0, this.#world.profile.leaseMs), () => {
+      // The end of the faults may have brought it back before.
+      if (!this.#cluster.publishers.includes(publisher)) return;
       this.#cluster.dropPublisher(publisher);
-      this.#cluster.addPublisher();
+      this.#cluster.addPublisher(publisher.folder);
     });
   }
 
@@ -156,11 +168,19 @@ export class Faults {
     link.cut(notice(), notice());
   }
 
-  #restartBroker(withPower: boolean): void {
+  #restartBroker(withPower: boolean, awayMs: number): void {
     const { broker } = this.#cluster;
     if (!broker.isUp) return;
     broker.stop(withPower);
-    this.#world.timeline.after(this.#random.between(0, 2 * this.#world.profile.leaseMs), () => broker.start());
+    this.#world.timeline.after(awayMs, () => broker.start());
+  }
+
+  #fillDisk(): void {
+    const folder = this.#random.pick(this.#cluster.folders);
+    folder.isFull = true;
+    this.#world.timeline.after(this.#random.between(0, this.#world.profile.leaseMs), () => {
+      folder.isFull = false;
+    });
   }
 
   #loseBindings(): void {
@@ -169,6 +189,29 @@ export class Faults {
     for (const slot of slots) broker.setUnbound(slot, true);
     this.#world.timeline.after(this.#random.between(0, this.#world.profile.leaseMs / 2), () => {
       for (const slot of slots) broker.setUnbound(slot, false);
+    });
+  }
+
+  /** Down for a moment, and back with an older state, or none. */
+  #loseWrites(): void {
+    const { redis } = this.#cluster;
+    const { timeline, profile } = this.#world;
+    if (!redis.isUp) return;
+    redis.stop();
+    if (this.#random.chance(0.2)) redis.loseEverything();
+    else redis.loseWritesSince(timeline.nowMs - this.#random.between(0, profile.leaseMs));
+    timeline.after(this.#random.between(0, profile.leaseMs / 2), () => redis.start());
+  }
+
+  /** Now and then twice, with just enough time in between for what was held up. */
+  #stallRedis(): void {
+    const { leaseMs } = this.#world.profile;
+    this.#someConsumer((consumer) => {
+      const stalledMs = this.#random.between(0, 1.5 * leaseMs);
+      consumer.redis.stall(stalledMs);
+      if (this.#random.chance(0.5)) return;
+      const againMs = this.#random.between(0, 1.5 * leaseMs);
+      this.#world.timeline.after(stalledMs + this.#random.between(0, 5), () => consumer.redis.stall(againMs));
     });
   }
 
@@ -202,6 +245,11 @@ export class Faults {
     for (const { process } of [...consumers, ...publishers]) process.thaw();
     const staying = consumers.filter(({ isLeaving }) => !isLeaving).length;
     if (staying === 0) this.#cluster.addConsumer();
-    if (publishers.every(({ process }) => !process.isAlive)) this.#cluster.addPublisher();
+    for (const publisher of publishers) {
+      if (publisher.process.isAlive) continue;
+      this.#cluster.dropPublisher(publisher);
+      this.#cluster.addPublisher(publisher.folder);
+    }
+    for (const folder of this.#cluster.folders) folder.isFull = false;
   }
 }

@@ -18,7 +18,7 @@ export function carryOut(
   switch (write.kind) {
     case 'commit': {
       const answer = journal.commit(now, held, write.commit);
-      if (answer.answer === 'ok') checker.committed(shard, write.commit);
+      if (answer.answer === 'ok') checker.committed(shard, write.commit, held.owner);
       else tally.add(`commits refused: ${answer.answer}`);
       if (trace.on)
         trace.line('redis', `commit of set ${write.commit.set} of shard ${shard} by ${held.owner}: ${answer.answer}`);
@@ -31,12 +31,14 @@ export function carryOut(
     }
     case 'progress': {
       const answer = journal.progress(now, held, write.set, write.token, write.settled, write.parked);
-      if (answer.answer === 'ok') for (const { state } of write.parked) tally.add(`entries ${state}`);
+      if (answer.answer !== 'ok') return answer;
+      checker.journaled(write.parked);
+      for (const { state } of write.parked) tally.add(`entries ${state}`);
       return answer;
     }
     case 'complete': {
       const answer = journal.complete(now, held, write.set, write.token);
-      if (answer.answer === 'ok') checker.completed(shard, write.set);
+      if (answer.answer === 'ok') checker.completed(shard, write.set, write.token);
       return answer;
     }
     case 'settle_deferred': {

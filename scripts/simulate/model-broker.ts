@@ -23,12 +23,16 @@ export class ModelBroker {
   /** Slots whose binding is missing. */
   readonly #unbound = new Set<number>();
   #deadLetters = 0;
+  #acks = 0;
 
   constructor(world: World, random: Random) {
     this.#world = world;
     this.#random = random;
     this.#shardOf = slotMapOf(world.profile.shards);
-    const listener = { acked: (message: StoredMessage) => this.#acked(message) };
+    const listener = {
+      acked: (message: StoredMessage) => this.#acked(message),
+      nowMs: () => world.timeline.nowMs,
+    };
     this.queues = Array.from(
       { length: world.profile.shards },
       (_, shard) => new ModelQueue(shard, world.profile.prefetchMax, listener),
@@ -41,6 +45,10 @@ export class ModelBroker {
 
   get deadLetters(): number {
     return this.#deadLetters;
+  }
+
+  get acks(): number {
+    return this.#acks;
   }
 
   queue(shard: number): ModelQueue {
@@ -101,14 +109,14 @@ export class ModelBroker {
     this.#isUp = false;
     for (const link of [...this.links]) link.breakAtBroker(this.#random.between(1, 50));
     if (!power) return;
-    const { tally, trace } = this.#world;
+    const { tally, trace, timeline, profile } = this.#world;
     for (const queue of this.queues) {
       const keeps = (message: StoredMessage): boolean => {
         if (this.#random.chance(0.5)) return true;
         this.#lost.add(message);
         return false;
       };
-      const resurrected = queue.losePower(keeps, this.#random.integer(0, 12));
+      const resurrected = queue.losePower(keeps, this.#random.integer(0, 12), timeline.nowMs - profile.ackFlushMs);
       tally.add('messages resurrected', resurrected.length);
       if (trace.on && resurrected.length > 0) trace.line('broker', `resurrected ${resurrected.map(nameOf).join(' ')}`);
     }
@@ -119,6 +127,7 @@ export class ModelBroker {
   }
 
   #acked(message: StoredMessage): void {
+    this.#acks++;
     if (this.#world.trace.on) this.#world.trace.line('broker', `acked ${nameOf(message)}`);
     this.#world.checker.acked(message);
   }

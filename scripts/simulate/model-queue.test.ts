@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { BrokerChannel, ModelQueue, type StoredMessage } from './model-queue.ts';
 
 function newQueue(acked: (message: StoredMessage) => void = () => undefined): ModelQueue {
-  return new ModelQueue(0, 65_535, { acked });
+  return new ModelQueue(0, 65_535, { acked, nowMs: () => 0 });
 }
 
 function store(queue: ModelQueue, count: number): void {

@@ -81,6 +81,12 @@ export class BrokerChannel {
 
 export interface QueueListener {
   acked(message: StoredMessage): void;
+  nowMs(): number;
+}
+
+interface Acked {
+  readonly message: StoredMessage;
+  readonly atMs: number;
 }
 
 /** One shard's queue: in order of arrival, shared in turn by whoever consumes it. */
@@ -92,8 +98,8 @@ export class ModelQueue {
   #ready: StoredMessage[] = [];
   #lastPosition = 0;
   #turn = 0;
-  /** Acked lately: acks are not synced, so after a power loss these come back. */
-  #ackedLately: StoredMessage[] = [];
+  /** Acked lately: acks are not synced at once, so after a power loss these come back. */
+  #ackedLately: Acked[] = [];
 
   constructor(shard: number, prefetchMax: number, listener: QueueListener) {
     this.shard = shard;
@@ -126,7 +132,7 @@ export class ModelQueue {
   }
 
   acked(message: StoredMessage): void {
-    this.#ackedLately.push(message);
+    this.#ackedLately.push({ message, atMs: this.#listener.nowMs() });
     if (this.#ackedLately.length > 32) this.#ackedLately.shift();
     this.#listener.acked(message);
   }
@@ -136,9 +142,17 @@ export class ModelQueue {
     this.#ready = [...messages, ...this.#ready].sort((left, right) => left.position - right.position);
   }
 
-  /** The machine lost its power: `keeps` says of each message that was not synced whether the disk has it all the same. */
-  losePower(keeps: (message: StoredMessage) => boolean, forgottenAcks: number): StoredMessage[] {
-    const resurrected = forgottenAcks === 0 ? [] : this.#ackedLately.splice(-forgottenAcks);
+  /**
+   * The machine lost its power: `keeps` says of each message that was not synced whether the disk has it all the same.
+   * So many of the acks since `ackedSinceMs` are forgotten; older ones have reached the disk.
+   */
+  losePower(
+    keeps: (message: StoredMessage) => boolean,
+    forgottenAcks: number,
+    ackedSinceMs = Number.NEGATIVE_INFINITY,
+  ): StoredMessage[] {
+    const young = this.#ackedLately.filter(({ atMs }) => atMs >= ackedSinceMs);
+    const resurrected = forgottenAcks === 0 ? [] : young.slice(-forgottenAcks).map(({ message }) => message);
     this.takeBack(resurrected);
     this.#ready = this.#ready.filter((message) => message.isSynced || keeps(message));
     this.#ackedLately = [];

@@ -9,7 +9,7 @@ import {
   throttle,
 } from '../../shared/limiter/pace.ts';
 import type { SlotAnswer } from '../../shared/limiter/slots.ts';
-import { ModelShardJournal } from './model-journal.ts';
+import { type ModelSnapshot, ModelShardJournal } from './model-journal.ts';
 import type { RedisClient } from './redis-client.ts';
 import type { World } from './world.ts';
 
@@ -22,15 +22,25 @@ export class ModelRedis {
   /** By account; the platform's own has no name. */
   readonly #rates = new Map<string, RateState>();
   #isUp = true;
+  /** Part of the topology's record; undefined when that is lost, or not to be trusted. */
+  #incarnation: string | undefined;
+  /** Older states, oldest first, as far as this run may lose writes. */
+  #history: { readonly atMs: number; readonly journals: readonly ModelSnapshot[] }[] = [];
 
   constructor(world: World) {
     this.#world = world;
+    this.#incarnation = world.profile.incarnation;
+    if (world.profile.faults.redis_loses_writes !== undefined) this.#remember();
     this.journals = Array.from({ length: world.profile.shards }, () => new ModelShardJournal());
   }
 
   /** Its clock, unix milliseconds. */
   get nowMs(): number {
     return this.#world.profile.epochMs + Math.floor(this.#world.timeline.nowMs);
+  }
+
+  get incarnation(): string | undefined {
+    return this.#incarnation;
   }
 
   get isUp(): boolean {
@@ -43,10 +53,10 @@ export class ModelRedis {
     return journal;
   }
 
-  heartbeat(member: string, ttlMs: number): string[] {
+  heartbeat(member: string, ttlMs: number): { readonly members: string[]; readonly incarnation: string | undefined } {
     this.#members.set(member, this.nowMs + ttlMs);
     for (const [name, untilMs] of this.#members) if (untilMs <= this.nowMs) this.#members.delete(name);
-    return [...this.#members.keys()];
+    return { members: [...this.#members.keys()], incarnation: this.#incarnation };
   }
 
   withdraw(member: string): void {
@@ -63,6 +73,46 @@ export class ModelRedis {
 
   throttled(account: string, report: ThrottleReport): void {
     this.#rates.set(account, throttle(this.#rates.get(account) ?? fullRate, Math.floor(this.#clockUs()), report));
+  }
+
+  /** A member has found that writes are lost: nobody goes on until a person has looked. */
+  distrust(incarnation: string): void {
+    if (this.#incarnation === incarnation) this.#incarnation = undefined;
+  }
+
+  /** `npm run recover`. */
+  recover(incarnation: string): void {
+    this.#incarnation = incarnation;
+    this.#world.checker.recovered();
+  }
+
+  loseWritesSince(atMs: number): void {
+    const kept = this.#history.findLast((state) => state.atMs <= atMs) ?? this.#history[0];
+    if (kept === undefined) return;
+    // What is lost does not come back with the next loss.
+    this.#history = this.#history.filter((state) => state.atMs <= kept.atMs);
+    kept.journals.forEach((snapshot, shard) => this.journals[shard]?.restore(snapshot));
+    this.#world.checker.lostWrites(this.journals.map((journal) => journal.snapshot()));
+  }
+
+  loseEverything(): void {
+    const empty = new ModelShardJournal().snapshot();
+    this.#history = [];
+    for (const journal of this.journals) journal.restore(empty);
+    this.#members.clear();
+    this.#incarnation = undefined;
+    this.#world.checker.lostWrites(this.journals.map((journal) => journal.snapshot()));
+  }
+
+  #remember(): void {
+    const { timeline, profile } = this.#world;
+    const everyMs = profile.leaseMs / 20;
+    timeline.after(everyMs, () => {
+      if (timeline.nowMs >= profile.activeMs) return;
+      this.#history.push({ atMs: timeline.nowMs, journals: this.journals.map((journal) => journal.snapshot()) });
+      if (this.#history.length > 40) this.#history.shift();
+      this.#remember();
+    });
   }
 
   stop(): void {

@@ -1,4 +1,5 @@
 import type { DriveLimits } from '../../services/consumer/src/shard/drive.ts';
+import type { SpoolLimits } from '../../services/publisher/src/spool/limits.ts';
 import type { Meter } from '../../services/consumer/src/provider/provider.ts';
 
 /** Chances that one request, call or publish goes wrong. */
@@ -37,15 +38,19 @@ export const faultKinds = [
   'consumer_join',
   'publisher_crash',
   'publisher_freeze',
+  'clock_jump',
+  'disk_full',
   'broker_link_cut',
   'broker_restart',
   'broker_power_loss',
+  'broker_away',
   'channel_lost',
   'binding_missing',
   'unreadable_message',
   'redis_cut',
   'redis_stall',
   'redis_restart',
+  'redis_loses_writes',
   'provider_outage',
   'account_revoked',
   'windows_change',
@@ -65,6 +70,12 @@ export interface SimulatedCustomer {
   readonly name: string;
   /** Since when the provider refuses it, on the timeline. */
   readonly refusedFromMs: number;
+}
+
+export interface SimulatedSpool {
+  readonly bytes: number;
+  readonly slowMs: number;
+  readonly limits: Partial<SpoolLimits>;
 }
 
 /** Everything that is decided about a run before it begins. Names that a core's limits have mean what they mean there. */
@@ -88,6 +99,10 @@ export interface Profile {
   readonly dedupWindowMs: number;
   readonly dedupMaxIds: number;
   readonly strandedMs: number;
+  /** Of the consumers' own tuning; absent: more messages than any run has. */
+  readonly prefetchMin?: number;
+  /** Absent: 40 days, longer than any run. */
+  readonly cursorLifeMs?: number;
   readonly drive: DriveLimits;
   readonly concurrency: number;
   readonly ratePerS: number;
@@ -100,19 +115,28 @@ export interface Profile {
   readonly brokerLatencyMs: number;
   /** How long the broker takes to sync a message. */
   readonly syncMs: number;
+  /** How long an ack may be in the broker's memory alone: a power loss undoes younger ones. */
+  readonly ackFlushMs: number;
   readonly deliveryGapMs: number;
   /** The broker has no more than this outstanding, whatever prefetch a consumer asks for: then backlogs stay with it. */
   readonly prefetchMax: number;
   /** AMQP heartbeat: twice this without a word, and the broker gives a connection up. */
   readonly heartbeatMs: number;
   readonly reconnectMs: number;
+  /** How long the broker is away when it is away for long. */
+  readonly brokerAwayMs: { readonly least: number; readonly most: number };
+  /** Deliveries wait for so long in a consumer before they are looked at, while other events overtake them. */
+  readonly mailboxMs: number;
   readonly redisLatencyMs: number;
   readonly redisTimeoutMs: number;
   readonly providerLatencyMs: number;
   readonly providerMemoryMs: number;
   readonly publishExpiryMs: number;
   readonly messageEventsMax: number;
+  /** How wrong a sidecar's wall clock may be, either way. */
   readonly clockSkewMs: number;
+  /** Absent: sidecars have none. */
+  readonly spool?: SimulatedSpool;
   readonly customers: readonly SimulatedCustomer[];
   readonly meters: readonly SimulatedMeter[];
   readonly requests: number;
@@ -136,10 +160,13 @@ export const profileNames = [
   'crashes',
   'freezes',
   'lost_answers',
+  'leases',
+  'redis_loss',
   'redelivery',
   'provider_trouble',
   'long_outage',
   'duplicates',
+  'spool',
   'members',
   'accounts',
   'windows',

@@ -1,10 +1,10 @@
 import { Checker } from './checker/checker.ts';
 import { Client } from './client.ts';
 import { Cluster } from './cluster.ts';
-import { drawProfile } from './draw-profile.ts';
+import { Epilogue } from './epilogue.ts';
 import { Faults } from './faults.ts';
 import type { Profile } from './profile.ts';
-import { Random } from './random.ts';
+import { type Cut, drawSchedule } from './schedule.ts';
 import { Settlement } from './settlement.ts';
 import { Tally } from './tally.ts';
 import { Timeline } from './timeline.ts';
@@ -24,9 +24,8 @@ export interface RunResult {
 }
 
 /** One run of one seed, from the first process to the audit. The same seed always gives the same run. */
-export function runSeed(seed: number, options: { readonly trace: boolean }): RunResult {
-  const random = new Random(seed);
-  const profile = drawProfile(random.fork());
+export function runSeed(seed: number, options: { readonly trace: boolean; readonly cut?: Cut }): RunResult {
+  const { profile, faults, requests, random } = drawSchedule(seed, options.cut);
   const timeline = new Timeline();
   const checker = new Checker(
     profile,
@@ -37,9 +36,10 @@ export function runSeed(seed: number, options: { readonly trace: boolean }): Run
   const tally = new Tally();
   const world: World = { profile, timeline, checker, trace, tally, rates: profile.rates };
   const cluster = new Cluster(world, random.fork());
-  const client = new Client(world, random.fork(), () => cluster.publishers);
-  void new Faults(world, cluster, random.fork());
-  void new Settlement(world, cluster, client);
+  const client = new Client(world, requests, () => cluster.publishers);
+  void new Faults(world, cluster, faults, random.fork());
+  const epilogue = new Epilogue(world, cluster, client, random.fork());
+  void new Settlement(world, cluster, client, epilogue);
   try {
     timeline.run();
   } catch (error) {

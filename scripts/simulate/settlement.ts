@@ -1,5 +1,6 @@
 import type { Client } from './client.ts';
 import type { Cluster } from './cluster.ts';
+import type { Epilogue } from './epilogue.ts';
 import type { World } from './world.ts';
 
 /**
@@ -10,31 +11,51 @@ export class Settlement {
   readonly #world: World;
   readonly #cluster: Cluster;
   readonly #client: Client;
+  readonly #epilogue: Epilogue;
+  #sinceMs: number;
+  #isOver = false;
 
-  constructor(world: World, cluster: Cluster, client: Client) {
+  constructor(world: World, cluster: Cluster, client: Client, epilogue: Epilogue) {
     this.#world = world;
     this.#cluster = cluster;
     this.#client = client;
+    this.#epilogue = epilogue;
+    this.#sinceMs = world.profile.activeMs;
     world.timeline.at(world.profile.activeMs, () => this.#look());
   }
 
   #look(): void {
     const { timeline, profile, checker, tally } = this.#world;
     const unsettled = this.#unsettled();
-    const overdueMs = timeline.nowMs - profile.activeMs;
+    const overdueMs = timeline.nowMs - this.#sinceMs;
     if (unsettled.length > 0 && overdueMs < profile.settleMs) {
       timeline.after(profile.leaseMs / 8, () => this.#look());
       return;
     }
     if (unsettled.length > 0) {
       checker.violation(
-        `${Math.round(overdueMs)} ms after the last fault this is not settled: ${unsettled.join(', ')}.`,
+        `${Math.round(overdueMs)} ms after the last trouble this is not settled: ${unsettled.join(', ')}.`,
       );
     } else {
       tally.add('virtual ms until settled', Math.round(overdueMs));
-      for (const journal of this.#cluster.redis.journals) checker.parked(journal.parked());
-      checker.finish(this.#cluster.redis);
+      if (this.#isOver || !this.#epilogue.isFair) {
+        this.#audit();
+        return;
+      }
+      this.#isOver = true;
+      this.#epilogue.run(() => {
+        this.#sinceMs = timeline.nowMs;
+        this.#look();
+      });
+      return;
     }
+    timeline.stop();
+  }
+
+  #audit(): void {
+    const { checker, timeline } = this.#world;
+    for (const journal of this.#cluster.redis.journals) checker.parked(journal.parked());
+    checker.finish(this.#cluster.redis);
     timeline.stop();
   }
 
@@ -42,6 +63,8 @@ export class Settlement {
     const { broker, redis, consumers } = this.#cluster;
     const { shards } = this.#world.profile;
     const unsettled: string[] = [];
+    for (const { name, records } of this.#cluster.folders)
+      if (records > 0) unsettled.push(`${records} records in ${name}`);
     if (this.#client.open > 0) unsettled.push(`${this.#client.open} requests`);
     for (const { shard, ready, unacked } of broker.queues) {
       if (ready + unacked > 0) unsettled.push(`${ready} ready and ${unacked} unacked messages of shard ${shard}`);

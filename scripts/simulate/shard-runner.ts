@@ -10,6 +10,7 @@ import type {
 import { decodeMessage, UnreadableMessage } from '../../shared/event/message.ts';
 import type { BrokerLink, ClientChannel } from './broker-link.ts';
 import { carryOut, describeState, describeWrite } from './journal-write.ts';
+import type { Mailbox } from './mailbox.ts';
 import type { Held } from './model-journal.ts';
 import { nameOf, type StoredMessage } from './model-queue.ts';
 import type { ModelRedis } from './model-redis.ts';
@@ -27,6 +28,7 @@ export interface ShardPorts {
   readonly random: Random;
   readonly redis: ModelRedis;
   readonly journal: RedisClient;
+  readonly mailbox: Mailbox;
   readonly link: () => BrokerLink | undefined;
   readonly needCatalog: (account: string) => void;
   /** The core has ended and its channel is closed. */
@@ -44,6 +46,7 @@ export class ShardRunner implements CallSource {
   readonly #ports: ShardPorts;
   #wanted: Wanted | undefined;
   #closing = false;
+  #isAbandoned = false;
   #endReason: EndReason | undefined;
 
   constructor(core: ShardCore, ports: ShardPorts) {
@@ -92,7 +95,13 @@ export class ShardRunner implements CallSource {
     if (this.#wanted !== undefined && this.#wanted.channel === undefined) this.#openChannel(this.#wanted);
   }
 
+  /** As if the process had ended: nothing is written or acked any more. */
+  abandon(): void {
+    this.#isAbandoned = true;
+  }
+
   #run(effects: readonly ShardEffect[]): void {
+    if (this.#isAbandoned) return;
     for (const effect of effects) this.#runOne(effect);
   }
 
@@ -107,6 +116,7 @@ export class ShardRunner implements CallSource {
         this.#openChannel(this.#wanted);
         break;
       case 'set_prefetch':
+        this.#ports.world.tally.add('prefetch tuned');
         this.#channelOf(effect.generation)?.consume(effect.prefetch);
         break;
       case 'cancel_consumer':
@@ -157,7 +167,7 @@ export class ShardRunner implements CallSource {
         this.post({ type: 'channel_opened', generation });
         channel.consume(wanted.prefetch);
       },
-      delivered: (tag, message) => this.#delivered(generation, tag, message),
+      delivered: (tag, message) => this.#ports.mailbox.push(() => this.#delivered(generation, tag, message)),
       lost: () => {
         if (this.#wanted !== wanted) return;
         this.#wanted = undefined;

@@ -1,4 +1,4 @@
-import type { RunResult } from './run.ts';
+import type { StretchDone } from './seed-process.ts';
 import { Tally } from './tally.ts';
 
 /** What many runs did, for a person: how fast, how long in virtual time, and how often each thing happened. */
@@ -8,9 +8,13 @@ export class Summary {
   #virtualMs = 0;
   #steps = 0;
 
-  add({ tally, virtualMs, steps }: RunResult): void {
-    this.#tally.addAll(tally);
-    this.#seeds++;
+  get seeds(): number {
+    return this.#seeds;
+  }
+
+  add({ tally, seeds, virtualMs, steps }: StretchDone): void {
+    for (const [what, times] of tally) this.#tally.add(what, times);
+    this.#seeds += seeds;
     this.#virtualMs += virtualMs;
     this.#steps += steps;
   }

@@ -34,6 +34,34 @@ describe('entries of a set', () => {
     expect(await decodeEntries(await encodeEntries([]))).toEqual([]);
   });
 
+  it('come back as they were written, whatever stands in them', async () => {
+    const text = fc.string({ unit: 'grapheme', maxLength: 20 });
+    const anyEntry: fc.Arbitrary<Entry> = fc.record(
+      {
+        identifier: text,
+        account: text,
+        customer: text,
+        meter: text,
+        dimensions: fc.dictionary(text, text, { maxKeys: 3 }),
+        value: text,
+        timestamp: fc.nat(),
+        windowStartMs: fc.nat(),
+        events: fc.nat(),
+        refusal: text,
+      },
+      {
+        requiredKeys: ['identifier', 'customer', 'meter', 'value', 'timestamp', 'windowStartMs', 'events'],
+        noNullPrototype: true,
+      },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyEntry), async (entries) => {
+        const read = await decodeEntries(await encodeEntries(entries));
+        expect(JSON.stringify(read)).toBe(JSON.stringify(entries));
+      }),
+    );
+  });
+
   it('are not read in a format that this version does not know', async () => {
     const blob = await encodeEntries([entry]);
     blob[0] = 9;

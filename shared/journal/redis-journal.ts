@@ -27,6 +27,8 @@ export interface RedisJournalOptions {
   readonly redis: ScriptClient;
   readonly namespace: string;
   readonly shard: number;
+  /** How many shards the claimer knows of: refused once the cluster has another number. Absent: claims whatever it is. */
+  readonly shards?: number;
 }
 
 export function createRedisJournal(options: RedisJournalOptions): ShardJournal {
@@ -66,14 +68,16 @@ function readScripts(): Readonly<Record<ScriptName, Script>> {
 class RedisJournal implements ShardJournal {
   readonly #redis: ScriptClient;
   readonly #shard: number;
+  readonly #shards: number | '';
   readonly #keys: ShardKeys;
   readonly #scripts: Readonly<Record<ScriptName, Script>>;
   readonly #commits = new WeakMap<SetCommit, Promise<ScriptArgument[]>>();
   #owner: string | undefined;
 
-  constructor({ redis, namespace, shard }: RedisJournalOptions) {
+  constructor({ redis, namespace, shard, shards }: RedisJournalOptions) {
     this.#redis = redis;
     this.#shard = shard;
+    this.#shards = shards ?? '';
     this.#keys = shardKeys(namespace, shard);
     scripts ??= readScripts();
     this.#scripts = scripts;
@@ -82,7 +86,7 @@ class RedisJournal implements ShardJournal {
   async claim(owner: string, ttlMs: number) {
     this.#owner = owner;
     const { lease, head } = this.#keys;
-    const reply = await this.#run('claim', [lease, head], [owner, ttlMs, journalFormat]);
+    const reply = await this.#run('claim', [lease, head], [owner, ttlMs, journalFormat, this.#shards]);
     switch (reply.text(0)) {
       case 'held':
         return { granted: false, holder: reply.text(1), remainingMs: reply.integer(2) } as const;

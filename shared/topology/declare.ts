@@ -1,7 +1,15 @@
 import type { Channel } from 'amqplib';
 import { brokerCode, type Channels, exchangeExists, onChannel } from './broker-view.ts';
 import { deadExchange, shardQueue, usageExchange } from './names.ts';
-import { differences, markDeclared, readTopology, type Topology, TopologyError, writeTopology } from './record.ts';
+import {
+  differences,
+  endResharding,
+  markDeclared,
+  readTopology,
+  type Topology,
+  TopologyError,
+  writeTopology,
+} from './record.ts';
 import { lostByRedis, missingQueues, type TopologyPlace } from './verify.ts';
 
 /**
@@ -34,10 +42,16 @@ export async function declareTopology(place: TopologyPlace): Promise<Declaration
     const topology =
       known === 'missing' || !exists ? await writeTopology(redis, namespace, { shards, declared: false }) : known;
     const made = await missingQueues(channels, namespace, shards);
-    await onChannel(channels, (channel) => declareOn(channel, namespace, topology));
-    await markDeclared(redis, namespace);
+    await bindTopology(place, topology);
     return { topology: { ...topology, declared: true }, before: stateBefore(known, exists), made };
   });
+}
+
+/** Everything that the record says, on the broker. A pause for another number of shards is over with it. */
+export async function bindTopology({ channels, redis, namespace }: TopologyPlace, topology: Topology): Promise<void> {
+  await onChannel(channels, (channel) => declareOn(channel, namespace, topology));
+  await markDeclared(redis, namespace);
+  if (topology.resharding !== undefined) await endResharding(redis, namespace);
 }
 
 function stateBefore(known: Topology | 'missing', exchangeExists: boolean): Declaration['before'] {

@@ -20,6 +20,19 @@ export interface Topology {
   readonly createdAtMs: number;
   /** Whether everything was declared on the broker once; false after a crash in between. */
   readonly declared: boolean;
+  /** Only while the number of shards is being changed (`reshard.ts`). */
+  readonly resharding?: Resharding;
+}
+
+export interface Resharding {
+  readonly to: number;
+  /** `paused`: nothing is routed to any shard, and it can still be undone. `moving`: journals are being changed. */
+  readonly phase: 'paused' | 'moving';
+}
+
+/** Tells two topologies apart for somebody who works with one of them. */
+export function topologyName({ incarnation, shards }: Pick<Topology, 'incarnation' | 'shards'>): string {
+  return `${incarnation}/${shards}`;
 }
 
 /** What the topology is and what was asked for do not go together, or a stored part of it cannot be trusted. */
@@ -41,7 +54,8 @@ function recordKey(namespace: string): string {
 /** Throws a `TopologyError` when there is a record that this version cannot read. */
 export async function readTopology(redis: Redis, namespace: string): Promise<Topology | 'missing'> {
   const stored = await redis.hgetall(recordKey(namespace));
-  const { incarnation = '', format, shards, slots, createdAt, declared } = stored;
+  const { incarnation = '', format, shards, slots, createdAt, declared, resharding = '' } = stored;
+  const [phase, to] = resharding.split(' ');
   // Without a readable incarnation the rest is worth nothing: it counts as lost.
   if (!/^[0-9a-f]{32}$/.test(incarnation)) return 'missing';
   if (format !== String(topologyFormat)) {
@@ -57,6 +71,7 @@ export async function readTopology(redis: Redis, namespace: string): Promise<Top
     slots: (slots ?? '').split(',').map(Number),
     createdAtMs: Number(createdAt),
     declared: declared === '1',
+    ...(phase === 'paused' || phase === 'moving' ? { resharding: { phase, to: Number(to) } } : {}),
   };
 }
 
@@ -86,12 +101,38 @@ export async function writeTopology(
   return topology;
 }
 
+export async function writeResharding(redis: Redis, namespace: string, { phase, to }: Resharding): Promise<void> {
+  await redis.hset(recordKey(namespace), 'resharding', `${phase} ${to}`);
+}
+
+export async function endResharding(redis: Redis, namespace: string): Promise<void> {
+  await redis.hdel(recordKey(namespace), 'resharding');
+}
+
+/** The cluster has another number of shards from now on, in one write; the incarnation stays. */
+export async function writeShards(redis: Redis, namespace: string, shards: number): Promise<void> {
+  await redis
+    .multi()
+    .hset(recordKey(namespace), { shards, slots: slotMap(shards).join(','), declared: 0 })
+    .hdel(recordKey(namespace), 'resharding')
+    .exec();
+}
+
 export async function markDeclared(redis: Redis, namespace: string): Promise<void> {
   await redis.hset(recordKey(namespace), 'declared', 1);
 }
 
 /** How the stored topology differs from what this cluster is configured to be; empty when it does not. */
 export function differences(topology: Topology, shards: number): string[] {
+  if (topology.resharding !== undefined) {
+    const { to, phase } = topology.resharding;
+    if (phase === 'moving') {
+      return [
+        `The cluster is being given ${to} shards instead of ${topology.shards}, and nothing may be counted before that is done. ` +
+          `Usage waits in the publishers. Run npm run topology -- --reshard ${to}: it goes on where it was.`,
+      ];
+    }
+  }
   if (topology.shards !== shards) {
     return [
       `The topology has ${topology.shards} shards, TALLYMAN_SHARDS says ${shards}. Another number would send lanes to ` +

@@ -4,6 +4,7 @@ import type { Entry, ParkedEntry } from '../../../shared/journal/journal.ts';
 import { checkAccount } from './account.ts';
 import { amountOf, amountText } from './amount.ts';
 import { Intake } from './intake.ts';
+import { Losses } from './losses.ts';
 import { Report } from './report.ts';
 
 const windowMs = 60_000;
@@ -19,7 +20,7 @@ interface Billed {
   readonly events: number;
   readonly timestamp?: number;
   readonly parked?: ParkedEntry['state'];
-  readonly customer?: string;
+  readonly said?: Partial<Entry>;
   readonly unbilled?: true;
   readonly windowMs?: number;
   readonly windowStartMs?: number;
@@ -41,14 +42,19 @@ function audit(
     );
     if (outcome === 'accepted') intake.accepted(sent);
   });
-  const entries = bill.map((said, index): Entry => {
-    const { value, events, timestamp = 1_790_000_000, customer = 'cus', windowMs: lengthMs = windowMs } = said;
-    const { windowStartMs = timestamp * 1000 - ((timestamp * 1000) % lengthMs) } = said;
-    const length = said.windowMs === undefined ? {} : { windowMs: said.windowMs };
-    const fixed = { identifier: String(index), customer, meter: 'requests', value, timestamp, windowStartMs, events };
-    return { ...fixed, ...length };
+  const entries = bill.map((line, index): Entry => {
+    const { value, events, timestamp = 1_790_000_000, windowMs: lengthMs = windowMs, said = {} } = line;
+    const { windowStartMs = timestamp * 1000 - ((timestamp * 1000) % lengthMs) } = line;
+    const length = line.windowMs === undefined ? {} : { windowMs: line.windowMs };
+    const lane = { customer: 'cus', meter: 'requests' };
+    return { identifier: String(index), ...lane, value, timestamp, windowStartMs, events, ...length, ...said };
   });
-  const committed = new Map(entries.map((entry) => [entry.identifier, { entry, shard: 0, set: 1, markedAtMs: 0 }]));
+  const committed = new Map(
+    entries.map((entry) => [
+      entry.identifier,
+      { entry, shard: 0, set: 1, token: 't', owner: 'c', markedAtMs: 0, wasSent: true, isLost: false },
+    ]),
+  );
   const billed = new Map(
     entries.flatMap((entry, index) => (bill[index]?.unbilled ? [] : [[entry.identifier, entry] as const])),
   );
@@ -61,8 +67,9 @@ function audit(
     }),
   );
   const identities = intake.identities.values();
+  const losses = new Losses();
   checkAccount(
-    { identities, committed, billed, parked, windowMs, windowMaxMs, dedupWindowMs, lastMeters: new Set() },
+    { identities, committed, billed, parked, windowMs, windowMaxMs, dedupWindowMs, lastMeters: new Set(), losses },
     report,
   );
   return report.violations;
@@ -91,7 +98,20 @@ describe('the account', () => {
     ['one is billed twice', [{ value: '20000000000000.7', events: 3 }]],
     ['the amount is not exact', [{ value: '20000000000000.60000000001', events: 2 }]],
     ['the number of events is wrong', [{ value: '20000000000000.6', events: 3 }]],
-    ['it is billed to somebody else', [{ value: '20000000000000.6', events: 2, customer: 'other' }]],
+    ['it is billed to somebody else', [{ value: '20000000000000.6', events: 2, said: { customer: 'other' } }]],
+    ['it is billed to another account', [{ value: '20000000000000.6', events: 2, said: { account: 'acct' } }]],
+    ['it is billed under another meter', [{ value: '20000000000000.6', events: 2, said: { meter: 'tokens' } }]],
+    [
+      'it is billed with another dimension',
+      [{ value: '20000000000000.6', events: 2, said: { dimensions: { region: 'a' } } }],
+    ],
+    [
+      'something is billed that nobody sent',
+      [
+        { value: '20000000000000.6', events: 2 },
+        { value: '7', events: 1 },
+      ],
+    ],
     ['it is billed to another window', [{ value: '20000000000000.6', events: 2, timestamp: 1_790_000_060 }]],
     ['a committed entry is gone', [{ value: '20000000000000.6', events: 2, unbilled: true }]],
     ['what is dead was billed too', [{ value: '20000000000000.6', events: 2, parked: 'dead' }]],

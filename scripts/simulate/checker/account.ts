@@ -2,7 +2,9 @@ import type { Entry, ParkedEntry } from '../../../shared/journal/journal.ts';
 import { amountOf, amountText } from './amount.ts';
 import type { CommittedEntry } from './calls.ts';
 import { laneOf, type Identity } from './intake.ts';
+import type { Losses } from './losses.ts';
 import type { Report } from './report.ts';
+import { setName } from './set-name.ts';
 
 /** A line of the bill: what one key used in one window. */
 interface Line {
@@ -23,6 +25,7 @@ export interface AccountInput {
   readonly dedupWindowMs: number;
   /** Meters that keep the newest value instead of adding. */
   readonly lastMeters: ReadonlySet<string>;
+  readonly losses: Losses;
 }
 
 /** How often an event may and must have been counted. */
@@ -41,8 +44,14 @@ const combinationsMax = 20_000;
  */
 export function checkAccount(input: AccountInput, report: Report): void {
   const held = checkEntries(input, report);
-  for (const line of linesOf(input, held)) {
-    const allowances = line.identities.map((identity) => allowanceOf(identity, input.dedupWindowMs));
+  const windows = new Windows(input.windowMs, held.values());
+  const torn = tornLines(input, windows);
+  for (const line of linesOf(input, held, windows)) {
+    if (torn.has(line.name)) {
+      report.uncheckedLines++;
+      continue;
+    }
+    const allowances = line.identities.map((identity) => allowanceOf(identity, input));
     const meter = line.entries[0]?.meter ?? line.identities[0]?.event.meter ?? '';
     if (input.lastMeters.has(meter)) checkLast(line, allowances, report);
     else checkSum(line, allowances, report);
@@ -51,16 +60,18 @@ export function checkAccount(input: AccountInput, report: Report): void {
 
 /** Every committed entry has one place. Returns all that are on the bill. */
 function checkEntries(input: AccountInput, report: Report): Map<string, Entry> {
-  const { committed, billed, parked } = input;
+  const { committed, billed, parked, losses } = input;
   const held = new Map<string, Entry>();
-  for (const [identifier, { entry }] of committed) {
-    held.set(identifier, entry);
+  for (const [identifier, { entry, isLost }] of committed) {
     checkWindow(entry, input, report);
     const isBilled = billed.has(identifier);
     const state = parked.get(identifier)?.state;
+    if ((isLost || losses.isGone(identifier)) && !isBilled && state === undefined) continue;
+    held.set(identifier, entry);
     if (!isBilled && state === undefined)
       report.violation(`${identifier} was committed, and is neither billed nor in the journal.`);
-    if (isBilled && state === 'dead') report.violation(`${identifier} is dead in the journal, and was billed.`);
+    if (isBilled && state === 'dead' && !losses.any)
+      report.violation(`${identifier} is dead in the journal, and was billed.`);
   }
   for (const identifier of parked.keys()) {
     if (!committed.has(identifier)) report.violation(`${identifier} is parked, and was never committed.`);
@@ -68,8 +79,24 @@ function checkEntries(input: AccountInput, report: Report): Map<string, Entry> {
   return held;
 }
 
-function linesOf({ identities, windowMs }: AccountInput, held: ReadonlyMap<string, Entry>): Iterable<Line> {
-  const windows = new Windows(windowMs, held.values());
+/** Lines of which a lost set has billed a part only: a sum too long for one entry, cut in two. */
+function tornLines({ committed, billed }: AccountInput, windows: Windows): Set<string> {
+  const parts = new Map<string, { readonly line: string; billed: number; all: number }>();
+  for (const [identifier, { entry, isLost, shard, set, token }] of committed) {
+    if (!isLost) continue;
+    const key = keyName(laneOf(entry), entry.dimensions);
+    const line = `${key} window ${windows.of(key, entry.timestamp * 1000)}`;
+    const name = `${setName(shard, set, token)} ${line}`;
+    const part = parts.get(name) ?? { line, billed: 0, all: 0 };
+    parts.set(name, part);
+    part.all++;
+    if (billed.has(identifier)) part.billed++;
+  }
+  const torn = [...parts.values()].filter((part) => part.billed > 0 && part.billed < part.all);
+  return new Set(torn.map(({ line }) => line));
+}
+
+function linesOf({ identities }: AccountInput, held: ReadonlyMap<string, Entry>, windows: Windows): Iterable<Line> {
   const lines = new Map<string, Line>();
   const lineOf = (name: string): Line => {
     const line = lines.get(name) ?? { name, identities: [], entries: [] };
@@ -132,16 +159,19 @@ function keyName(lane: string, dimensions: Readonly<Record<string, string>> | un
   return `${lane} {${pairs.sort().join(',')}}`;
 }
 
-function allowanceOf(identity: Identity, dedupWindowMs: number): Allowance {
+function allowanceOf(identity: Identity, { dedupWindowMs, losses, billed }: AccountInput): Allowance {
   const messages = [...identity.messages];
   const firstMs = Math.min(...messages.map(({ firstReachedMs }) => firstReachedMs));
   // Whatever reached the broker within the window of the first is the same event.
   const beyond = messages.filter(({ lastReachedMs }) => lastReachedMs > firstMs + dedupWindowMs).length;
-  const copies = messages.length === 0 ? 0 : 1 + beyond;
+  const lostCopies = messages.reduce((sum, { name }) => sum + losses.timesUncovered(name), 0);
+  const copies = messages.length === 0 ? 0 : losses.any ? messages.length + lostCopies : 1 + beyond;
+  const isBilled = (identifier: string): boolean => billed.has(identifier);
+  const mayBeGone = messages.some(({ name }) => losses.mayBeGone(name, isBilled)) || losses.hasGoneOf(identity.lane);
   return {
-    least: identity.accepted ? 1 : 0,
+    least: identity.accepted && !identity.isParkedInSpool && !mayBeGone ? 1 : 0,
     // An id that the sidecar made is not sent again by its client, so it stands in one message for ever.
-    most: identity.event.idGenerated === true ? Math.min(1, copies) : copies,
+    most: identity.event.idGenerated === true && !losses.any ? Math.min(1, copies) : copies,
     values: [...identity.values].map(amountOf),
   };
 }

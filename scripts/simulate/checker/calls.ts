@@ -3,14 +3,27 @@ import type { Held } from '../model-journal.ts';
 import type { Process } from '../process.ts';
 import { laneOf } from './intake.ts';
 import type { Report } from './report.ts';
+import { setName } from './set-name.ts';
 
 /** An entry as its commit fixed it. */
 export interface CommittedEntry {
   readonly entry: Entry;
   readonly shard: number;
   readonly set: number;
+  readonly token: string;
+  /** Whose commit it was. */
+  readonly owner: string;
   /** When its first attempt was journaled, on the timeline. */
   markedAtMs: number | undefined;
+  /** A call for it was started. */
+  wasSent: boolean;
+  /** Redis has lost the commit. */
+  isLost: boolean;
+}
+
+export interface LostSet {
+  readonly name: string;
+  readonly entries: readonly CommittedEntry[];
 }
 
 export interface WatchedCall {
@@ -32,6 +45,7 @@ export class Calls {
   readonly #open = new Map<string, Set<WatchedCall>>();
   #startedAtMs: number[] = [];
   #windowHead = 0;
+  #isTrusted = true;
 
   constructor(report: Report, ratePerS: number, now: () => number) {
     this.#report = report;
@@ -39,7 +53,7 @@ export class Calls {
     this.#now = now;
   }
 
-  committed(shard: number, commit: SetCommit): void {
+  committed(shard: number, commit: SetCommit, owner: string): void {
     const name = `${shard}/${commit.set}`;
     const known = this.#sets.get(name);
     if (known !== undefined) {
@@ -55,8 +69,32 @@ export class Calls {
         this.#report.violation(`Identifier ${entry.identifier} is longer than 100 characters.`);
       if (this.committedEntries.has(entry.identifier))
         this.#report.violation(`Identifier ${entry.identifier} was given twice.`);
-      this.committedEntries.set(entry.identifier, { entry, shard, set: commit.set, markedAtMs: undefined });
+      this.committedEntries.set(entry.identifier, {
+        entry,
+        shard,
+        set: commit.set,
+        token: commit.token,
+        owner,
+        markedAtMs: undefined,
+        wasSent: false,
+        isLost: false,
+      });
     }
+  }
+
+  /** Of each shard the sets from this number on are gone. */
+  forgetFrom(nexts: readonly number[]): LostSet[] {
+    this.#isTrusted = false;
+    const lost: LostSet[] = [];
+    for (const [name, commit] of this.#sets) {
+      const shard = Number(name.split('/')[0]);
+      if (commit.set < (nexts[shard] ?? 0)) continue;
+      this.#sets.delete(name);
+      const entries = commit.entries.flatMap(({ identifier }) => this.committedEntries.get(identifier) ?? []);
+      for (const entry of entries) entry.isLost = true;
+      lost.push({ name: setName(shard, commit.set, commit.token), entries });
+    }
+    return lost;
   }
 
   marked(shard: number, set: number, indices: readonly number[]): void {
@@ -86,6 +124,7 @@ export class Calls {
         this.#report.violation(`${entry.identifier} was sent before its attempt was journaled (invariant 6).`);
       }
     }
+    if (committed !== undefined) committed.wasSent = true;
     this.#checkRate(nowMs);
     const lane = laneOf(entry);
     const call = { lane, identifier: entry.identifier, shard, epoch: held.epoch, process, startedAtMs: nowMs };
@@ -102,7 +141,8 @@ export class Calls {
 
   /** A stale owner is one that slept, and so has not noticed yet; nobody else may have a call under way. */
   #checkAlone(call: WatchedCall, other: WatchedCall): void {
-    if (!other.process.isAlive) return;
+    // After a loss an owner that has not noticed is awake.
+    if (!other.process.isAlive || !this.#isTrusted) return;
     if (other.process !== call.process && other.process.hasSleptSince(other.startedAtMs)) return;
     this.#report.violation(
       `Lane ${call.lane} has two calls at a time (invariant 10): ${other.identifier} by ${other.process.name} in epoch ` +

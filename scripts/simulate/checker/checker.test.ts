@@ -1,65 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import type { Entry, SetCommit } from '../../../shared/journal/journal.ts';
-import { Process } from '../process.ts';
-import { drawProfile } from '../draw-profile.ts';
-import { Random } from '../random.ts';
-import { Timeline } from '../timeline.ts';
-import { Checker } from './checker.ts';
-
-const origin = { producer: 'p', slot: 3, sequence: 5 };
-const message = { shard: 0, position: 1, body: Buffer.from(''), headers: {}, origin, isSynced: true };
-
-function entry(identifier: string, customer = 'cus'): Entry {
-  return { identifier, customer, meter: 'requests', value: '1', timestamp: 1, windowStartMs: 0, events: 1 };
-}
-
-function commit(set: number, said: Partial<SetCommit> = {}): SetCommit {
-  return {
-    set,
-    token: `token ${set}`,
-    entries: [entry(`entry of ${set}`)],
-    cursors: new Map([['3/p', '1;0;1-2,5']]),
-    forgottenCursors: [],
-    ids: [],
-    forgottenIdSets: [],
-    totals: new Map(),
-    ...said,
-  };
-}
-
-function newChecker(): { checker: Checker; newProcess: () => Process } {
-  const timeline = new Timeline();
-  const random = new Random(1);
-  return {
-    checker: new Checker(
-      drawProfile(random),
-      () => timeline.nowMs,
-      () => undefined,
-    ),
-    newProcess: () => new Process('consumer', timeline, random, 0),
-  };
-}
-
-const held = (epoch: number) => ({ epoch, owner: 'consumer' });
+import { commit, entry, held, message, newChecker, origin } from './testing.ts';
 
 describe('the checker', () => {
   it('allows a message to be acked once the set that covers it is settled, and not before', () => {
     const early = newChecker().checker;
-    early.committed(0, commit(1));
+    early.committed(0, commit(1), 'consumer');
     early.acked(message);
     expect(early.violations).toEqual([expect.stringContaining('is pending')]);
 
     const late = newChecker().checker;
-    late.committed(0, commit(1));
-    late.completed(0, 1);
+    late.committed(0, commit(1), 'consumer');
+    late.completed(0, 1, 'token 1');
     late.acked(message);
     expect(late.violations).toEqual([]);
   });
 
   it('finds a message acked that no set covers, also between two that are covered', () => {
     const { checker } = newChecker();
-    checker.committed(0, commit(1));
-    checker.completed(0, 1);
+    checker.committed(0, commit(1), 'consumer');
+    checker.completed(0, 1, 'token 1');
     checker.acked({ ...message, origin: { ...origin, sequence: 4 } });
     expect(checker.violations).toEqual([expect.stringContaining('no committed set covers it')]);
   });
@@ -76,13 +35,13 @@ describe('the checker', () => {
 
   it('finds a set number given twice, and a commit that was repeated with more in it', () => {
     const { checker } = newChecker();
-    checker.committed(0, commit(1));
-    checker.committed(0, commit(1));
-    checker.committed(1, commit(1, { entries: [entry('of another shard')] }));
+    checker.committed(0, commit(1), 'consumer');
+    checker.committed(0, commit(1), 'consumer');
+    checker.committed(1, commit(1, { entries: [entry('of another shard')] }), 'consumer');
     expect(checker.violations).toEqual([]);
-    checker.committed(0, commit(1, { entries: [entry('entry of 1'), entry('one more')] }));
+    checker.committed(0, commit(1, { entries: [entry('entry of 1'), entry('one more')] }), 'consumer');
     expect(checker.violations).toEqual([expect.stringContaining('another content')]);
-    checker.committed(0, commit(1, { token: 'another' }));
+    checker.committed(0, commit(1, { token: 'another' }), 'consumer');
     expect(checker.violations[1]).toContain('Two sets');
   });
 
@@ -91,7 +50,7 @@ describe('the checker', () => {
     const process = newProcess();
     checker.callEnded(checker.callStarted(entry('unheard of'), 0, held(1), process));
     expect(checker.violations).toEqual([expect.stringContaining('in no committed set')]);
-    checker.committed(0, commit(1));
+    checker.committed(0, commit(1), 'consumer');
     checker.callEnded(checker.callStarted(entry('entry of 1'), 0, held(1), process));
     expect(checker.violations[1]).toContain('before its attempt was journaled');
     checker.marked(0, 1, [0]);
@@ -104,7 +63,7 @@ describe('the checker', () => {
   it('finds two calls at a time in a lane, but for those of an owner that sleeps', () => {
     const { checker, newProcess } = newChecker();
     const [owner, next] = [newProcess(), newProcess()];
-    checker.committed(0, commit(1, { entries: [entry('one'), entry('two'), entry('elsewhere', 'other')] }));
+    checker.committed(0, commit(1, { entries: [entry('one'), entry('two'), entry('elsewhere', 'other')] }), 'consumer');
     checker.marked(0, 1, [0, 1, 2]);
     checker.callStarted(entry('one'), 0, held(1), owner);
     checker.callStarted(entry('elsewhere', 'other'), 0, held(1), owner);
@@ -118,8 +77,77 @@ describe('the checker', () => {
     expect(checker.violations).toEqual([expect.stringContaining('two calls at a time')]);
   });
 
+  it('finds what was billed, and is in no committed set', () => {
+    const { checker } = newChecker();
+    checker.billed(entry('unheard of'));
+    expect(checker.violations).toEqual([expect.stringContaining('in no committed set')]);
+  });
+
+  it('finds more calls within a second than the rate allows', () => {
+    const { checker, newProcess, ratePerS } = newChecker();
+    const entries = Array.from({ length: 2 * ratePerS }, (_, index) => entry(`entry ${index}`, `cus_${index}`));
+    checker.committed(0, commit(1, { entries }), 'consumer');
+    const indices = entries.map((_, index) => index);
+    checker.marked(0, 1, indices);
+    const process = newProcess();
+    for (const sent of entries.slice(0, ratePerS)) checker.callStarted(sent, 0, held(1), process);
+    expect(checker.violations).toEqual([]);
+    for (const sent of entries.slice(ratePerS)) checker.callStarted(sent, 0, held(1), process);
+    expect(checker.violations[0]).toContain('within a second');
+  });
+
+  const event = { id: 'e1', customer: 'cus', meter: 'requests', value: '5', timestamp: 1 };
+  const bodyOf = (...events: readonly object[]) => Buffer.from(JSON.stringify({ events }));
+
+  it('finds an event answered 202 that is neither on the broker nor in a spool', () => {
+    const { checker } = newChecker();
+    checker.sent([event]);
+    checker.accepted([event]);
+    expect(checker.violations).toEqual([expect.stringContaining('neither on the broker nor in a spool')]);
+    const [reached, spooled] = [newChecker().checker, newChecker().checker];
+    for (const each of [reached, spooled]) each.sent([event]);
+    reached.reached(origin, bodyOf(event), 0);
+    spooled.spooled(bodyOf(event));
+    for (const each of [reached, spooled]) each.accepted([event]);
+    expect([...reached.violations, ...spooled.violations]).toEqual([]);
+  });
+
+  it.each([
+    ['another value', { value: '6' }],
+    ['another customer', { customer: 'other' }],
+    ['another account', { account: 'acct' }],
+    ['another time', { timestamp: 2 }],
+    ['another dimension', { dimensions: { region: 'a' } }],
+  ])('finds an event on the broker that no client sent: %s', (_what, other) => {
+    const { checker } = newChecker();
+    checker.sent([event]);
+    checker.reached(origin, bodyOf({ ...event, ...other }), 0);
+    expect(checker.violations).toEqual([expect.stringContaining('is not one that a client sent')]);
+  });
+
+  it('finds a message that was published again with other bytes', () => {
+    const { checker } = newChecker();
+    const second = { ...event, id: 'e2' };
+    checker.sent([event, second]);
+    checker.reached(origin, bodyOf(event), 0);
+    checker.reached(origin, bodyOf(event), 1);
+    expect(checker.violations).toEqual([]);
+    checker.reached(origin, bodyOf(second), 2);
+    expect(checker.violations).toEqual([expect.stringContaining('other bytes')]);
+  });
+
+  it('finds an owner that its own journal contradicts, and a member that halts, while Redis has lost nothing', () => {
+    const { checker } = newChecker();
+    for (const reason of ['released', 'stale', 'lease_expired']) checker.tenureEnded('consumer', 0, reason);
+    expect(checker.violations).toEqual([]);
+    checker.tenureEnded('consumer', 0, 'refused');
+    checker.halted('consumer', 'its journal is lower than it was');
+    expect(checker.violations).toHaveLength(2);
+  });
+
   it('finds what was billed twice', () => {
     const { checker } = newChecker();
+    checker.committed(0, commit(1, { entries: [entry('one'), entry('two')] }), 'consumer');
     checker.billed(entry('one'));
     checker.billed(entry('two'));
     expect(checker.violations).toEqual([]);

@@ -1,6 +1,7 @@
 import type { Entry, ParkedEntry, SetCommit } from '../../../shared/journal/journal.ts';
 import type { MessageOrigin, UsageEvent } from '../../../shared/event/usage-event.ts';
 import type { Held } from '../model-journal.ts';
+import type { ModelSnapshot } from '../model-journal.ts';
 import type { StoredMessage } from '../model-queue.ts';
 import type { ModelRedis } from '../model-redis.ts';
 import type { Process } from '../process.ts';
@@ -8,7 +9,9 @@ import type { Profile } from '../profile.ts';
 import { checkAccount } from './account.ts';
 import { Calls, type WatchedCall } from './calls.ts';
 import { Custody } from './custody.ts';
-import { Intake } from './intake.ts';
+import { Intake, laneOf } from './intake.ts';
+import { Losses } from './losses.ts';
+import { setName } from './set-name.ts';
 import { checkParked } from './parked.ts';
 import { Report } from './report.ts';
 import { checkTotals } from './totals.ts';
@@ -24,6 +27,9 @@ export class Checker {
   readonly #report: Report;
   readonly #profile: Profile;
   readonly #now: () => number;
+  readonly losses = new Losses();
+  /** Everything that was ever journaled as dead, in doubt or deferred. */
+  readonly #journaled: ParkedEntry[] = [];
   readonly #billed = new Map<string, Entry>();
 
   constructor(profile: Profile, now: () => number, found: () => void) {
@@ -31,7 +37,8 @@ export class Checker {
     this.#now = now;
     this.#report = new Report(found);
     this.intake = new Intake(this.#report);
-    this.custody = new Custody(this.#report);
+    const isTold = (): boolean => this.losses.isToldBy(this.#now() - profile.leaseMs);
+    this.custody = new Custody(this.#report, this.losses, isTold);
     this.calls = new Calls(this.#report, profile.ratePerS, now);
   }
 
@@ -61,6 +68,16 @@ export class Checker {
     this.intake.reached(origin, body, nowMs);
   }
 
+  /** A message is durable in a sidecar's spool. */
+  spooled(body: Buffer): void {
+    this.intake.spooled(body);
+  }
+
+  /** A record was too old to be replayed: it is kept in a file for a person. */
+  parkedInSpool(body: Buffer): void {
+    this.intake.parkedInSpool(body);
+  }
+
   acked(message: StoredMessage): void {
     if (message.origin === undefined) this.custody.ackedUnreadable(message.shard, message.position);
     else this.custody.ackedUsage(message.origin);
@@ -70,9 +87,9 @@ export class Checker {
     this.custody.deadLettered(shard, position);
   }
 
-  committed(shard: number, commit: SetCommit): void {
-    this.calls.committed(shard, commit);
-    this.custody.committed(shard, commit);
+  committed(shard: number, commit: SetCommit, owner: string): void {
+    this.calls.committed(shard, commit, owner);
+    this.custody.committed(shard, commit, owner);
   }
 
   marked(shard: number, set: number, entries: readonly number[]): void {
@@ -83,8 +100,8 @@ export class Checker {
     this.calls.markedDeferred(identifier);
   }
 
-  completed(shard: number, set: number): void {
-    this.custody.completed(shard, set);
+  completed(shard: number, set: number, token: string): void {
+    this.custody.completed(setName(shard, set, token));
   }
 
   callStarted(entry: Entry, shard: number, held: Held, process: Process): WatchedCall {
@@ -97,7 +114,14 @@ export class Checker {
 
   billed(entry: Entry): void {
     if (this.#billed.has(entry.identifier)) this.#report.violation(`${entry.identifier} was billed twice.`);
+    if (!this.calls.committedEntries.has(entry.identifier))
+      this.#report.violation(`${entry.identifier} was billed, and is in no committed set (invariant 1).`);
     this.#billed.set(entry.identifier, entry);
+  }
+
+  /** The journal has taken these as dead, in doubt or deferred. */
+  journaled(parked: readonly ParkedEntry[]): void {
+    this.#journaled.push(...parked);
   }
 
   parked(parked: readonly ParkedEntry[]): void {
@@ -105,12 +129,42 @@ export class Checker {
       checkParked(entry, this.calls.committedEntries, this.intake, this.#profile, this.#now(), this.#report);
   }
 
+  /** As long as Redis loses nothing, the owner's journal never contradicts it: a hand-over would take a second tenure. */
+  tenureEnded(member: string, shard: number, reason: string): void {
+    if (this.losses.any || (reason !== 'refused' && reason !== 'mismatch')) return;
+    this.#report.violation(
+      `${member} gave shard ${shard} up because its journal said "${reason}" to its owner (invariant 2).`,
+    );
+  }
+
+  /** A request has had no answer for longer than it may take, from a sidecar that ran all the time. */
+  unanswered(request: string, member: string): void {
+    this.#report.violation(`${request} got no answer from ${member}, which ran all the time (contract 3.1).`);
+  }
+
   halted(member: string, reason: string): void {
-    this.#report.violation(`${member} halted although Redis lost nothing: ${reason}.`);
+    this.losses.noticed(this.#now());
+    if (!this.losses.any) this.#report.violation(`${member} halted although Redis lost nothing: ${reason}.`);
+  }
+
+  /** Redis came back with these older journals. */
+  lostWrites(journals: readonly ModelSnapshot[]): void {
+    const lost = this.calls.forgetFrom(journals.map(({ next }) => next));
+    this.losses.lost(lost);
+    const kept = new Set(journals.flatMap(({ parked, deferred }) => [...parked.keys(), ...deferred.keys()]));
+    for (const { entry } of this.#journaled)
+      if (!kept.has(entry.identifier)) this.losses.gone(entry.identifier, laneOf(entry));
+    this.custody.lost(lost);
+  }
+
+  /** A person has run `npm run recover`. */
+  recovered(): void {
+    this.losses.recovered();
   }
 
   /** A member says that it has given everything back, and every claim and release of it was answered. */
   finished(member: string, redis: ModelRedis): void {
+    if (this.losses.any) return;
     redis.journals.forEach((journal, shard) => {
       const { lease } = journal.snapshot();
       if (lease?.owner === member && lease.untilMs > redis.nowMs) {
@@ -129,18 +183,27 @@ export class Checker {
     const committed = this.calls.committedEntries;
     for (const identity of this.intake.identities.values()) {
       // Some of its messages may be lost: those that were never confirmed.
-      if (!identity.accepted || [...identity.messages].some(({ name }) => this.custody.isSettled(name))) continue;
+      if (
+        !identity.accepted ||
+        identity.isParkedInSpool ||
+        [...identity.messages].some(({ name }) => this.custody.isSettled(name))
+      )
+        continue;
       this.#report.violation(
         `Event ${identity.event.id} was answered 202, and is neither on the broker nor in a settled set.`,
       );
     }
-    const { windowMs, windowMaxMs, dedupWindowMs, meters } = this.#profile;
+    const { windowMs, windowMaxMs, meters, clockSkewMs } = this.#profile;
+    // A sidecar's clock that is ahead shortens it, while there is a backlog.
+    const dedupWindowMs = this.#profile.dedupWindowMs - clockSkewMs;
     const lastMeters = new Set(meters.flatMap(({ meter }) => (meter.formula === 'last' ? [meter.eventName] : [])));
     const identities = this.intake.identities.values();
+    const { losses } = this;
+    const billed = this.#billed;
     checkAccount(
-      { identities, committed, billed: this.#billed, parked, windowMs, windowMaxMs, dedupWindowMs, lastMeters },
+      { identities, committed, billed, parked, windowMs, windowMaxMs, dedupWindowMs, lastMeters, losses },
       this.#report,
     );
-    checkTotals(redis.journals, committed.values(), lastMeters, this.#report);
+    if (!losses.any) checkTotals(redis.journals, committed.values(), lastMeters, this.#report);
   }
 }

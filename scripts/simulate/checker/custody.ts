@@ -1,7 +1,10 @@
 import type { SetCommit } from '../../../shared/journal/journal.ts';
 import type { MessageOrigin } from '../../../shared/event/usage-event.ts';
+import type { LostSet } from './calls.ts';
 import { messageName } from './intake.ts';
+import type { Losses } from './losses.ts';
 import type { Report } from './report.ts';
+import { setName } from './set-name.ts';
 
 /**
  * Custody (invariant 3): a message leaves the broker only when the set that covers it is settled. Which set covers it the
@@ -9,6 +12,9 @@ import type { Report } from './report.ts';
  */
 export class Custody {
   readonly #report: Report;
+  readonly #losses: Losses;
+  /** Somebody has noticed a loss, and everybody has had the time to hear of it. */
+  readonly #isTold: () => boolean;
   /** Message → `shard/set` of the first commit whose cursors hold it. */
   readonly #coveredBy = new Map<string, string>();
   /** `slot/producer` → how far its cursor was read, so that a range is not walked again with every commit. */
@@ -16,11 +22,13 @@ export class Custody {
   readonly #settled = new Set<string>();
   readonly #deadLettered = new Set<string>();
 
-  constructor(report: Report) {
+  constructor(report: Report, losses: Losses, isTold: () => boolean) {
     this.#report = report;
+    this.#losses = losses;
+    this.#isTold = isTold;
   }
 
-  committed(shard: number, commit: SetCommit): void {
+  committed(shard: number, commit: SetCommit, owner: string): void {
     for (const [cursor, text] of commit.cursors) {
       const ranges = text.split(';')[2] ?? '';
       if (this.#lastRanges.get(cursor) === ranges) continue;
@@ -29,14 +37,35 @@ export class Custody {
         const [from, to] = range.split('-').map(Number);
         for (let sequence = from ?? 0; sequence <= (to ?? from ?? 0); sequence++) {
           const message = `${cursor}#${sequence}`;
-          if (!this.#coveredBy.has(message)) this.#coveredBy.set(message, setName(shard, commit.set));
+          if (!this.#coveredBy.has(message)) this.#covers(message, setName(shard, commit.set, commit.token), owner);
         }
       }
     }
   }
 
-  completed(shard: number, set: number): void {
-    this.#settled.add(setName(shard, set));
+  completed(set: string): void {
+    this.#settled.add(set);
+  }
+
+  /** Redis has lost the commits of these sets: what they cover is covered no more, unless it was settled. */
+  lost(sets: readonly LostSet[]): void {
+    const names = new Set(sets.map(({ name }) => name));
+    this.#lastRanges.clear();
+    for (const [message, set] of this.#coveredBy) {
+      if (!names.has(set)) continue;
+      this.#losses.uncovered(message, set);
+      if (!this.#settled.has(set)) this.#coveredBy.delete(message);
+    }
+  }
+
+  #covers(message: string, set: string, owner: string): void {
+    this.#coveredBy.set(message, set);
+    const sent = this.#losses.sentBefore(message, this.#isTold() ? undefined : owner);
+    if (sent === undefined || this.#losses.isRecovered) return;
+    this.#report.violation(
+      `Message ${message} was sent in set ${sent}, which Redis has lost. Nobody has looked, and ${owner} commits it again, ` +
+        `in set ${set}, although it could know (invariant 8).`,
+    );
   }
 
   deadLettered(shard: number, position: number): void {
@@ -61,8 +90,4 @@ export class Custody {
     if (this.#deadLettered.has(`${shard}:${position}`)) return;
     this.#report.violation(`An unreadable message of shard ${shard} was acked, and no dead letter is there.`);
   }
-}
-
-function setName(shard: number, set: number): string {
-  return `${shard}/${set}`;
 }

@@ -8,6 +8,10 @@ export interface Identity {
   /** Different only if a client used the id twice. */
   readonly values: Set<string>;
   accepted: boolean;
+  /** A message with it is durable in a spool. */
+  isSpooled: boolean;
+  /** A record with it lies in a parked file, where a person finds it. */
+  isParkedInSpool: boolean;
   readonly messages: Set<MessageRecord>;
 }
 
@@ -36,15 +40,23 @@ export class Intake {
     if (known !== undefined) known.values.add(event.value);
     else {
       const lane = laneOf(event);
-      this.identities.set(name, { lane, event, values: new Set([event.value]), accepted: false, messages: new Set() });
+      this.identities.set(name, {
+        lane,
+        event,
+        values: new Set([event.value]),
+        accepted: false,
+        isSpooled: false,
+        isParkedInSpool: false,
+        messages: new Set(),
+      });
     }
   }
 
   accepted(event: UsageEvent): void {
     const identity = this.#identity(event);
     if (identity !== undefined) identity.accepted = true;
-    if (identity?.messages.size === 0) {
-      this.#report.violation(`Event ${event.id} was answered 202 and has never reached the broker.`);
+    if (identity?.messages.size === 0 && !identity.isSpooled) {
+      this.#report.violation(`Event ${event.id} was answered 202 and is neither on the broker nor in a spool.`);
     }
   }
 
@@ -58,11 +70,23 @@ export class Intake {
       known.lastReachedMs = nowMs;
       return;
     }
-    const { events } = JSON.parse(text) as { events: UsageEvent[] };
-    const identities = events.flatMap((event) => this.#identity(event) ?? []);
+    const identities = this.#identitiesOf(text);
     const message = { name, text, identities, firstReachedMs: nowMs, lastReachedMs: nowMs };
     this.messages.set(name, message);
     for (const identity of identities) identity.messages.add(message);
+  }
+
+  spooled(body: Buffer): void {
+    for (const identity of this.#identitiesOf(body.toString('utf8'))) identity.isSpooled = true;
+  }
+
+  parkedInSpool(body: Buffer): void {
+    for (const identity of this.#identitiesOf(body.toString('utf8'))) identity.isParkedInSpool = true;
+  }
+
+  #identitiesOf(text: string): readonly Identity[] {
+    const { events } = JSON.parse(text) as { events: UsageEvent[] };
+    return events.flatMap((event) => this.#identity(event) ?? []);
   }
 
   #identity(event: UsageEvent): Identity | undefined {

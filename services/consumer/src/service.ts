@@ -10,14 +10,16 @@ import { createRedisLimiter } from '../../../shared/limiter/redis-limiter.ts';
 import type { Logger } from '../../../shared/log/log.ts';
 import { createRegistry } from '../../../shared/metrics/metrics.ts';
 import { connectRedis, type Redis, untilReady } from '../../../shared/redis/client.ts';
+import { delayMs } from '../../../shared/retry/delay.ts';
 import { clusterKeyPrefix } from '../../../shared/topology/names.ts';
+import { type Topology, topologyName } from '../../../shared/topology/record.ts';
 import { type ConsumerConfig, isLiveKey } from './config.ts';
 import { createLimiters, type Limiters, meterEventLimits } from './dispatch/limiters.ts';
 import { type RunningDispatcher, runDispatcher } from './dispatch/run-dispatcher.ts';
 import { type MeterCatalogSource, startCatalog } from './meters/catalog.ts';
 import { registerConsumerMetrics } from './metrics.ts';
 import { Member } from './ownership/member.ts';
-import { createMembership } from './ownership/membership.ts';
+import { createMembership, type Membership } from './ownership/membership.ts';
 import { noTotals } from './ownership/stats.ts';
 import { checkBroker, checkRedis } from './preflight.ts';
 import { type Breakers, createBreakers, platform } from './provider/breakers.ts';
@@ -26,6 +28,8 @@ import { DeadLetters } from './shard/dead-letters.ts';
 import { untilTopology } from './topology.ts';
 
 const haltedPollMs = 5_000;
+/** Soon, since a halted member's shards are free after a lease. */
+const tellRetry = { baseMs: 50, maxMs: 2_000 };
 /** Leases are held for 0.9 of the lease time and renewed every sixth of it. */
 const longestCallPart = 0.65;
 
@@ -123,6 +127,7 @@ export class ConsumerService implements Service {
     await catalog.untilKnown(signal);
     signal.throwIfAborted();
     const name = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+    const membership = createMembership(redis, namespace);
     const member = new Member(
       name,
       {
@@ -134,8 +139,8 @@ export class ConsumerService implements Service {
       },
       {
         broker: this.#broker,
-        membership: createMembership(redis, namespace),
-        journalOf: (shard) => createRedisJournal({ redis, namespace, shard }),
+        membership,
+        journalOf: (shard) => createRedisJournal({ redis, namespace, shard, shards }),
         dispatcher,
         deadLetters: this.#deadLetters,
         log: this.#log,
@@ -143,7 +148,7 @@ export class ConsumerService implements Service {
         needCatalog: (account) => catalog.refresh(account),
         budgetPerS: () => precise.aim * (this.#limiters?.rate.perS ?? 1),
         past: this.#past,
-        halted: (reason) => void this.#halt(member, reason, topology.incarnation, redis),
+        halted: (fault, lost) => void this.#halt(member, fault, lost ? membership : undefined, topology, redis),
       },
     );
     this.#member = member;
@@ -152,19 +157,29 @@ export class ConsumerService implements Service {
     this.#log.info({ member: name, incarnation: topology.incarnation }, 'Joined the cluster.');
   }
 
-  /** Nothing is written and nothing is sent any more, until the incarnation is another one. */
-  async #halt(member: Member, reason: string, incarnation: string, redis: Redis): Promise<void> {
+  /**
+   * Nothing is written and nothing is sent any more, until the topology is another one. `membership`: when Redis has lost
+   * writes, the others are told: who has not seen what is lost would take this member's shards, and bill what it has sent already.
+   */
+  async #halt(
+    member: Member,
+    fault: string,
+    membership: Membership | undefined,
+    before: Topology,
+    redis: Redis,
+  ): Promise<void> {
     if (this.#member !== member) return;
     this.#member = undefined;
-    this.#haltReason = `${reason} Redis has lost writes. What is in the broker is safe and waits; run npm run recover.`;
+    this.#haltReason = fault;
     const callsOver = member.abandon();
     const { namespace, shards } = this.#config;
     const { signal } = this.#stopping;
     try {
+      const told = membership === undefined ? undefined : this.#tellOthers(membership, before.incarnation, signal);
       for (;;) {
         this.#log.error(
           { reason: this.#haltReason },
-          'Halted: Redis contradicts what this consumer has seen. No usage is lost or sent; a person has to run npm run recover.',
+          'Halted: Redis contradicts what this consumer has seen. No usage is lost or sent; a person has to act.',
         );
         const topology = await untilTopology({
           redis,
@@ -174,13 +189,28 @@ export class ConsumerService implements Service {
           log: this.#log,
           signal,
         });
-        if (topology.incarnation !== incarnation) break;
+        if (topologyName(topology) !== topologyName(before)) break;
         await sleep(haltedPollMs, undefined, { signal });
       }
-      await callsOver;
+      await Promise.all([told, callsOver]);
       await this.#enter(redis);
     } catch (error) {
       if (!signal.aborted) this.#lifecycle.fail(error);
+    }
+  }
+
+  /** For as long as it takes: Redis may be away just now. */
+  async #tellOthers(membership: Membership, incarnation: string, signal: AbortSignal): Promise<void> {
+    for (let failures = 1; !signal.aborted; failures++) {
+      try {
+        await membership.distrust(incarnation);
+        return;
+      } catch (error) {
+        if (failures === 1)
+          this.#log.warn({ error }, 'The other consumers could not be told that Redis has lost writes; trying again.');
+        const pauseMs = delayMs(tellRetry, failures, Math.random());
+        await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+      }
     }
   }
 

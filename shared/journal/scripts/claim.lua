@@ -1,11 +1,16 @@
 -- Takes the lease if it is free, or held by the same owner (whose earlier claim may not have been answered), under a new epoch.
--- KEYS lease head; ARGV owner ttlMs format
+-- After the number of shards was changed, whoever knows of another number is refused: it would take slots for its own that are not.
+-- KEYS lease head; ARGV owner ttlMs format shards ('' claims whatever the number is)
 local lease = redis.call('GET', KEYS[1])
 if lease then
   local holder = string.match(lease, '^%d+|(.*)$')
   if holder ~= ARGV[1] then
     return { 'held', holder, redis.call('PTTL', KEYS[1]) }
   end
+end
+local shards = redis.call('HGET', KEYS[2], 'shards')
+if shards and ARGV[4] ~= '' and shards ~= ARGV[4] then
+  return { 'held', 'nobody who does not know that there are ' .. shards .. ' shards now', 1000 }
 end
 local format = redis.call('HGET', KEYS[2], 'format')
 if format and format ~= ARGV[3] then

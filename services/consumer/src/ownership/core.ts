@@ -41,7 +41,7 @@ export type OwnershipEvent =
       readonly answer: { readonly answer: 'ok' | 'stale'; readonly redisMs: number } | undefined;
       readonly askedAtMs: number;
     }
-  /** The shard's channel is closed and its calls are over. `next`: the set number it had reached. */
+  /** The shard's channel is closed and its calls are over. `next`: of the next set, as far as the journal has told. */
   | { readonly type: 'shard_ended'; readonly shard: number; readonly reason: EndReason; readonly next: number }
   | { readonly type: 'release_answered'; readonly shard: number }
   /** SIGTERM: give everything back and finish. */
@@ -209,8 +209,7 @@ export class OwnershipCore {
     const tenure = this.#tenures[shard];
     if (tenure === undefined || (tenure.mode !== 'owned' && tenure.mode !== 'leaving')) return;
     const seen = this.#seen.get(shard);
-    // The commit of the last set that was sealed may not have been made, all before it have.
-    if (seen !== undefined) seen.next = Math.max(seen.next, next - 1);
+    if (seen !== undefined) seen.next = Math.max(seen.next, next);
     switch (reason) {
       case 'released':
       case 'lease_expired':

@@ -15,7 +15,7 @@ import type { EndReason, RandomSource } from '../shard/protocol.ts';
 import { ShardRunner } from '../shard/runner.ts';
 import { Windows } from '../windows/windows.ts';
 import { OwnershipCore, type OwnershipEffect, type OwnershipEvent } from './core.ts';
-import type { Membership } from './membership.ts';
+import type { Heartbeat, Membership } from './membership.ts';
 import { addTotals, type ShardTotals } from './stats.ts';
 
 /**
@@ -58,10 +58,14 @@ export interface MemberPorts {
   readonly budgetPerS: () => number;
   /** Totals of tenures that are over are added here. */
   readonly past: ShardTotals;
-  /** Redis contradicts what this process knows: nothing may go on before a person has looked. */
-  readonly halted: (reason: string) => void;
+  /**
+   * Redis contradicts what this process knows: nothing may go on. `fault` says what that means and what to run; `lost`: Redis
+   * has lost writes, and the others may not know it.
+   */
+  readonly halted: (fault: string, lost: boolean) => void;
 }
 
+const lostWrites = 'Redis has lost writes. What is in the broker is safe and waits; run npm run recover.';
 const tickMs = 20;
 const callsPollMs = 5;
 const windowsEveryMs = 1_000;
@@ -219,7 +223,7 @@ export class Member {
         this.#runners.get(effect.shard)?.post(effect);
         break;
       case 'halt':
-        this.#ports.halted(`Shard ${effect.shard}: ${effect.reason}.`);
+        this.#ports.halted(`Shard ${effect.shard}: ${effect.reason}. ${lostWrites}`, true);
         break;
       case 'finished':
         clearInterval(this.#ticker);
@@ -230,16 +234,26 @@ export class Member {
 
   async #heartbeat(ttlMs: number): Promise<void> {
     try {
-      const { members, incarnation } = await this.#ports.membership.heartbeat(this.name, ttlMs);
-      if (incarnation === this.#options.incarnation) this.#post({ type: 'heartbeat_answered', members });
-      else if (!this.#over)
-        this.#ports.halted(
-          `The topology's incarnation was ${this.#options.incarnation} and is ${incarnation ?? 'gone'}.`,
-        );
+      const { members, topology } = await this.#ports.membership.heartbeat(this.name, ttlMs);
+      const fault = this.#contradiction(topology);
+      if (fault === undefined) this.#post({ type: 'heartbeat_answered', members });
+      else if (!this.#over) this.#ports.halted(fault, false);
     } catch (error) {
       this.#ports.log.debug({ error }, 'A heartbeat was not answered.');
       this.#post({ type: 'heartbeat_answered', members: undefined });
     }
+  }
+
+  #contradiction(now: Heartbeat['topology']): string | undefined {
+    const { incarnation, shards } = this.#options;
+    if (now?.incarnation !== incarnation) {
+      return `The topology's incarnation was ${incarnation} and is ${now?.incarnation ?? 'gone'}. ${lostWrites}`;
+    }
+    if (now.shards === shards) return undefined;
+    return (
+      `The cluster had ${shards} shards and has ${now.shards} now. This consumer counts nothing any more; its usage is with the ` +
+      `others. Start it again with TALLYMAN_SHARDS=${now.shards}.`
+    );
   }
 
   async #claim(shard: number, ttlMs: number): Promise<void> {
@@ -327,7 +341,7 @@ export class Member {
       this.#runners.delete(shard);
       addTotals(this.#ports.past, runner);
     }
-    this.#post({ type: 'shard_ended', shard, reason, next: runner.core.flight.next });
+    this.#post({ type: 'shard_ended', shard, reason, next: runner.core.flight.journalNext });
   }
 
   async #callsOver(runner: ShardRunner): Promise<void> {

@@ -1,19 +1,26 @@
 import { createScript, runScript, type ScriptClient } from '../../../../shared/redis/script.ts';
 import { clusterKeyPrefix } from '../../../../shared/topology/names.ts';
+import type { Topology } from '../../../../shared/topology/record.ts';
 
 /**
  * Who is in the cluster: one sorted set of members by the time when their heartbeat runs out, on Redis' clock. The same
- * script reads the incarnation, so that every heartbeat notices when Redis has lost its data (invariant 8).
+ * script reads the topology, so that every heartbeat notices when Redis has lost its data (invariant 8), or the number of
+ * shards is another one.
  */
 export interface Heartbeat {
   readonly members: readonly string[];
   /** Undefined when Redis has no topology. */
-  readonly incarnation: string | undefined;
+  readonly topology: Pick<Topology, 'incarnation' | 'shards'> | undefined;
 }
 
 export interface Membership {
   heartbeat(member: string, ttlMs: number): Promise<Heartbeat>;
   withdraw(member: string): Promise<void>;
+  /**
+   * Redis has lost writes: its record of the topology is not to be trusted any more, and with the next heartbeat every member
+   * notices. Without effect when the incarnation is another one by now. Rejects when Redis gives no answer.
+   */
+  distrust(incarnation: string): Promise<void>;
 }
 
 const heartbeatScript = createScript(
@@ -23,21 +30,42 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[2]), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
-return {redis.call('HGET', KEYS[2], 'incarnation') or '', redis.call('ZRANGE', KEYS[1], 0, -1)}
+local topology = redis.call('HMGET', KEYS[2], 'incarnation', 'shards')
+return {topology[1] or '', topology[2] or '', redis.call('ZRANGE', KEYS[1], 0, -1)}
 `,
 );
 
+/** What was there stays in the record under another name, for the person who looks. */
+const distrustScript = createScript(
+  'distrust',
+  `
+if redis.call('HGET', KEYS[1], 'incarnation') == ARGV[1] then
+  redis.call('HDEL', KEYS[1], 'incarnation')
+  redis.call('HSET', KEYS[1], 'distrusted', ARGV[1])
+end
+return {'ok'}
+`,
+);
+
+function membersKey(namespace: string): string {
+  return `${clusterKeyPrefix(namespace)}members`;
+}
+
 export function createMembership(redis: ScriptClient, namespace: string): Membership {
-  const prefix = clusterKeyPrefix(namespace);
-  const members = `${prefix}members`;
+  const members = membersKey(namespace);
+  const topologyKey = `${clusterKeyPrefix(namespace)}topology`;
   return {
     async heartbeat(member, ttlMs) {
-      const reply = await runScript(redis, heartbeatScript, [members, `${prefix}topology`], [member, ttlMs]);
+      const reply = await runScript(redis, heartbeatScript, [members, topologyKey], [member, ttlMs]);
       const incarnation = reply.text(0);
-      return { members: reply.list(1).texts(), incarnation: incarnation === '' ? undefined : incarnation };
+      const topology = incarnation === '' ? undefined : { incarnation, shards: reply.integer(1) };
+      return { members: reply.list(2).texts(), topology };
     },
     async withdraw(member) {
       await redis.callBuffer('ZREM', [members, member]);
+    },
+    async distrust(incarnation) {
+      await runScript(redis, distrustScript, [topologyKey], [incarnation]);
     },
   };
 }

@@ -29,6 +29,8 @@ export interface ShardLimits extends IntakeLimits {
   readonly windowMs: number;
   readonly dedupWindowMs: number;
   readonly dedupMaxIds: number;
+  /** How long the cursors of a producer outlive it; absent: 40 days. */
+  readonly cursorLifeMs?: number;
   /** A call's longest duration: none starts when the lease may end before it. */
   readonly callTimeoutMs: number;
   readonly drive: DriveLimits;

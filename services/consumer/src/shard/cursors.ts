@@ -14,13 +14,18 @@ interface Cursor {
 }
 
 /** A producer whose life ended this long ago cannot repeat a message: spools are parked after 35 days. */
-const cursorLifeMs = 40 * 24 * 3600 * 1000;
+const defaultLifeMs = 40 * 24 * 3600 * 1000;
 
 const formatVersion = '1';
 
 export class Cursors {
   readonly #cursors = new Map<string, Cursor>();
   readonly #open = new Set<string>();
+  readonly #lifeMs: number;
+
+  constructor(lifeMs = defaultLifeMs) {
+    this.#lifeMs = lifeMs;
+  }
 
   get size(): number {
     return this.#cursors.size;
@@ -89,13 +94,13 @@ export class Cursors {
   }
 
   /**
-   * Forgets cursors that were last touched 40 days before the oldest message of the set being sealed was accepted.
+   * Forgets cursors that were last touched so long (40 days) before the oldest message of the set being sealed was accepted.
    * Measured against messages and not against the clock: a backlog may be older than any clock interval.
    */
   forget(oldestAcceptedMs: number): string[] {
     const forgotten: string[] = [];
     for (const [key, cursor] of this.#cursors) {
-      if (cursor.open !== undefined || cursor.touchedAtMs + cursorLifeMs >= oldestAcceptedMs) continue;
+      if (cursor.open !== undefined || cursor.touchedAtMs + this.#lifeMs >= oldestAcceptedMs) continue;
       this.#cursors.delete(key);
       forgotten.push(key);
     }

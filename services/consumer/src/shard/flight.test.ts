@@ -35,6 +35,22 @@ describe('Flight', () => {
     expect(flight.takeSettled()).toBeUndefined();
   });
 
+  // The simulation lost a commit in Redis that had been answered and sent. The shard told its owner no more than that the set was
+  // sealed, so the owner took the journal below it for one that had never had the commit, and billed its messages
+  // a second time without a word to anybody.
+  it('knows how far the journal is by what was answered, not by what was sealed', () => {
+    const { flight, memory } = newFlight(shardState({ next: 5 }));
+    expect(flight.journalNext).toBe(5);
+    memory.count(origin(1), [usageEvent()], 5, startRedisMs, requestsCatalog, 0);
+    flight.seal(memory, requestsCatalog, true, 0);
+    nextWrite(flight);
+    flight.written(undefined, 0);
+    expect([flight.next, flight.journalNext]).toEqual([6, 5]);
+    flight.nextWrite(hourMs, true);
+    flight.written(ok(), hourMs);
+    expect([flight.next, flight.journalNext]).toEqual([6, 6]);
+  });
+
   it('commits a set without entries and settles it like any other', () => {
     const { flight } = committed();
     expect(nextWrite(flight)).toMatchObject({ kind: 'complete', set: 1 });

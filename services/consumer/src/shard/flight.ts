@@ -69,6 +69,11 @@ export class Flight {
     return this.#next;
   }
 
+  /** The number of the next set in the journal as far as the journal has told: a commit under way may not have been made. */
+  get journalNext(): number {
+    return this.#state.mode === 'committing' ? this.#next - 1 : this.#next;
+  }
+
   /** Sealed and not settled. */
   get pendingSet(): number | undefined {
     return this.#state.mode === 'none' ? undefined : this.#next - 1;

@@ -19,6 +19,8 @@ export interface IntakeLimits {
   readonly flushIntervalMs: number;
   /** How long the broker may keep a message from everyone, because the consumer that has it is gone and it has not noticed. */
   readonly strandedMs: number;
+  /** What the prefetch begins with; absent: 4,000 (invariant 9). */
+  readonly prefetchMin?: number;
 }
 
 export class ShardIntake {
@@ -30,7 +32,7 @@ export class ShardIntake {
 
   constructor(limits: IntakeLimits) {
     this.#strandedMs = limits.strandedMs;
-    this.#prefetch = new PrefetchTuner(limits.flushIntervalMs, limits.flushEvents);
+    this.#prefetch = new PrefetchTuner(limits.flushIntervalMs, limits.flushEvents, limits.prefetchMin);
   }
 
   /** Deliveries that are not acked yet. */

@@ -12,7 +12,7 @@ import { type MeterCatalog, meterOf, OpenSet } from './open-set.ts';
  * which dies with the channel (invariants 2 to 5).
  */
 export class ShardMemory {
-  readonly cursors = new Cursors();
+  readonly cursors: Cursors;
   readonly ids = new DedupTable();
   open = new OpenSet();
   /** Sets with remembered ids, oldest first; the time when each settled, Redis time, once it has. */
@@ -27,7 +27,13 @@ export class ShardMemory {
   /** Ids forgotten before their time because the table was full. */
   idsForgottenEarly = 0;
 
-  constructor(limits: { readonly windowMs: number; readonly dedupWindowMs: number; readonly dedupMaxIds: number }) {
+  constructor(limits: {
+    readonly windowMs: number;
+    readonly dedupWindowMs: number;
+    readonly dedupMaxIds: number;
+    readonly cursorLifeMs?: number;
+  }) {
+    this.cursors = new Cursors(limits.cursorLifeMs);
     this.#windowMs = limits.windowMs;
     this.demand = new Demand(limits.windowMs);
     this.#dedupWindowMs = limits.dedupWindowMs;

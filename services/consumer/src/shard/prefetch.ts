@@ -15,14 +15,15 @@ const measureMs = 5_000;
 export class PrefetchTuner {
   readonly #flushIntervalMs: number;
   readonly #flushEvents: number;
-  #current = lowestPrefetch;
+  #current: number;
   #messages = 0;
   #events = 0;
   #measuredSinceMs: number | undefined;
   #flight: { readonly set: number; readonly sinceMs: number } | undefined;
   #longestFlightMs = 0;
 
-  constructor(flushIntervalMs: number, flushEvents: number) {
+  constructor(flushIntervalMs: number, flushEvents: number, lowest = lowestPrefetch) {
+    this.#current = lowest;
     this.#flushIntervalMs = flushIntervalMs;
     this.#flushEvents = flushEvents;
   }

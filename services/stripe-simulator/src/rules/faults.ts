@@ -84,7 +84,7 @@ function parseFault(text: string): Fault | undefined {
   return { kind, rate: Number(rate), delayMs: delay === undefined ? slowDefaultMs : Number(delay) };
 }
 
-/** The faults that are switched on. Each call meets at most one of them: the first, in order of switching on. */
+/** The faults that are switched on. Each call meets at most one of them: the one that was switched on last. */
 export class Faults {
   readonly #random: Random;
   #active: readonly Fault[];

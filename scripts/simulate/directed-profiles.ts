@@ -1,0 +1,188 @@
+import { noRates, type Profile, type Rates, type SimulatedSpool } from './profile.ts';
+import type { Random } from './random.ts';
+
+/** Trouble that chance alone would bring too seldom: each makes a profile of a drawn cluster. */
+
+/**
+ * A provider that fails for longer than it remembers identifiers. Its day and ours are scaled down together: an hour
+ * is a little more than whatever a call can be late, or a process that is about to send can sleep.
+ */
+export function longOutage(base: Profile, random: Random): Profile {
+  const hourMs = 3 * base.callTimeoutMs;
+  const drive = { ...base.drive, inDoubtAfterMs: 23 * hourMs, deferAfterFailures: random.integer(2, 5) };
+  return {
+    ...base,
+    requests: Math.ceil(base.requests / 3),
+    activeMs: hourMs * random.between(30, 40),
+    longestFreezeMs: hourMs / 3,
+    outageMs: { least: 20 * hourMs, most: 28 * hourMs },
+    drive,
+    providerMemoryMs: 24 * hourMs,
+    rates: { ...providerRates(random), redisRequestFails: 0.001 },
+    faults: {
+      provider_outage: 8 * hourMs,
+      consumer_crash: 10 * hourMs,
+      consumer_freeze: 10 * hourMs,
+      all_consumers_crash: 40 * hourMs,
+    },
+  };
+}
+
+/**
+ * For 30 hours most calls end without a certain answer, some of them counted all the same, while consumers come and go: at the end
+ * every entry is settled once, dead, or in doubt with a reason, and in doubt only if it was attempted.
+ */
+export function longAmbiguousOutage(base: Profile, random: Random): Profile {
+  const outage = longOutage(base, random);
+  const hourMs = 3 * base.callTimeoutMs;
+  return {
+    ...outage,
+    name: 'long_ambiguous_outage',
+    connected: 0.3,
+    activeMs: hourMs * 36,
+    outageMs: { least: 30 * hourMs, most: 30 * hourMs },
+    rates: {
+      ...noRates,
+      requestLost: 0.1,
+      replyLost: 0.2,
+      failedBefore: 0.1,
+      failedAfter: 0.2,
+      unsent: 0.05,
+      redisRequestFails: 0.001,
+    },
+    faults: { ...outage.faults, provider_outage: 3 * hourMs, account_revoked: 15 * hourMs },
+  };
+}
+
+/**
+ * A broker that is away for longer than records are replayed and cursors kept: days of ours, scaled down. What is under way for long
+ * without a new look at its age (a frozen sidecar, a stalled connection) stays below the five days between the two.
+ */
+export function spool(base: Profile, random: Random): Profile {
+  const { leaseMs } = base;
+  const dayMs = leaseMs * random.pick([0.2, 0.4]);
+  const keeps = drawSpool(base, random);
+  return {
+    ...base,
+    heartbeatMs: 0.3 * leaseMs,
+    strandedMs: 0.9 * leaseMs,
+    requests: Math.ceil(base.requests / 2),
+    repeats: random.pick([0, 0.5]),
+    spool: { ...keeps, limits: { ...keeps.limits, ageMaxMs: 35 * dayMs } },
+    cursorLifeMs: 40 * dayMs,
+    ackFlushMs: dayMs,
+    clockSkewMs: Math.min(base.clockSkewMs, dayMs / 4),
+    activeMs: leaseMs * random.between(5, 25),
+    brokerAwayMs: { least: 0, most: 45 * dayMs },
+    rates: { ...noRates, refusedPublish: random.pick([0, 0.05]), redisRequestFails: 0.001 },
+    faults: {
+      broker_away: 8 * leaseMs,
+      publisher_crash: 2 * leaseMs,
+      disk_full: 10 * leaseMs,
+      broker_link_cut: 3 * leaseMs,
+      broker_power_loss: 10 * leaseMs,
+      binding_missing: 8 * leaseMs,
+      clock_jump: 5 * leaseMs,
+      consumer_crash: 8 * leaseMs,
+    },
+  };
+}
+
+/** So small that segments end and begin, and now and then so small that it is full. */
+export function drawSpool({ leaseMs }: Profile, random: Random): SimulatedSpool {
+  return {
+    bytes: random.pick([20_000, 1_000_000]),
+    slowMs: leaseMs * random.pick([0.05, 0.2]),
+    limits: {
+      segmentBytes: random.pick([500, 3_000]),
+      reserveBytes: 8_000,
+      commitBytesMax: 4_000,
+      readBytes: random.pick([300, 100_000]),
+      windowBytesMax: 5_000,
+      inFlightMax: random.pick([2, 256]),
+      writePauseMs: leaseMs / 10,
+      saveIntervalMs: leaseMs * random.pick([0.05, 0.5]),
+    },
+  };
+}
+
+/** Sets that take long to drive, while Redis answers late and owners lose their leases in the middle. */
+export function leases(base: Profile, random: Random): Profile {
+  const { leaseMs } = base;
+  return {
+    ...base,
+    consumers: random.integer(2, 3),
+    prefetchMax: 65_535,
+    shards: 2,
+    callTimeoutMs: Math.round(leaseMs * random.between(0.3, 0.5)),
+    providerLatencyMs: leaseMs * random.between(0.02, 0.1),
+    requests: 2 * base.requests,
+    flushIntervalMs: 0.2 * leaseMs,
+    ratePerS: 20,
+    concurrency: random.integer(1, 4),
+    activeMs: leaseMs * random.between(3, 6),
+    settleMs: 2 * base.settleMs,
+    redisTimeoutMs: leaseMs,
+    rates: { ...noRates, slow: 0.5, redisRequestFails: random.pick([0, 0.02]) },
+    faults: { redis_stall: leaseMs / 2, redis_cut: 2 * leaseMs, consumer_freeze: 6 * leaseMs },
+  };
+}
+
+/**
+ * Redis comes back without its last writes, or without anything. Nobody crashes: a consumer that has seen what is lost is what
+ * notices it (invariant 8).
+ */
+export function redisLoss(base: Profile, random: Random): Profile {
+  const { leaseMs } = base;
+  return {
+    ...base,
+    consumers: random.integer(1, 3),
+    activeMs: leaseMs * random.between(4, 8),
+    settleMs: 2 * base.settleMs,
+    clockSkewMs: 0,
+    rates: { ...noRates, redisRequestFails: random.pick([0, 0.01]), slow: random.pick([0, 0.3]) },
+    faults: {
+      redis_loses_writes: 4 * leaseMs,
+      redis_cut: 6 * leaseMs,
+      channel_lost: 4 * leaseMs,
+      provider_outage: 6 * leaseMs,
+    },
+  };
+}
+
+/** Clients that repeat themselves within the dedup window and beyond it, and messages that come long after their time. */
+export function duplicates(base: Profile, random: Random): Profile {
+  const { leaseMs } = base;
+  const heartbeatMs = leaseMs * random.pick([0.3, 1]);
+  return {
+    ...base,
+    heartbeatMs,
+    strandedMs: 3 * heartbeatMs,
+    dedupWindowMs: leaseMs * random.between(0.5, 2),
+    flushEvents: random.pick([3, 10]),
+    repeats: 0.6,
+    activeMs: leaseMs * random.between(6, 15),
+    rates: { ...noRates, redisRequestFails: random.between(0.002, 0.02) },
+    faults: {
+      consumer_crash: 3 * leaseMs,
+      all_consumers_crash: 8 * leaseMs,
+      consumer_freeze: 2 * leaseMs,
+      channel_lost: 3 * leaseMs,
+      publisher_crash: 3 * leaseMs,
+    },
+  };
+}
+
+export function providerRates(random: Random): Rates {
+  const some = (): number => (random.chance(0.5) ? 0 : random.between(0, 0.3));
+  return {
+    ...noRates,
+    requestLost: some(),
+    unsent: some(),
+    replyLost: some(),
+    failedBefore: some(),
+    failedAfter: some(),
+    throttled: some(),
+    slow: some(),
+  };
+}

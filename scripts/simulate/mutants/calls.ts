@@ -1,0 +1,161 @@
+import type { Mutant } from './mutant.ts';
+
+const core = 'services/consumer/src/shard/core.ts';
+const drive = 'services/consumer/src/shard/drive.ts';
+const flight = 'services/consumer/src/shard/flight.ts';
+const laneQueue = 'services/consumer/src/shard/lane-queue.ts';
+const consumer = 'scripts/simulate/consumer.ts';
+
+/** What is sent to the provider, when, and what becomes of it: invariants 1, 6, 7 and 10. */
+export const callMutants: readonly Mutant[] = [
+  {
+    name: 'new identifier on retry',
+    rule: '6: the same identifier, always',
+    patches: [
+      {
+        file: flight,
+        find: '      entry: item.entry,\n',
+        replace:
+          '      entry: item.attempts === 1 ? item.entry : { ...item.entry, identifier: `${item.entry.identifier}-${item.attempts}` },\n',
+      },
+    ],
+  },
+  {
+    name: 'entry unknown for 25 h resent',
+    rule: '6: an outcome unknown for 23 h is never resent',
+    profiles: ['long_outage'],
+    patches: [
+      {
+        file: drive,
+        find: 'nowMs - since < this.#limits.inDoubtAfterMs',
+        replace: 'nowMs - since < (this.#limits.inDoubtAfterMs * 25) / 23',
+      },
+    ],
+  },
+  {
+    name: 'attempt kept only in memory',
+    rule: '6: before the first call of an entry its attempt is journaled',
+    patches: [
+      {
+        file: flight,
+        find: 'drive.lanes.armed < markChunk) return this.#markWrite(set, token);',
+        replace:
+          'drive.lanes.armed < markChunk) drive.lanes.marked(drive.lanes.takeUnmarked(markChunk), this.clock.at(nowMs), nowMs);',
+      },
+    ],
+  },
+  {
+    name: 'age of an attempt begun anew at takeover',
+    rule: '6: the age of an outcome is the journaled age plus the monotonic time since before it was asked for',
+    profiles: ['long_outage'],
+    patches: [
+      {
+        file: flight,
+        find: 'askedAtMs - Math.max(0, state.redisMs - attemptedAtMs);',
+        replace: 'askedAtMs;',
+      },
+    ],
+  },
+  {
+    name: 'dead letter told before it is journaled',
+    rule: '6: dead, in doubt and deferred are written before anything else is told of them',
+    patches: [
+      {
+        file: flight,
+        find: 'drive.setIsSettled ? drive.hasParkedToWrite :',
+        replace: 'drive.setIsSettled ? false :',
+      },
+    ],
+  },
+  {
+    name: 'refusal final while an earlier attempt is unresolved',
+    rule: '6: a refusal makes an entry dead only if no earlier attempt is unresolved',
+    profiles: ['provider_trouble', 'long_outage', 'storm'],
+    patches: [
+      {
+        file: drive,
+        find: "if (item.unresolvedSinceMs === undefined) this.#settle(item, 'dead'",
+        replace: "if (item.attempts > 0) this.#settle(item, 'dead'",
+      },
+    ],
+  },
+  {
+    name: 'timeout taken for a failure without effect',
+    rule: '6: a call without an answer leaves an outcome that is unknown',
+    profiles: ['provider_trouble', 'long_outage', 'storm'],
+    patches: [
+      {
+        file: drive,
+        find: 'item.unresolvedSinceMs = Math.min(item.unresolvedSinceMs ?? startedAtMs, startedAtMs);',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'key revoked kills an entry',
+    rule: '5 (faults): key revoked: nothing is dropped, everything waits',
+    profiles: ['provider_trouble', 'storm'],
+    patches: [
+      {
+        file: drive,
+        find: "      case 'throttled':\n      case 'unauthorized':\n        this.#retry(item, nowMs);",
+        replace:
+          "      case 'unauthorized':\n        this.#settle(item, 'dead', outcome.reason, redisMs);\n        break;\n      case 'throttled':\n        this.#retry(item, nowMs);",
+      },
+    ],
+  },
+  {
+    name: 'two calls at a time per lane',
+    rule: '10: one call at a time per lane',
+    patches: [
+      {
+        file: laneQueue,
+        find: '    const name = laneName(item.entry);\n    const lane = this.#lanes.get(name);\n    if (lane !== undefined) {',
+        replace:
+          '    const name = item.entry.identifier;\n    const lane = this.#lanes.get(name);\n    if (lane !== undefined) {',
+      },
+      {
+        file: laneQueue,
+        find: '    const lane = this.#lanes.get(laneName(item.entry));',
+        replace: '    const lane = this.#lanes.get(item.entry.identifier);',
+      },
+      {
+        file: laneQueue,
+        find: '  next(item: Item, nowMs: number): void {\n    const name = laneName(item.entry);',
+        replace: '  next(item: Item, nowMs: number): void {\n    const name = item.entry.identifier;',
+      },
+    ],
+  },
+  {
+    name: 'call outliving the lease',
+    rule: '10: a call starts only while the rest of the lease exceeds its timeout',
+    profiles: ['leases', 'lost_answers'],
+    patches: [
+      {
+        file: core,
+        find: '|| this.#deadlineMs - nowMs <= this.#limits.callTimeoutMs) return',
+        replace: ') return',
+      },
+    ],
+  },
+  {
+    name: 'release before calls end',
+    rule: '7: a shard is given back when its calls are over',
+    profiles: ['members', 'provider_trouble', 'storm'],
+    patches: [
+      { file: core, find: 'this.flight.isQuiet || nowMs', replace: 'true || nowMs' },
+      { file: consumer, find: 'if (this.#calls.inFlightOf(runner) > 0) {', replace: 'if (false) {' },
+    ],
+  },
+  {
+    name: 'rate of every consumer its own',
+    rule: '3.3: calls per second for the whole cluster',
+    patches: [
+      {
+        file: 'scripts/simulate/model-redis.ts',
+        find: 'this.#nextSlotUs = step.nextUs;',
+        replace: '',
+      },
+    ],
+  },
+];

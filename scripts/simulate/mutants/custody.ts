@@ -1,0 +1,109 @@
+import type { Mutant } from './mutant.ts';
+
+const core = 'services/consumer/src/shard/core.ts';
+const intake = 'services/consumer/src/shard/intake.ts';
+
+/** Who keeps a message, and until when: invariants 3 and 5. */
+export const custodyMutants: readonly Mutant[] = [
+  {
+    name: 'acked at seal',
+    rule: '3: a message is acked after the set that covers it is settled',
+    patches: [
+      {
+        file: core,
+        find: 'this.#intake.ack(this.flight.settledThrough)',
+        replace: 'this.#intake.ack(this.flight.next - 1)',
+      },
+    ],
+  },
+  {
+    name: 'covered message acked while its set is pending',
+    rule: '3: the gate of a covered message is the newest pending set',
+    patches: [{ file: core, find: "this.flight.pendingSet ?? 'none', events", replace: "'none', events" }],
+  },
+  {
+    name: 'all-duplicate message acked without its cursor',
+    rule: '2: a cursor is committed even if all events of its message were duplicates',
+    patches: [
+      {
+        file: core,
+        find: 'this.#intake.deliver(tag, this.flight.next, events);\n        const acceptedAtMs',
+        replace: 'const countedBefore = this.memory.countedEvents;\n        const acceptedAtMs',
+      },
+      {
+        file: core,
+        find: 'acceptedAtMs, this.#catalog, nowMs);\n        break;',
+        replace:
+          "acceptedAtMs, this.#catalog, nowMs);\n        this.#intake.deliver(tag, this.memory.countedEvents > countedBefore ? this.flight.next : 'none', events);\n        break;",
+      },
+      {
+        file: 'services/consumer/src/shard/memory.ts',
+        find: '    this.cursors.add(origin);',
+        replace: '    const countedBefore = this.countedEvents;',
+      },
+      {
+        file: 'services/consumer/src/shard/memory.ts',
+        find: 'catalog.meters.get(event.meter), nowMs);\n    }',
+        replace:
+          'catalog.meters.get(event.meter), nowMs);\n    }\n    if (this.countedEvents > countedBefore) this.cursors.add(origin);',
+      },
+    ],
+  },
+  {
+    name: 'unreadable message acked before its dead letter is confirmed',
+    rule: '3.2: what cannot be parsed is confirmed as a dead letter, then acked',
+    patches: [
+      {
+        file: core,
+        find: "this.#intake.deliver(event.tag, 'dead_letter', 0)",
+        replace: "this.#intake.deliver(event.tag, 'none', 0)",
+      },
+    ],
+  },
+  {
+    name: 'deliveries of an old channel counted',
+    rule: '5: late deliveries of an old channel are dropped by their generation',
+    patches: [
+      {
+        file: core,
+        find: 'if (this.#intake.isCurrent(event.generation)) this.#delivered(',
+        replace: 'if (this.#life.mode !== "loading") this.#delivered(',
+      },
+    ],
+  },
+  {
+    name: 'unsealed counts kept after channel loss and duplicates of them acked early',
+    rule: '5: an unsealed count dies with its channel',
+    patches: [
+      { file: core, find: 'this.memory.discardOpen(this.flight.next);\n          if', replace: 'if' },
+      {
+        file: core,
+        find: "case 'open':\n        this.#intake.deliver(tag, this.flight.next, events);",
+        replace: "case 'open':\n        this.#intake.deliver(tag, 'none', events);",
+      },
+    ],
+  },
+  {
+    name: 'unsealed counts kept after channel loss',
+    rule: '5: an unsealed count dies with its channel',
+    patches: [{ file: core, find: 'this.memory.discardOpen(this.flight.next);\n          if', replace: 'if' }],
+    coveredBy:
+      'the gate of what was counted already: it opens with the set that holds the count, so early acks have to come together with it',
+  },
+  {
+    name: 'acks of an old channel go to the new one',
+    rule: '5: acks of an old channel are dropped by their generation',
+    patches: [{ file: intake, find: '    this.#gates.clear();\n', replace: '' }],
+  },
+  {
+    name: 'drain without seal',
+    rule: '7: a drain settles what was counted',
+    patches: [
+      {
+        file: core,
+        find: "case 'draining':\n        return true;",
+        replace: "case 'draining':\n        return false;",
+      },
+    ],
+  },
+];

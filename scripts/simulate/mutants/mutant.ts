@@ -1,0 +1,28 @@
+import type { ProfileName } from '../profile.ts';
+
+/** One place in the source, replaced by another text. */
+export interface Patch {
+  /** From the project's root. */
+  readonly file: string;
+  /** Stands there exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+/**
+ * One rule broken on purpose. A mutant is data: the modules under test carry no switches, they are patched while the simulation
+ * loads them (patch-modules.ts).
+ */
+export interface Mutant {
+  /** What is done wrong, in a few words without a comma: its name on the command line. */
+  readonly name: string;
+  /** Which rule it breaks: an invariant of the design. */
+  readonly rule: string;
+  readonly patches: readonly Patch[];
+  /** Where it shows: only seeds of these profiles are tried. Absent: all. */
+  readonly profiles?: readonly ProfileName[];
+  /** Part of the violation that has to be found; others are passed over. */
+  readonly expects?: string;
+  /** Why nothing can be found: the rule is covered by another one. Then the checker must not find anything. */
+  readonly coveredBy?: string;
+}

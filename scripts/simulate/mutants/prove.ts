@@ -1,0 +1,40 @@
+import { join } from 'node:path';
+import { Child } from '../child.ts';
+import type { Mutant } from './mutant.ts';
+import type { Trial, Verdict } from './try-mutant.ts';
+
+const file = join(import.meta.dirname, 'try-mutant.ts');
+
+export interface Search {
+  readonly from: number;
+  readonly seeds: number;
+  /** Of those that are covered by another rule; of their profiles only. */
+  readonly coveredSeeds: number;
+  readonly processes: number;
+}
+
+/** Tries every mutant, so many side by side; `told` hears of each as soon as it is over. */
+export async function prove(
+  mutants: readonly Mutant[],
+  { from, seeds, coveredSeeds, processes }: Search,
+  told: (mutant: Mutant, verdict: Verdict) => void,
+): Promise<void> {
+  const left = [...mutants];
+  const trialOf = ({ name, coveredBy }: Mutant): Trial =>
+    coveredBy === undefined ? { name, from, seeds, runsMax: seeds } : { name, from, seeds, runsMax: coveredSeeds };
+  const work = async (): Promise<void> => {
+    for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift())
+      told(mutant, await tryMutant(trialOf(mutant)));
+  };
+  await Promise.all(Array.from({ length: processes }, work));
+}
+
+/** In a process of its own, since a process that has loaded its modules cannot be patched any more. */
+export async function tryMutant(trial: Trial): Promise<Verdict> {
+  const child = new Child<Trial, Verdict>(file);
+  try {
+    return await child.ask(trial);
+  } finally {
+    child.end();
+  }
+}

@@ -1,0 +1,95 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Mutant } from './mutant.ts';
+import { mutantNamed, mutants } from './mutants.ts';
+import { prove } from './prove.ts';
+import type { Verdict } from './try-mutant.ts';
+
+/** As many as CI runs at least; of a rule that another one covers, fewer, since nothing is to be found. */
+export const ciSeeds = 20_000;
+const coveredSeeds = 600;
+const readme = join(import.meta.dirname, '../README.md');
+const [begin, end] = ['<!-- mutants: begin -->', '<!-- mutants: end -->'];
+const violationShown = 130;
+
+export interface Row {
+  readonly mutant: Mutant;
+  readonly verdict: Verdict;
+}
+
+/** Tries all mutants, or those that are named, and prints the table. 1 when one of them does not end as it should. */
+export async function proveAll(options: {
+  readonly names: readonly string[];
+  readonly processes: number;
+  readonly write: boolean;
+  readonly seeds: number;
+}): Promise<number> {
+  const chosen = options.names.length === 0 ? mutants : options.names.map(mutantNamed);
+  const rows: Row[] = [];
+  const startedAtMs = performance.now();
+  await prove(
+    chosen,
+    { from: 1, seeds: options.seeds, coveredSeeds, processes: options.processes },
+    (mutant, verdict) => {
+      const row = { mutant, verdict };
+      rows.push(row);
+      console.log(`${isRight(row) ? '' : 'NOT AS IT SHOULD BE: '}${mutant.name}: ${resultOf(row)}`);
+      // At once, so that a search that is ended too early was not for nothing.
+      if (options.write && isRight(row)) writeRow(row);
+    },
+  );
+  rows.sort((left, right) => chosen.indexOf(left.mutant) - chosen.indexOf(right.mutant));
+  console.log(['', ...head, ...rows.map(lineOf)].join('\n'));
+  const wrong = rows.filter((row) => !isRight(row));
+  console.log(
+    `${rows.length} mutants in ${((performance.now() - startedAtMs) / 1000).toFixed(0)} s: ` +
+      `${rows.filter(({ verdict }) => verdict.found !== undefined).length} found out, ${wrong.length} not as they should be.`,
+  );
+  for (const { mutant } of wrong) console.log(adviceOn(mutant));
+  return wrong.length === 0 ? 0 : 1;
+}
+
+const head = [
+  '| mutant | rule (number: invariant of the design) | first failing seed | violation |',
+  '| --- | --- | --- | --- |',
+];
+
+function lineOf(row: Row): string {
+  const { name, rule } = row.mutant;
+  return `| ${name} | ${rule} | ${row.verdict.found?.seed ?? ''} | ${resultOf(row)} |`;
+}
+
+function isRight({ mutant, verdict }: Row): boolean {
+  return (verdict.found === undefined) === (mutant.coveredBy !== undefined);
+}
+
+function resultOf({ mutant, verdict }: Row): string {
+  if (verdict.found !== undefined) return shortened(verdict.found.violation);
+  const nothing = `nothing in ${verdict.seedsRun} seeds`;
+  return mutant.coveredBy === undefined ? nothing : `${nothing}: covered by ${mutant.coveredBy}`;
+}
+
+function adviceOn({ name, coveredBy }: Mutant): string {
+  return coveredBy === undefined
+    ? `"${name}" survives: the simulation has a hole there, or the rule is not needed. Find out which.`
+    : `"${name}" was found out, although it is said to be covered by ${coveredBy}: say which of the two is wrong.`;
+}
+
+/** One line, without what differs from run to run of the same bug. */
+function shortened(violation: string): string {
+  const line = violation.split('\n')[0]?.replaceAll('|', '\\|') ?? '';
+  return line.length <= violationShown ? line : `${line.slice(0, violationShown)} …`;
+}
+
+/** All other rows stay as they are. */
+function writeRow(row: Row): void {
+  const text = readFileSync(readme, 'utf8');
+  const [before, rest] = text.split(begin);
+  const [table, after] = rest?.split(end) ?? [];
+  if (before === undefined || table === undefined || after === undefined)
+    throw new Error(`${readme} has no place for the table.`);
+  const lines = new Map(table.split('\n').map((line) => [line.split('|')[1]?.trim() ?? '', line]));
+  lines.set(row.mutant.name, lineOf(row));
+  const kept = mutants.flatMap(({ name }) => lines.get(name) ?? []);
+  writeFileSync(readme, [before + begin, '', ...head, ...kept, '', end + after].join('\n'));
+}
