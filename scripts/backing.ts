@@ -2,6 +2,9 @@ import { connect, type ChannelModel } from 'amqplib';
 import { Redis } from 'ioredis';
 import { ConfigError, type Environment, readSettings, type Secret } from '../shared/config/config.ts';
 import { settings } from '../shared/config/settings.ts';
+import { movedTo, redisAddress } from '../shared/redis/client.ts';
+import { trust } from '../shared/tls/trust.ts';
+import { clusterKeyPrefix } from '../shared/topology/names.ts';
 import { TopologyError } from '../shared/topology/record.ts';
 import type { TopologyPlace } from '../shared/topology/verify.ts';
 
@@ -18,11 +21,11 @@ class Unavailable extends Error {}
  */
 export async function onBacking(env: Environment, run: (place: TopologyPlace) => Promise<number>): Promise<number> {
   try {
-    const { amqpUrl, redisUrl, namespace, shards } = settings;
-    const config = readSettings('scripts', env, { amqpUrl, redisUrl, namespace, shards }).values();
-    const redis = await connectToRedis(config.redisUrl);
+    const { amqpUrl, redisUrl, ca, namespace, shards } = settings;
+    const config = readSettings('scripts', env, { amqpUrl, redisUrl, ca, namespace, shards }).values();
+    const redis = await connectToRedis(config);
     try {
-      const connection = await connectToBroker(config.amqpUrl);
+      const connection = await connectToBroker(config);
       try {
         return await run({ channels: connection, redis, namespace: config.namespace, shards: config.shards });
       } finally {
@@ -51,8 +54,19 @@ function explain(error: unknown): number {
   return exitCodes.refused;
 }
 
-async function connectToRedis(url: Secret): Promise<Redis> {
-  const redis = new Redis(url.reveal(), {
+interface Place {
+  readonly amqpUrl: Secret;
+  readonly redisUrl: Secret;
+  readonly ca: Secret | undefined;
+  readonly namespace: string;
+}
+
+/** Of a Redis Cluster with one shard the primary: any other node names it instead of an answer. */
+async function connectToRedis(place: Place, primary?: { host: string; port: number }): Promise<Redis> {
+  const { redisUrl: url, ca, namespace } = place;
+  const redis = new Redis({
+    ...redisAddress(url, ca),
+    ...primary,
     lazyConnect: true,
     retryStrategy: () => null,
     maxRetriesPerRequest: 0,
@@ -66,17 +80,19 @@ async function connectToRedis(url: Secret): Promise<Redis> {
   });
   try {
     await redis.connect();
-    await redis.ping();
+    await redis.exists(`${clusterKeyPrefix(namespace)}topology`);
     return redis;
   } catch (error) {
     redis.disconnect();
+    const moved = movedTo(error);
+    if (moved !== undefined && primary === undefined) return connectToRedis(place, moved);
     throw new Unavailable(unreachable('Redis', 'REDIS_URL', url, lastError ?? error));
   }
 }
 
-async function connectToBroker(url: Secret): Promise<ChannelModel> {
+async function connectToBroker({ amqpUrl: url, ca }: Place): Promise<ChannelModel> {
   try {
-    const connection = await connect(url.reveal(), { timeout: answerTimeoutMs, noDelay: true });
+    const connection = await connect(url.reveal(), { ...trust(ca), timeout: answerTimeoutMs, noDelay: true });
     connection.on('error', () => {
       // Whoever waits for an answer is rejected with the same error.
     });

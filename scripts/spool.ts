@@ -59,10 +59,11 @@ function report(folder: string, found: Inspection): string {
 
 async function drain(folder: string): Promise<number> {
   let amqpUrl;
+  let ca;
   let namespace;
   try {
-    const shape = { amqpUrl: settings.amqpUrl, namespace: settings.namespace };
-    ({ amqpUrl, namespace } = readSettings('scripts', process.env, shape).values());
+    const shape = { amqpUrl: settings.amqpUrl, ca: settings.ca, namespace: settings.namespace };
+    ({ amqpUrl, ca, namespace } = readSettings('scripts', process.env, shape).values());
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     console.error(error.report('npm run spool'));
@@ -78,6 +79,7 @@ async function drain(folder: string): Promise<number> {
   const draining = new SpoolDrain({
     folder,
     readUrl: () => url.reveal(),
+    ca,
     exchange: usageExchange(namespace),
     registry: new Registry(),
     log: createLog({ service: 'spool', level: 'warn' }),

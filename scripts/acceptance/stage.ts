@@ -5,13 +5,15 @@ import { Redis } from 'ioredis';
 import { expect, onTestFinished } from 'vitest';
 import type { Exit } from '../../shared/testing/child.ts';
 import type { BackingService } from '../../shared/testing/backing-service.ts';
-import { startBroker } from '../../shared/testing/broker.ts';
+import type { CertificateFiles } from '../../shared/testing/authority.ts';
+import { type Broker, startBroker } from '../../shared/testing/broker.ts';
 import { openNursery, type Nursery } from '../../shared/testing/nursery.ts';
 import { startRedis } from '../../shared/testing/redis.ts';
 import { sharedServices } from '../../shared/testing/shared-services.ts';
 import { startCluster, type Cluster } from '../cluster/cluster.ts';
 import { runScript, type RunningService } from '../cluster/service.ts';
 import { simulatorMeters } from '../load/catalogue.ts';
+import { giveRights, type RoleUrls } from './role-urls.ts';
 
 type Settings = Readonly<Record<string, string>>;
 
@@ -21,6 +23,12 @@ export interface StageOptions {
   readonly shards?: number;
   /** What is killed, frozen or emptied is the test's own; the rest it shares with other tests. */
   readonly own?: readonly ('broker' | 'redis')[];
+  /** Own broker and Redis listen with TLS too, and everything goes that way. */
+  readonly tls?: CertificateFiles;
+  /** Topology, publisher and consumer each get a user with the rights of their role, on own broker and Redis. */
+  readonly leastRights?: boolean;
+  /** Settings of everything, the topology command too. */
+  readonly common?: Settings;
   readonly publisher?: Settings;
   readonly consumer?: Settings;
   readonly simulator?: Settings;
@@ -31,10 +39,12 @@ export interface Stage {
   readonly cluster: Cluster;
   readonly nursery: Nursery;
   /** Only if it is the test's own. */
-  readonly broker: BackingService;
+  readonly broker: Broker;
   readonly redis: BackingService;
   readonly shards: number;
   readonly simulatorUrl: string;
+  /** What each role connects to. */
+  readonly urls: RoleUrls;
   /** For the test to look into; reconnects by itself. */
   readonly journal: Redis;
   /** A connection to the broker, closed when the test is over. */
@@ -59,7 +69,8 @@ const defaultShards = 16;
 
 /** Only within a test: what it starts ends with the test, and a test that fails shows what the processes said last. */
 export async function openStage(options: StageOptions = {}): Promise<Stage> {
-  const { publishers = 1, consumers = 1, shards = defaultShards, own = [] } = options;
+  const { publishers = 1, consumers = 1, shards = defaultShards, own = [], leastRights = false, common = {} } = options;
+  const tls = options.tls === undefined ? {} : { tls: options.tls };
   const nursery = await openNursery();
   onTestFinished(async ({ task }) => {
     if (task.result?.state === 'fail') await showLastLines(nursery);
@@ -67,22 +78,27 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   });
   const shared = sharedServices();
   const [broker, redis] = await Promise.all([
-    own.includes('broker') ? startBroker({ nursery }) : undefined,
-    own.includes('redis') ? startRedis({ nursery }) : undefined,
+    own.includes('broker') ? startBroker({ nursery, management: leastRights, ...tls }) : undefined,
+    own.includes('redis') ? startRedis({ nursery, ...tls }) : undefined,
   ]);
   const amqpUrl = broker?.url ?? shared.amqpUrl;
   const redisUrl = redis?.url ?? shared.redisUrl;
+  const same = { amqp: broker?.tlsUrl ?? amqpUrl, redis: redis?.tlsUrl ?? redisUrl };
+  const urls: RoleUrls = leastRights
+    ? await giveRights(owned(broker), owned(redis), shared.namespace)
+    : { topology: same.amqp, publisher: same.amqp, consumer: same.amqp, redis: same.redis };
   const cluster = await startCluster({
     nursery,
-    amqpUrl,
-    redisUrl,
+    amqpUrl: urls.topology,
+    redisUrl: urls.redis,
+    common,
     namespace: shared.namespace,
     publishers,
     consumers,
     shards,
     settings: {
-      publisher: options.publisher ?? {},
-      consumer: { ...consumerSettings, ...options.consumer },
+      publisher: { AMQP_URL: urls.publisher, ...options.publisher },
+      consumer: { AMQP_URL: urls.consumer, ...consumerSettings, ...options.consumer },
       simulator: { ...simulatorSettings, ...options.simulator },
     },
   });
@@ -100,6 +116,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     shards,
     journal,
     simulatorUrl: simulator.url,
+    urls,
     get broker() {
       return owned(broker);
     },
@@ -113,8 +130,9 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     },
     run(script, ...args) {
       const env = {
-        AMQP_URL: amqpUrl,
-        REDIS_URL: redisUrl,
+        ...common,
+        AMQP_URL: urls.topology,
+        REDIS_URL: urls.redis,
         TALLYMAN_NAMESPACE: cluster.namespace,
         TALLYMAN_SHARDS: String(shards),
       };
@@ -124,7 +142,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   };
 }
 
-function owned(service: BackingService | undefined): BackingService {
+function owned<T extends BackingService>(service: T | undefined): T {
   if (service === undefined) throw new Error('this one is shared with other tests; ask for an own one');
   return service;
 }

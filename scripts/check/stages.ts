@@ -17,6 +17,7 @@ export const stages: readonly Stage[] = [
   check('lint', 5, 'oxlint'),
   check('types', 5, 'tsc', '-p', '.'),
   tests('unit', 10),
+  check('terraform', 20, 'node', 'scripts/terraform.ts'),
   check('simulation', 10, 'node', 'scripts/simulate.ts', ...seeds),
   check('mutants', 20, 'node', 'scripts/simulate.ts', '--mutants'),
   tests('integration', 60),

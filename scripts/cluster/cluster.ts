@@ -17,6 +17,8 @@ export interface ClusterOptions {
   /** Where Stripe is. Default: a simulator of this cluster's own. */
   readonly stripeApiBase?: string;
   readonly stripeApiKey?: string;
+  /** Settings of everything, the topology command too. */
+  readonly common?: Settings;
   /** Settings over the defaults below, per kind of service. */
   readonly settings?: { readonly publisher?: Settings; readonly consumer?: Settings; readonly simulator?: Settings };
 }
@@ -44,7 +46,7 @@ const simulatorKey = 'sk_live_simulator';
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { nursery, amqpUrl, redisUrl, settings = {} } = options;
   const namespace = options.namespace ?? `tallyman-${randomBytes(4).toString('hex')}`;
-  const common = { AMQP_URL: amqpUrl, TALLYMAN_NAMESPACE: namespace };
+  const common = { AMQP_URL: amqpUrl, TALLYMAN_NAMESPACE: namespace, ...options.common };
   const shards = options.shards === undefined ? {} : { TALLYMAN_SHARDS: String(options.shards) };
 
   const [simulator] = await Promise.all([

@@ -60,30 +60,39 @@ export function longAmbiguousOutage(base: Profile, random: Random): Profile {
  */
 export function spool(base: Profile, random: Random): Profile {
   const { leaseMs } = base;
-  const dayMs = leaseMs * random.pick([0.2, 0.4]);
+  const dayMs = leaseMs * 0.2;
   const keeps = drawSpool(base, random);
+  const isLong = random.chance(0.5);
+  const away = (days: number) => ({ least: isLong ? days * dayMs : 0, most: (isLong ? 46 : 5) * dayMs });
   return {
     ...base,
     heartbeatMs: 0.3 * leaseMs,
     strandedMs: 0.9 * leaseMs,
-    requests: Math.ceil(base.requests / 2),
+    settleMs: 2 * base.settleMs,
     repeats: random.pick([0, 0.5]),
+    // A broker that answers so late that messages go to the spool as well: then they come twice.
+    brokerLatencyMs: leaseMs * random.pick([0.002, 0.1]),
     spool: { ...keeps, limits: { ...keeps.limits, ageMaxMs: 35 * dayMs } },
     cursorLifeMs: 40 * dayMs,
     ackFlushMs: dayMs,
     clockSkewMs: Math.min(base.clockSkewMs, dayMs / 4),
-    activeMs: leaseMs * random.between(5, 25),
-    brokerAwayMs: { least: 0, most: 45 * dayMs },
+    flushEvents: random.pick([2, 10]),
+    activeMs: (isLong ? 60 * dayMs : 0) + leaseMs * random.between(5, 15),
+    publishers: isLong ? 3 : base.publishers,
+    brokerAwayMs: away(20),
+    publisherAwayMs: away(41),
     rates: { ...noRates, refusedPublish: random.pick([0, 0.05]), redisRequestFails: 0.001 },
     faults: {
-      broker_away: 8 * leaseMs,
-      publisher_crash: 2 * leaseMs,
+      broker_away: (isLong ? 30 : 8) * leaseMs,
+      publisher_crash: (isLong ? 20 : 3) * leaseMs,
+      ...(isLong ? { publisher_left_behind: 5 * leaseMs } : {}),
       disk_full: 10 * leaseMs,
-      broker_link_cut: 3 * leaseMs,
-      broker_power_loss: 10 * leaseMs,
-      binding_missing: 8 * leaseMs,
+      broker_link_cut: (isLong ? 15 : 3) * leaseMs,
+      broker_power_loss: 20 * leaseMs,
+      binding_missing: 10 * leaseMs,
       clock_jump: 5 * leaseMs,
-      consumer_crash: 8 * leaseMs,
+      consumer_crash: (isLong ? 20 : 8) * leaseMs,
+      all_consumers_crash: 20 * leaseMs,
     },
   };
 }
@@ -116,8 +125,10 @@ export function leases(base: Profile, random: Random): Profile {
     shards: 2,
     callTimeoutMs: Math.round(leaseMs * random.between(0.3, 0.5)),
     providerLatencyMs: leaseMs * random.between(0.02, 0.1),
-    requests: 2 * base.requests,
-    flushIntervalMs: 0.2 * leaseMs,
+    requests: 3 * base.requests,
+    flushEvents: 1000,
+    flushIntervalMs: 0.6 * leaseMs,
+    windowMs: 1000,
     ratePerS: 20,
     concurrency: random.integer(1, 4),
     activeMs: leaseMs * random.between(3, 6),

@@ -99,8 +99,8 @@ export function drawProfile(random: Random): Profile {
   }
 }
 
-/** What Redis loses changes what may be billed, so it has a profile of its own. */
-const stormKinds = faultKinds.filter((kind) => kind !== 'redis_loses_writes');
+/** What Redis loses changes what may be billed, so it has a profile of its own, as have days. */
+const stormKinds = faultKinds.filter((kind) => kind !== 'redis_loses_writes' && kind !== 'publisher_left_behind');
 
 function drawBase(random: Random): Profile {
   const name = random.pick(profileNames);
@@ -158,6 +158,7 @@ function drawBase(random: Random): Profile {
     heartbeatMs,
     reconnectMs: random.between(30, leaseMs / 2),
     brokerAwayMs: { least: 0, most: 3 * leaseMs },
+    publisherAwayMs: { least: 0, most: leaseMs },
     mailboxMs: random.pick([0, 5, leaseMs / 20]),
     redisLatencyMs: random.between(1, 12),
     redisTimeoutMs: leaseMs / 2,

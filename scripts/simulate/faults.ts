@@ -4,6 +4,7 @@ import type { Cluster } from './cluster.ts';
 import type { Consumer } from './consumer.ts';
 import type { ProviderMode } from './model-provider.ts';
 import { noRates } from './profile.ts';
+import type { Publisher } from './publisher.ts';
 import type { Random } from './random.ts';
 import type { PlannedFault } from './schedule.ts';
 import type { World } from './world.ts';
@@ -60,6 +61,9 @@ export class Faults {
         break;
       case 'publisher_freeze':
         cluster.freeze(random.pick(cluster.publishers), someLeases(1));
+        break;
+      case 'publisher_left_behind':
+        this.#leaveBehind();
         break;
       case 'clock_jump':
         random.pick(cluster.publishers).jumpClock();
@@ -134,9 +138,12 @@ export class Faults {
 
   /** Nobody is there for a long time, and a backlog grows. */
   #crashAllConsumers(): void {
-    const consumers = [...this.#cluster.consumers];
     const { activeMs } = this.#world.profile;
-    const awayMs = this.#random.between(0, activeMs - this.#world.timeline.nowMs);
+    this.#endConsumers(this.#random.between(0, activeMs - this.#world.timeline.nowMs));
+  }
+
+  #endConsumers(awayMs: number): void {
+    const consumers = [...this.#cluster.consumers];
     for (const consumer of consumers) this.#cluster.kill(consumer, false);
     this.#world.timeline.after(awayMs, () => {
       for (const _ of consumers) this.#cluster.addConsumer();
@@ -145,13 +152,39 @@ export class Faults {
 
   #crashPublisher(): void {
     const publisher = this.#random.pick(this.#cluster.publishers);
+    const { least, most } = this.#world.profile.publisherAwayMs;
+    if (publisher.process.isAlive) this.#endPublisher(publisher, this.#random.between(least, most));
+  }
+
+  #endPublisher(publisher: Publisher, awayMs: number): void {
     if (!publisher.process.isAlive) return;
     this.#cluster.kill(publisher, this.#random.chance(0.3));
-    this.#world.timeline.after(this.#random.between(0, this.#world.profile.leaseMs), () => {
+    this.#world.timeline.after(awayMs, () => {
       // The end of the faults may have brought it back before.
       if (!this.#cluster.publishers.includes(publisher)) return;
       this.#cluster.dropPublisher(publisher);
       this.#cluster.addPublisher(publisher.folder);
+    });
+  }
+
+  /**
+   * A sidecar loses its connection with messages on the broker that it was not told of, so it has them in its spool as well, and
+   * ends. Either it is back with them after weeks; or soon, but then nobody is there to count them for weeks.
+   */
+  #leaveBehind(): void {
+    const { leaseMs, publisherAwayMs, activeMs } = this.#world.profile;
+    const { timeline } = this.#world;
+    const publisher = this.#random.pick(this.#cluster.publishers);
+    if (!publisher.process.isAlive) return;
+    publisher.broker.link?.cut(0, 1);
+    const weeksMs = this.#random.between(publisherAwayMs.least, publisherAwayMs.most);
+    const isBackSoon = this.#random.chance(0.5);
+    timeline.after(this.#random.between(60, 200), () =>
+      this.#endPublisher(publisher, isBackSoon ? 2 * leaseMs : weeksMs),
+    );
+    if (!isBackSoon) return;
+    timeline.after(1.5 * leaseMs, () => {
+      if (timeline.nowMs < activeMs) this.#endConsumers(Math.min(weeksMs * 1.2, activeMs - timeline.nowMs));
     });
   }
 

@@ -18,6 +18,7 @@ export function carryOut(
   switch (write.kind) {
     case 'commit': {
       const answer = journal.commit(now, held, write.commit);
+      tally.add('cursors forgotten', write.commit.forgottenCursors.length);
       if (answer.answer === 'ok') checker.committed(shard, write.commit, held.owner);
       else tally.add(`commits refused: ${answer.answer}`);
       if (trace.on)

@@ -38,6 +38,7 @@ export const faultKinds = [
   'consumer_join',
   'publisher_crash',
   'publisher_freeze',
+  'publisher_left_behind',
   'clock_jump',
   'disk_full',
   'broker_link_cut',
@@ -125,6 +126,8 @@ export interface Profile {
   readonly reconnectMs: number;
   /** How long the broker is away when it is away for long. */
   readonly brokerAwayMs: { readonly least: number; readonly most: number };
+  /** How long a sidecar is away that was killed. */
+  readonly publisherAwayMs: { readonly least: number; readonly most: number };
   /** Deliveries wait for so long in a consumer before they are looked at, while other events overtake them. */
   readonly mailboxMs: number;
   readonly redisLatencyMs: number;

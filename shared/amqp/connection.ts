@@ -1,6 +1,8 @@
 import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'amqplib';
+import type { Secret } from '../config/secret.ts';
 import type { Logger } from '../log/log.ts';
 import { delayMs, type RetryPolicy } from '../retry/delay.ts';
+import { trust } from '../tls/trust.ts';
 import { brokerAddress, withHeartbeat } from './broker-url.ts';
 
 /**
@@ -37,6 +39,8 @@ export interface BrokerSession {
 export interface BrokerConnectionOptions {
   /** Asked before every attempt, so that a rotated secret is picked up. */
   readonly readUrl: () => string | Promise<string>;
+  /** Trusted for `amqps://`, beside the public CAs; read again before every attempt. */
+  readonly ca?: Secret | undefined;
   /** Shown by the broker's management page. */
   readonly name: string;
   readonly log: Logger;
@@ -104,6 +108,7 @@ export class BrokerConnection {
       const url = await this.#options.readUrl();
       address = brokerAddress(url);
       model = await connect(withHeartbeat(url), {
+        ...trust(this.#options.ca),
         noDelay: true,
         timeout: connectTimeoutMs,
         clientProperties: { connection_name: this.#options.name },

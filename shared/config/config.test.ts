@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { rootCertificates } from 'node:tls';
+import { describe, expect, it, vi } from 'vitest';
 import { ConfigError, type Environment, readSettings } from './config.ts';
 import { settings } from './settings.ts';
 
@@ -96,5 +97,44 @@ describe('a setting with a file', () => {
     expect(() => read({ REDIS_URL_FILE: '/run/none' })).toThrow(/REDIS_URL_FILE names "\/run\/none".*ENOENT/);
     expect(() => read({ REDIS_URL_FILE: '/run/bad' })).toThrow(/REDIS_URL_FILE holds 12 characters \(not shown\)/);
     expect(() => read({ REDIS_URL: 'redis://:hunter2@cache?x=1' })).not.toThrow(/hunter2/);
+  });
+});
+
+describe('a CA file', () => {
+  const [one = '', two = ''] = rootCertificates;
+  const shapeOfCa = { ca: settings.ca } as const;
+  const read = (path: string | undefined, readFile: (path: string) => string) =>
+    readSettings('publisher', { TALLYMAN_CA_FILE: path }, shapeOfCa, readFile).values().ca;
+
+  it('need not be there, and holds certificates if it is', () => {
+    expect(read(undefined, () => one)).toBeUndefined();
+    expect(read('/run/ca.crt', () => one)?.reveal()).toBe(one);
+  });
+
+  it('is a fault when it cannot be read or holds none: nothing would connect, and nobody would know why', () => {
+    const missing = (): string => {
+      throw new Error('ENOENT: no such file');
+    };
+    expect(() => read('/run/ca.crt', missing)).toThrow(/TALLYMAN_CA_FILE names "\/run\/ca.crt".*ENOENT/);
+    expect(() => read('/run/ca.crt', () => 'nothing')).toThrow(/TALLYMAN_CA_FILE.*one or more certificates in PEM/);
+  });
+
+  it('is read again, and keeps the last good certificates while it is being replaced', () => {
+    vi.useFakeTimers();
+    try {
+      let content = one;
+      const ca = read('/run/ca.crt', () => content);
+      for (const [now, then] of [
+        [two, two],
+        ['half a cert', two],
+        [`${one}\n${two}`, `${one}\n${two}`],
+      ] as const) {
+        content = now;
+        vi.advanceTimersByTime(1_500);
+        expect(ca?.reveal()).toBe(then);
+      }
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

@@ -1,5 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { apiBase, host, integer, isLoopback, list, namespace, redisUrl, serverUrl, share, text } from './kinds.ts';
+import { rootCertificates } from 'node:tls';
+import {
+  apiBase,
+  certificates,
+  host,
+  integer,
+  isLoopback,
+  list,
+  namespace,
+  redisUrl,
+  serverUrl,
+  share,
+  text,
+} from './kinds.ts';
 
 describe('apiBase', () => {
   it.each([
@@ -54,6 +67,22 @@ describe('urls of servers', () => {
     expect(redisUrl.parse('rediss://:secret@cache')).toBe('rediss://:secret@cache');
     expect(redisUrl.parse('redis://cache?autoResendUnfulfilledCommands=true')).toBeUndefined();
     expect(redisUrl.parse('redis://cache/name')).toBeUndefined();
+  });
+});
+
+describe('certificates', () => {
+  const [one = '', two = ''] = rootCertificates;
+
+  it('takes one or more, and leaves out what stands between them', () => {
+    expect(certificates.parse(one)).toBe(one);
+    expect(certificates.parse(`# ours\n${one}\nsubject=CN=other\n${two}\n`)).toBe(`${one}\n${two}`);
+  });
+
+  it('refuses what holds none, a damaged one, or a key', () => {
+    for (const text of ['', 'not a certificate', one.replace('MII', 'AAA'), one.slice(0, -20)]) {
+      expect(certificates.parse(text)).toBeUndefined();
+    }
+    expect(certificates.parse(one.replaceAll('CERTIFICATE', 'PRIVATE KEY'))).toBeUndefined();
   });
 });
 

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { BlockList, isIP, isIPv6 } from 'node:net';
 
 /** How a setting's text is read: `parse` answers undefined for what it may not be, `allowed` says what it may be. */
@@ -101,6 +102,23 @@ export const redisUrl: Kind<string> = {
       : undefined;
   },
 };
+
+/** Certificates in PEM, whatever else stands between them (OpenSSL writes names there). */
+export const certificates: Kind<string> = {
+  allowed: 'one or more certificates in PEM (-----BEGIN CERTIFICATE-----)',
+  parse(value) {
+    const found = value.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+    return found.length > 0 && found.every(isCertificate) ? found.join('\n') : undefined;
+  },
+};
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
+}
 
 /** Goes into an HTTP header, so nothing that could end it. */
 export const headerSafe: Kind<string> = {

@@ -91,6 +91,32 @@ export function requiredSecret(description: Description<string>): Setting<Secret
   };
 }
 
+/**
+ * What stands in the file that the variable names. It need not be a secret: it is one because it is read again like one, and
+ * because nobody wants it in a log.
+ */
+export function optionalFile(description: Description<string>): Setting<Secret | undefined> {
+  const { name, kind } = description;
+  return {
+    ...about(description),
+    hasFile: false,
+    read({ env, readFile }) {
+      const path = textOf(env, name);
+      if (path === undefined) return { value: undefined };
+      const fault = (problem: string): Reading<never> => ({
+        fault: `${name} names ${JSON.stringify(path)}, ${problem}; it must hold ${kind.allowed}.`,
+      });
+      const read = (): string | undefined => kind.parse(readFile(path));
+      try {
+        const value = read();
+        return value === undefined ? fault('which cannot be used') : { value: new Secret(value, () => attempt(read)) };
+      } catch (error) {
+        return fault(`which cannot be read (${error instanceof Error ? error.message : String(error)})`);
+      }
+    },
+  };
+}
+
 /** What an unreadable file says about a secret is nothing: the caller keeps what it has. */
 function attempt<T>(read: () => T): T | undefined {
   try {

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import * as kinds from './kinds.ts';
-import { optional, optionalSecret, requiredSecret, type Service, type Setting, withDefault } from './setting.ts';
+import { optional, optionalSecret, type Service, type Setting, withDefault } from './setting.ts';
+import { connectionSettings } from './connection-settings.ts';
 import { simulatorSettings } from './simulator-settings.ts';
 
 /**
@@ -24,33 +25,7 @@ const gibibyte = 1024 ** 3;
 const milliseconds = (minimum: number, maximum: number) => kinds.integer(minimum, maximum, 'milliseconds');
 
 export const settings = {
-  amqpUrl: requiredSecret({
-    name: 'AMQP_URL',
-    services: ['publisher', 'consumer', 'dashboard', 'scripts'],
-    meaning: 'where the broker is',
-    kind: kinds.serverUrl('amqp:', 'amqps:'),
-  }),
-  redisUrl: requiredSecret({
-    name: 'REDIS_URL',
-    services: ['consumer', 'dashboard', 'scripts'],
-    meaning: 'where Redis is',
-    kind: kinds.redisUrl,
-  }),
-  stripeApiKey: requiredSecret({
-    name: 'STRIPE_API_KEY',
-    services: ['consumer'],
-    meaning: 'the key that usage is sent to Stripe with',
-    kind: kinds.headerSafe,
-  }),
-  stripeApiBase: withDefault(
-    {
-      name: 'STRIPE_API_BASE',
-      services: ['consumer'],
-      meaning: 'where Stripe is; the address of the simulator in demo and tests',
-      kind: kinds.apiBase,
-    },
-    'https://api.stripe.com',
-  ),
+  ...connectionSettings,
   region: optional({
     name: 'AWS_REGION',
     services: ['publisher'],

@@ -1,7 +1,12 @@
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis as Client } from 'ioredis';
 import { afterEach, expect, it } from 'vitest';
 import { Secret } from '../config/secret.ts';
 import { createLog } from '../log/log.ts';
+import { makeAuthority } from '../testing/authority.ts';
 import type { BackingService } from '../testing/backing-service.ts';
 import { startRedis } from '../testing/redis.ts';
 import { until } from '../testing/until.ts';
@@ -19,13 +24,13 @@ async function privateRedis(): Promise<BackingService> {
   return server;
 }
 
-function connect(url: Secret, commandTimeoutMs = 5_000): { redis: Redis; lines: string[] } {
+function connect(url: Secret, commandTimeoutMs = 5_000, ca?: Secret): { redis: Redis; lines: string[] } {
   const lines: string[] = [];
   const log = createLog(
     { service: 'test', level: 'info' },
     { write: (line) => void lines.push(/"msg":"([^"]*)"/.exec(line)?.[1] ?? line) },
   );
-  const redis = connectRedis(url, { name: 'test', log, commandTimeoutMs, random: () => 0.5 });
+  const redis = connectRedis(url, { name: 'test', log, ca, commandTimeoutMs, random: () => 0.5 });
   cleanups.push(() => redis.disconnect());
   return { redis, lines };
 }
@@ -116,3 +121,65 @@ it('rejects the wait for a connection that was ended', async () => {
   redis.disconnect();
   await expect(ready).rejects.toThrow('ended before it was ready');
 });
+
+it('trusts a certificate only by the CA file, which it reads again when it reconnects', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tallyman-redis-'));
+  cleanups.push(() => rm(folder, { recursive: true }));
+  const authority = await makeAuthority(folder);
+  const server = await startRedis({ tls: await authority.issue('redis') });
+  cleanups.push(() => server.stop());
+  const url = new Secret(server.tlsUrl ?? '');
+
+  let pem = await readFile((await makeAuthority(join(folder, 'other'))).ca, 'utf8');
+  let now = 0;
+  const ca = new Secret(
+    pem,
+    () => pem,
+    () => (now += 1_000),
+  );
+  const { redis } = connect(url, 5_000, ca);
+  const [error] = (await once(redis, 'error')) as [Error];
+  expect(error.message).toMatch(/self-signed certificate|unable to verify/);
+  pem = await readFile(authority.ca, 'utf8');
+  await untilReady(redis);
+  expect(await redis.ping()).toBe('PONG');
+});
+
+it('follows the primary of a Redis Cluster, before and after a failover, and what a replica refused was not done', async () => {
+  const [primary, replica] = await clusterOfTwo();
+  const { redis, lines } = connect(new Secret(replica.url));
+  const set = (value: string) => redis.set('counter', value);
+  await untilReady(redis);
+  await expect(set('never')).rejects.toThrow(/^MOVED/);
+  await until(() => set('first'));
+  expect(await askDirectly(primary, 'get', 'counter')).toBe('first');
+  expect(lines).toContain('This Redis node is not the primary; connecting to the one that is.');
+
+  await until(async () => expect(await askDirectly(replica, 'cluster', 'failover')).toBe('OK'));
+  await until(async () => expect(await askDirectly(replica, 'role')).toContain('master'));
+  await until(() => set('second'));
+  expect(await askDirectly(replica, 'get', 'counter')).toBe('second');
+});
+
+/** A primary with every slot and its replica, as MemoryDB has them with one shard. */
+async function clusterOfTwo(): Promise<[BackingService, BackingService]> {
+  const [primary, replica] = await Promise.all([startRedis({ cluster: true }), startRedis({ cluster: true })]);
+  cleanups.push(() => Promise.all([primary.stop(), replica.stop()]));
+  await askDirectly(primary, 'cluster', 'addslotsrange', '0', '16383');
+  const [, busPort] = (await askDirectly(primary, 'config', 'get', 'cluster-port')) as [string, string];
+  await askDirectly(replica, 'cluster', 'meet', '127.0.0.1', new URL(primary.url).port, busPort);
+  const id = String(await askDirectly(primary, 'cluster', 'myid'));
+  await until(async () => expect(await askDirectly(replica, 'cluster', 'replicate', id)).toBe('OK'));
+  await until(async () => expect(await askDirectly(replica, 'info', 'replication')).toContain('master_link_status:up'));
+  await until(async () => expect(await askDirectly(replica, 'cluster', 'info')).toContain('cluster_state:ok'));
+  return [primary, replica];
+}
+
+async function askDirectly({ url }: BackingService, command: string, ...args: readonly string[]): Promise<unknown> {
+  const redis = new Client(url, { protocol: 2 });
+  try {
+    return await redis.call(command, ...args);
+  } finally {
+    redis.disconnect();
+  }
+}

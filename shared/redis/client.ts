@@ -4,15 +4,24 @@
  * repetition is harmless (invariant 2: an unanswered commit is repeated by the shard, byte for byte).
  *
  * A rejected command may have been carried out, unless it was rejected because there was no connection.
+ *
+ * Of a Redis Cluster with one shard (MemoryDB) it follows the primary: a replica, or a primary that is none any more, answers
+ * MOVED and carries nothing out; then the next connection goes to the node that it names, and the one after that to the
+ * address of the URL again.
  */
+import { isIP } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 import { Redis } from 'ioredis';
 import type { Secret } from '../config/secret.ts';
+import { trust } from '../tls/trust.ts';
 import type { Logger } from '../log/log.ts';
 import { delayMs } from '../retry/delay.ts';
 
 export type { Redis };
 
 export interface RedisClientOptions {
+  /** Trusted for `rediss://`, beside the public CAs; read again before every attempt. */
+  readonly ca?: Secret | undefined;
   /** Shown in Redis's `CLIENT LIST`. */
   readonly name: string;
   readonly log: Logger;
@@ -25,10 +34,13 @@ const reconnectPolicy = { baseMs: 100, maxMs: 3_000 };
 
 /** Connects at once and in the background: see `untilReady`. Ends with `disconnect()`. */
 export function connectRedis(url: Secret, options: RedisClientOptions): Redis {
-  const { log, name, commandTimeoutMs = defaultCommandTimeoutMs, random = Math.random } = options;
+  const { log, name, ca, commandTimeoutMs = defaultCommandTimeoutMs, random = Math.random } = options;
+  let primary: Node | undefined;
   const redis = new Redis({
-    ...addressOf(url.reveal()),
+    ...redisAddress(url, ca),
     connectionName: name,
+    // A right that Tallyman's user of Redis does not have, and no use without it.
+    disableClientInfo: true,
     autoResendUnfulfilledCommands: false,
     enableOfflineQueue: false,
     // 0: what was unanswered when a connection broke is rejected then, not after further attempts.
@@ -39,11 +51,17 @@ export function connectRedis(url: Secret, options: RedisClientOptions): Redis {
     connectTimeout: commandTimeoutMs,
     retryStrategy: (attempt) => {
       // Read when a connection is made: a rotated credential or a moved server is taken from here.
-      Object.assign(redis.options, addressOf(url.reveal()));
+      Object.assign(redis.options, redisAddress(url, ca), primary);
+      primary = undefined;
       return delayMs(reconnectPolicy, attempt, random());
     },
     // After a failover the old primary answers READONLY until the name points to the new one.
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    reconnectOnError: (error) => {
+      primary = movedTo(error);
+      if (primary !== undefined)
+        log.info({ ...primary }, 'This Redis node is not the primary; connecting to the one that is.');
+      return primary !== undefined || error.message.startsWith('READONLY');
+    },
     // Nothing here needs RESP3, and some managed proxies do not speak it.
     protocol: 2,
   });
@@ -66,18 +84,21 @@ export async function untilReady(redis: Redis): Promise<void> {
   });
 }
 
-interface Address {
+interface Node {
   readonly host: string;
   readonly port: number;
+}
+
+interface Address extends Node {
   readonly db: number;
   readonly username: string | undefined;
   readonly password: string | undefined;
-  readonly tls: object | undefined;
+  readonly tls: ConnectionOptions | undefined;
 }
 
 /** ioredis would take options from the URL's query over ours; so the URL is taken apart here, and only for its address. */
-function addressOf(url: string): Address {
-  const { protocol, hostname, port, username, password, pathname } = new URL(url);
+export function redisAddress(url: Secret, ca?: Secret): Address {
+  const { protocol, hostname, port, username, password, pathname } = new URL(url.reveal());
   const host = hostname.replace(/^\[|\]$/g, '');
   return {
     host,
@@ -85,8 +106,15 @@ function addressOf(url: string): Address {
     db: Number(pathname.slice(1)),
     username: username === '' ? undefined : decodeURIComponent(username),
     password: password === '' ? undefined : decodeURIComponent(password),
-    tls: protocol === 'rediss:' ? {} : undefined,
+    // The name that was configured is what a certificate must be for, also when MOVED names a node by its address.
+    tls: protocol === 'rediss:' ? { ...trust(ca), ...(isIP(host) === 0 ? { servername: host } : {}) } : undefined,
   };
+}
+
+/** Where the primary is, if that is what Redis answered: `MOVED 3999 host:port`. */
+export function movedTo(error: unknown): Node | undefined {
+  const [, host = '', port] = /^MOVED \d+ (.*):(\d+)$/.exec(error instanceof Error ? error.message : '') ?? [];
+  return host === '' || port === undefined ? undefined : { host, port: Number(port) };
 }
 
 /**

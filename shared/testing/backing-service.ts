@@ -1,4 +1,5 @@
 import type { Child } from './child.ts';
+import type { CertificateFiles } from './authority.ts';
 import { openNursery, type Nursery } from './nursery.ts';
 import { until } from './until.ts';
 
@@ -10,6 +11,10 @@ import { until } from './until.ts';
  */
 export interface BackingService {
   readonly url: string;
+  /** The same with TLS, where it was asked for. */
+  readonly tlsUrl?: string;
+  /** Where it keeps its data; not in a container. It may be copied and replaced while the service is down. */
+  readonly dataFolder?: string;
   /** Ends it with this signal (default SIGKILL) and waits until it is gone. Its data stays. */
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again after `kill`, and waits until it answers. */
@@ -22,6 +27,8 @@ export interface BackingService {
 }
 
 export interface BackingOptions {
+  /** Also listen with TLS, with this certificate; see `tlsUrl`. Not in a container. */
+  readonly tls?: CertificateFiles;
   /** Whose children the processes are. Without one the service has its own, closed by `stop()`. */
   readonly nursery?: Nursery;
 }
@@ -30,6 +37,8 @@ export interface BackingOptions {
 export interface Recipe {
   readonly name: string;
   readonly url: string;
+  readonly tlsUrl?: string | undefined;
+  readonly dataFolder?: string;
   /** Starts the process; called again after each `kill`. */
   launch(): Promise<Child>;
   /** Rejects while the service does not answer. */
@@ -70,6 +79,8 @@ function runningService(recipe: Recipe, first: Child, disposeOwn: () => Promise<
 
   return {
     url: recipe.url,
+    ...(recipe.tlsUrl === undefined ? {} : { tlsUrl: recipe.tlsUrl }),
+    ...(recipe.dataFolder === undefined ? {} : { dataFolder: recipe.dataFolder }),
     async kill(signal) {
       await child.kill(signal);
     },

@@ -18,13 +18,15 @@ export interface BrokerOptions extends BackingOptions {
 export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
   const lavinmq = findLavinmq();
   if (lavinmq !== undefined) {
-    const { service, recipe } = await startBackingService(options, (nursery) => lavinmqRecipe(nursery, lavinmq));
+    const { service, recipe } = await startBackingService(options, (nursery) =>
+      lavinmqRecipe(nursery, lavinmq, options.tls),
+    );
     return { ...service, kind: 'lavinmq', managementUrl: recipe.managementUrl };
   }
   const rabbitmq = findRabbitmq();
   if (rabbitmq !== undefined) {
     const { service, recipe } = await startBackingService(options, (nursery) =>
-      rabbitmqRecipe(nursery, rabbitmq, options.management ?? false),
+      rabbitmqRecipe(nursery, rabbitmq, options),
     );
     const { managementUrl } = recipe;
     return { ...service, kind: 'rabbitmq', ...(managementUrl === undefined ? {} : { managementUrl }) };

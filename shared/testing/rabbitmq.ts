@@ -1,12 +1,18 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { probeBroker } from './amqp-probe.ts';
+import type { CertificateFiles } from './authority.ts';
 import type { Recipe } from './backing-service.ts';
 import { plainEnvironment } from './child.ts';
 import { findEpmd } from './executables.ts';
 import type { Nursery } from './nursery.ts';
 import { askPort, freePort } from './ports.ts';
 import { until } from './until.ts';
+
+interface RabbitmqOptions {
+  readonly management?: boolean;
+  readonly tls?: CertificateFiles;
+}
 
 /**
  * RabbitMQ as a private child: data, cookie, plugins and configuration in the nursery's folder, nothing of /etc or /var.
@@ -18,9 +24,10 @@ import { until } from './until.ts';
 export async function rabbitmqRecipe(
   nursery: Nursery,
   command: string,
-  management: boolean,
+  { management = false, tls }: RabbitmqOptions,
 ): Promise<Recipe & { readonly managementUrl: string | undefined }> {
-  const [port, distributionPort, epmdPort, httpPort] = await Promise.all([
+  const [port, distributionPort, epmdPort, httpPort, tlsPort] = await Promise.all([
+    freePort(),
     freePort(),
     freePort(),
     freePort(),
@@ -32,7 +39,10 @@ export async function rabbitmqRecipe(
   const pluginsFile = join(folder, 'enabled_plugins');
   const noFile = join(folder, 'none');
   await mkdir(folder, { recursive: true });
-  await writeFile(configFile, configuration(port, management ? httpPort : undefined));
+  await writeFile(
+    configFile,
+    configuration(port, management ? httpPort : undefined, tls === undefined ? undefined : { ...tls, port: tlsPort }),
+  );
   await writeFile(pluginsFile, management ? '[rabbitmq_management].\n' : '[].\n');
 
   const env = {
@@ -58,6 +68,8 @@ export async function rabbitmqRecipe(
   return {
     name: 'RabbitMQ',
     url: `amqp://guest:guest@127.0.0.1:${port}`,
+    tlsUrl: tls === undefined ? undefined : `amqps://guest:guest@127.0.0.1:${tlsPort}`,
+    dataFolder: join(folder, 'mnesia'),
     managementUrl: management ? `http://guest:guest@127.0.0.1:${httpPort}` : undefined,
     launch: () => nursery.spawn(name, command, ['-noinput'], { env }),
     probe: () => probeBroker(port),
@@ -67,7 +79,11 @@ export async function rabbitmqRecipe(
   };
 }
 
-function configuration(port: number, httpPort: number | undefined): string {
+function configuration(
+  port: number,
+  httpPort: number | undefined,
+  tls: (CertificateFiles & { port: number }) | undefined,
+): string {
   const lines = [
     `listeners.tcp.1 = 127.0.0.1:${port}`,
     'log.console.level = warning',
@@ -76,6 +92,14 @@ function configuration(port: number, httpPort: number | undefined): string {
     'vm_memory_calculation_strategy = allocated',
   ];
   if (httpPort !== undefined) lines.push('management.tcp.ip = 127.0.0.1', `management.tcp.port = ${httpPort}`);
+  if (tls !== undefined) {
+    lines.push(`listeners.ssl.1 = 127.0.0.1:${tls.port}`, 'ssl_options.verify = verify_none');
+    lines.push(
+      `ssl_options.cacertfile = ${tls.ca}`,
+      `ssl_options.certfile = ${tls.certificate}`,
+      `ssl_options.keyfile = ${tls.key}`,
+    );
+  }
   return lines.map((line) => `${line}\n`).join('');
 }
 

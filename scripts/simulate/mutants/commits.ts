@@ -158,6 +158,8 @@ export const commitMutants: readonly Mutant[] = [
     name: 'lease counted from its answer',
     rule: '5: the local deadline counts from before the lease was asked for',
     profiles: ['leases'],
+    coveredBy:
+      'the slots of the rate, which come from the same Redis and are over within seconds: who cannot renew a lease has no call to make either, and its commits are refused',
     patches: [
       {
         file: 'services/consumer/src/ownership/core.ts',

@@ -81,18 +81,6 @@ export const countingMutants: readonly Mutant[] = [
     ],
   },
   {
-    name: 'cursors forgotten by the clock',
-    rule: '4: cursors are forgotten by the age of messages, a spool or a backlog may be older than any clock interval',
-    profiles: ['spool'],
-    patches: [
-      {
-        file: flight,
-        find: 'isInOrder ? memory.cursors.forget(open.oldestAcceptedMs) : []',
-        replace: 'memory.cursors.forget(this.clock.at(nowMs))',
-      },
-    ],
-  },
-  {
     name: 'ids expiring by wall clock',
     rule: '4: ids are dropped by the age of messages, not by the clock',
     patches: [

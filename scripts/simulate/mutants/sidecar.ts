@@ -109,16 +109,4 @@ export const sidecarMutants: readonly Mutant[] = [
       },
     ],
   },
-  {
-    name: 'record older than 35 days replayed',
-    rule: '4: a spool record older than 35 days is parked, not replayed',
-    profiles: ['spool'],
-    patches: [
-      {
-        file: reader,
-        find: 'return acceptedAtMs < wallMs - this.#limits.ageMaxMs;',
-        replace: 'return false;',
-      },
-    ],
-  },
 ];

@@ -6,6 +6,7 @@ import type { LogLevel } from '../../../shared/log/log.ts';
 export interface ConsumerConfig {
   readonly amqpUrl: Secret;
   readonly redisUrl: Secret;
+  readonly ca: Secret | undefined;
   readonly stripeApiKey: Secret;
   /** Origin, without a slash at its end. */
   readonly stripeApiBase: string;
@@ -33,6 +34,7 @@ const shape = {
   ...serverShape,
   amqpUrl: settings.amqpUrl,
   redisUrl: settings.redisUrl,
+  ca: settings.ca,
   stripeApiKey: settings.stripeApiKey,
   stripeApiBase: settings.stripeApiBase,
   namespace: settings.namespace,

@@ -63,12 +63,17 @@ export class ConsumerService implements Service {
     this.#config = config;
     this.#log = log;
     this.#lifecycle = lifecycle;
-    this.#broker = new BrokerConnection({ readUrl: () => config.amqpUrl.reveal(), name: 'tallyman consumer', log });
+    this.#broker = new BrokerConnection({
+      readUrl: () => config.amqpUrl.reveal(),
+      ca: config.ca,
+      name: 'tallyman consumer',
+      log,
+    });
     this.#deadLetters = new DeadLetters(this.#broker, config.namespace);
   }
 
   async start(): Promise<void> {
-    const { namespace, redisUrl, leaseMs } = this.#config;
+    const { namespace, redisUrl, ca, leaseMs } = this.#config;
     this.#http = await startHttp({
       config: this.#config.http,
       log: this.#log,
@@ -88,7 +93,7 @@ export class ConsumerService implements Service {
     this.#broker.start();
     // An answer that comes later than this is of no use to a lease.
     const commandTimeoutMs = Math.min(5_000, Math.max(500, leaseMs / 2));
-    const redis = connectRedis(redisUrl, { name: 'tallyman-consumer', log: this.#log, commandTimeoutMs });
+    const redis = connectRedis(redisUrl, { name: 'tallyman-consumer', log: this.#log, ca, commandTimeoutMs });
     this.#redis = redis;
     this.#startProvider(redis, clusterKeyPrefix(namespace));
     await untilReady(redis);

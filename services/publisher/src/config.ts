@@ -5,6 +5,7 @@ import type { LogLevel } from '../../../shared/log/log.ts';
 
 export interface PublisherConfig {
   readonly amqpUrl: Secret;
+  readonly ca: Secret | undefined;
   readonly namespace: string;
   readonly http: HttpConfig;
   readonly logLevel: LogLevel;
@@ -25,6 +26,7 @@ export interface PublisherConfig {
 const shape = {
   ...serverShape,
   amqpUrl: settings.amqpUrl,
+  ca: settings.ca,
   namespace: settings.namespace,
   spoolDir: settings.spoolDir,
   spoolBytes: settings.spoolBytes,
@@ -47,13 +49,14 @@ export function parseConfig(env: Environment, readFile?: ReadFile): PublisherCon
       : undefined,
   );
   const values = reading.values();
-  const { amqpUrl, namespace, logLevel, drainMs, spoolDir, spoolBytes, bodyBytesMax, requestEventsMax } = values;
+  const { amqpUrl, ca, namespace, logLevel, drainMs, spoolDir, spoolBytes, bodyBytesMax, requestEventsMax } = values;
   const { source, region } = values;
   const meters = values.meters === undefined ? undefined : new Set(values.meters);
   const payloadKeys = { customer: values.stripeCustomerKey, value: values.stripeValueKey };
   const http = httpConfigOf(values);
   return {
     amqpUrl,
+    ca,
     namespace,
     http,
     logLevel,

@@ -50,6 +50,7 @@ export class PublisherService implements Service {
   async start(): Promise<void> {
     const {
       amqpUrl,
+      ca,
       namespace,
       http,
       bodyBytesMax,
@@ -71,6 +72,7 @@ export class PublisherService implements Service {
     }));
     const connection = new BrokerConnection({
       readUrl: () => amqpUrl.reveal(),
+      ca,
       name: `tallyman publisher ${source}`,
       log: this.#log,
       closeTimeoutMs,

@@ -1,4 +1,5 @@
 import { BrokerConnection } from '../../../../shared/amqp/connection.ts';
+import type { Secret } from '../../../../shared/config/secret.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
 import type { Registry } from '../../../../shared/metrics/metrics.ts';
 import { createMetrics } from '../metrics.ts';
@@ -12,6 +13,7 @@ import { Spool } from './spool.ts';
 export interface DrainOptions {
   readonly folder: string;
   readonly readUrl: () => string;
+  readonly ca: Secret | undefined;
   readonly exchange: string;
   readonly registry: Registry;
   readonly log: Logger;
@@ -23,7 +25,7 @@ export class SpoolDrain {
   readonly #outbox: Outbox;
   readonly #connection: BrokerConnection;
 
-  constructor({ folder, readUrl, exchange, registry, log }: DrainOptions) {
+  constructor({ folder, readUrl, ca, exchange, registry, log }: DrainOptions) {
     const core = new OutboxCore({ producer: 'drain', source: '', region: '' }, defaultLimits);
     const metrics = createMetrics(registry, () => ({
       unconfirmedMessages: 0,
@@ -38,7 +40,7 @@ export class SpoolDrain {
       metrics: createSpoolMetrics(registry, () => spool),
     });
     this.#spool = spool;
-    this.#connection = new BrokerConnection({ readUrl, name: 'tallyman spool', log });
+    this.#connection = new BrokerConnection({ readUrl, ca, name: 'tallyman spool', log });
     this.#outbox = new Outbox({ core, connection: this.#connection, exchange, log, metrics, spool });
   }
 

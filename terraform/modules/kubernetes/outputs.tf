@@ -1,0 +1,4 @@
+output "name" {
+  description = "For aws eks update-kubeconfig."
+  value       = aws_eks_cluster.this.name
+}
