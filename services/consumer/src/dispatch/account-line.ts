@@ -25,6 +25,7 @@ export class AccountLine<Source> {
   #reason = '';
   #isUnauthorized = false;
   #areOthersServed = false;
+  #isKeyRefused = false;
   #closedFor: string | undefined;
   #toldClosedFor: string | undefined;
 
@@ -51,9 +52,21 @@ export class AccountLine<Source> {
     return this.#closedFor;
   }
 
+  /** Its latest call was refused for the credential. */
+  get isUnauthorized(): boolean {
+    return this.#isUnauthorized;
+  }
+
   /** There is nothing to remember about it. */
   get isIdle(): boolean {
-    return this.#armed === 0 && this.#inFlight === 0 && this.isWell && !this.#isAsking && this.#slots.size === 0;
+    return (
+      this.#armed === 0 &&
+      this.#inFlight === 0 &&
+      this.isWell &&
+      !this.#isUnauthorized &&
+      !this.#isAsking &&
+      this.#slots.size === 0
+    );
   }
 
   begin(): void {
@@ -156,6 +169,13 @@ export class AccountLine<Source> {
     this.#judge();
   }
 
+  /** Whether the credential works for nobody. */
+  keyRefused(isRefused: boolean): void {
+    if (this.#isKeyRefused === isRefused) return;
+    this.#isKeyRefused = isRefused;
+    this.#judge();
+  }
+
   /** Whether it was closed or opened since this was last asked. */
   takeClosedChanged(): boolean {
     if (this.#closedFor === this.#toldClosedFor) return false;
@@ -164,7 +184,7 @@ export class AccountLine<Source> {
   }
 
   #judge(): void {
-    const isOut = this.account !== platform && this.#breaker !== 'closed';
+    const isOut = this.account !== platform && this.#breaker !== 'closed' && !this.#isKeyRefused;
     this.#closedFor = isOut && (this.#isUnauthorized || this.#areOthersServed) ? this.#reason : undefined;
   }
 

@@ -265,8 +265,9 @@ describe('the dispatcher, with connected accounts', () => {
     const [one, two] = [new Shard('a', 1, 'acct_1'), new Shard('b', 1)];
     const { dispatcher, started } = refuse([one, two]);
     const call = started.find(({ account }) => account === 'acct_1')!;
-    dispatcher.callEnded(call, { kind: 'unauthorized', reason: 'revoked' }, 2);
+    // The breaker hears of a call's outcome before the dispatcher does.
     dispatcher.breakerChanged('acct_1', 'open', 'revoked', 2);
+    dispatcher.callEnded(call, { kind: 'unauthorized', reason: 'revoked' }, 2);
     expect([...one.closed, ...two.closed]).toEqual([
       ['acct_1', 'revoked'],
       ['acct_1', 'revoked'],
@@ -294,6 +295,18 @@ describe('the dispatcher, with connected accounts', () => {
       3,
     );
     expect([...one.closed]).toEqual([['acct_1', 'HTTP 500']]);
+  });
+
+  it('takes no account for closed while the key works for nobody', () => {
+    const [one, two] = [new Shard('a', 1, 'acct_1'), new Shard('b', 1)];
+    const { dispatcher, started } = refuse([one, two]);
+    for (const call of started) {
+      dispatcher.breakerChanged(call.account, 'open', '401', 2);
+      dispatcher.callEnded(call, { kind: 'unauthorized', reason: '401' }, 2);
+    }
+    expect(one.closed.size).toBe(0);
+    dispatcher.breakerChanged('', 'closed', '401', 3);
+    expect([...one.closed]).toEqual([['acct_1', '401']]);
   });
 
   it('never takes the platform itself for closed', () => {

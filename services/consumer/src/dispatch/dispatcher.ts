@@ -176,8 +176,8 @@ export class Dispatcher {
     this.#lineOf(started.account).callEnded(started, outcome);
     if (outcome.kind === 'accepted') {
       for (const line of this.#lines.values()) if (line.account !== started.account) line.othersServed(nowMs);
-      this.#tellClosed();
     }
+    this.#tellClosed();
   }
 
   tick(nowMs: number): Tick {
@@ -302,7 +302,10 @@ export class Dispatcher {
   }
 
   #tellClosed(): void {
+    // With the key itself out of order everything waits, in the broker: that is no account's own trouble.
+    const isKeyRefused = this.#lines.get(platform)?.isUnauthorized === true;
     for (const line of this.#lines.values()) {
+      line.keyRefused(isKeyRefused);
       if (!line.takeClosedChanged()) continue;
       for (const { source } of this.#turns) source.accountChanged(line.account, line.closedFor);
     }
