@@ -15,6 +15,27 @@ const answerTimeoutMs = 10_000;
 
 class Unavailable extends Error {}
 
+export interface RedisPlace {
+  readonly redis: Redis;
+  readonly namespace: string;
+}
+
+/** Like `onBacking`, for what needs Redis alone. */
+export async function onRedis(env: Environment, run: (place: RedisPlace) => Promise<number>): Promise<number> {
+  try {
+    const { redisUrl, ca, namespace } = settings;
+    const config = readSettings('scripts', env, { redisUrl, ca, namespace }).values();
+    const redis = await connectToRedis(config);
+    try {
+      return await run({ redis, namespace: config.namespace });
+    } finally {
+      redis.disconnect();
+    }
+  } catch (error) {
+    return explain(error);
+  }
+}
+
 /**
  * Connects once to the broker and to Redis, as the environment says, and runs a command on them. Resolves with the exit
  * code; whatever went wrong is one message on stderr, without credentials.
@@ -62,7 +83,7 @@ interface Place {
 }
 
 /** Of a Redis Cluster with one shard the primary: any other node names it instead of an answer. */
-async function connectToRedis(place: Place, primary?: { host: string; port: number }): Promise<Redis> {
+async function connectToRedis(place: Omit<Place, 'amqpUrl'>, primary?: { host: string; port: number }): Promise<Redis> {
   const { redisUrl: url, ca, namespace } = place;
   const redis = new Redis({
     ...redisAddress(url, ca),

@@ -52,6 +52,13 @@ export function carryOut(
       }
       return answer;
     }
+    case 'peek_replays':
+      return journal.peekReplays(now, held, write.max);
+    case 'take_replays': {
+      const answer = journal.takeReplays(now, held, write.replays);
+      if (answer.answer === 'ok') checker.tookReplays(answer.taken);
+      return answer;
+    }
   }
 }
 
@@ -75,5 +82,9 @@ export function describeWrite(write: JournalWrite): string {
       return `complete of set ${write.set}`;
     case 'settle_deferred':
       return `end of deferred ${write.identifier}: ${write.outcome === 'accepted' ? 'accepted' : write.outcome.state}`;
+    case 'peek_replays':
+      return `look for ${write.max} replays`;
+    case 'take_replays':
+      return `take of ${write.replays.map(({ entry }) => entry.identifier).join(' ')}`;
   }
 }

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Entry, ParkedEntry, SettledAs, ShardJournal } from '../../shared/journal/journal.ts';
+import { EntryBook, openStates } from '../../shared/journal/entry-book.ts';
 import { createRedisJournal } from '../../shared/journal/redis-journal.ts';
 import type { BackingService } from '../../shared/testing/backing-service.ts';
 import { startRedis } from '../../shared/testing/redis.ts';
@@ -71,8 +72,22 @@ const call = fc.oneof(
       consumer,
       slip,
       index,
+      replay: fc.nat({ max: 2 }),
       state: fc.constantFrom(...states),
     }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      method: fc.constant('decide' as const),
+      what: fc.constantFrom('replay' as const, 'discard' as const),
+      index,
+      replay: fc.nat({ max: 2 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ method: fc.constant('replays' as const), taken: fc.boolean(), consumer, slip }),
   },
 );
 type Call = typeof call extends fc.Arbitrary<infer T> ? T : never;
@@ -83,20 +98,51 @@ it('answers every call as the real journal does', async () => {
       const namespace = randomUUID();
       const model = new ModelShardJournal();
       let nowMs = Date.now();
-      const real = play(calls, () => createRedisJournal({ redis, namespace, shard: 0 }));
-      const modelled = play(calls, () => modelHandle(model, () => nowMs++));
+      const real = play(
+        calls,
+        () => createRedisJournal({ redis, namespace, shard: 0 }),
+        (what, identifier) => decideInRedis(namespace, what, identifier),
+      );
+      const modelled = play(
+        calls,
+        () => modelHandle(model, () => nowMs++),
+        async (what, identifier) =>
+          what === 'replay'
+            ? model.replay(identifier, decision) !== undefined
+            : model.close(identifier, 'discarded', decision),
+      );
       expect(await modelled).toEqual(await real);
     }),
     { numRuns: 150 },
   );
 }, 60_000);
 
-async function play(calls: readonly Call[], open: () => ShardJournal): Promise<unknown[]> {
+const decision = { by: 'alice', why: 'w', atMs: 7 };
+
+type Decide = (what: 'replay' | 'discard', identifier: string) => Promise<boolean>;
+
+async function decideInRedis(namespace: string, what: 'replay' | 'discard', identifier: string): Promise<boolean> {
+  const book = new EntryBook(redis, namespace);
+  for await (const found of book.list(0, new Set(openStates))) {
+    if (found.record.entry.identifier !== identifier) continue;
+    const decided =
+      what === 'replay' ? book.replay(0, [found], decision) : book.close(0, [found], 'discarded', decision);
+    return (await decided).has(identifier);
+  }
+  return false;
+}
+
+async function play(calls: readonly Call[], open: () => ShardJournal, decide: Decide): Promise<unknown[]> {
   const handles = [open(), open()];
   const epochs = [0, 0];
   let next = 1;
   const answers: unknown[] = [];
+  let seen: readonly ParkedEntry[] = [];
   for (const made of calls) {
+    if (made.method === 'decide') {
+      answers.push(await decide(made.what, identifierOf(next - 1, made.index, made.replay)));
+      continue;
+    }
     const journal = handles[made.consumer];
     if (journal === undefined) continue;
     if (made.method === 'claim') {
@@ -107,6 +153,13 @@ async function play(calls: readonly Call[], open: () => ShardJournal): Promise<u
     }
     const epoch = (epochs[made.consumer] ?? 0) + made.slip;
     if (epochs[made.consumer] === 0) continue;
+    if (made.method === 'replays') {
+      // Takes what was seen before, by whichever owner: repetitions and late copies among them.
+      const answered = made.taken ? await journal.takeReplays(epoch, seen) : await journal.peekReplays(epoch, 10);
+      if ('replays' in answered) seen = answered.replays;
+      answers.push(comparable(answered));
+      continue;
+    }
     const answer = await answerOf(journal, epoch, next, made);
     if (made.method === 'commit' && answer !== undefined && 'answer' in answer && answer.answer === 'ok') {
       next = Math.max(next, next + made.setSlip + 1);
@@ -116,7 +169,9 @@ async function play(calls: readonly Call[], open: () => ShardJournal): Promise<u
   return answers;
 }
 
-async function answerOf(journal: ShardJournal, epoch: number, next: number, made: Exclude<Call, { method: 'claim' }>) {
+type Write = Exclude<Call, { method: 'claim' | 'decide' | 'replays' }>;
+
+async function answerOf(journal: ShardJournal, epoch: number, next: number, made: Write) {
   switch (made.method) {
     case 'renew':
       return journal.renew(epoch, ttlMs);
@@ -151,19 +206,23 @@ async function answerOf(journal: ShardJournal, epoch: number, next: number, made
       return journal.complete(epoch, next - 1 + made.setSlip, made.token);
     case 'settleDeferred': {
       const set = next - 1;
-      const outcome = made.state === 'accepted' ? made.state : parkedOf(set, made.index, made.state);
-      return journal.settleDeferred(epoch, entryOf(set, made.index).identifier, outcome);
+      const outcome = made.state === 'accepted' ? made.state : parkedOf(set, made.index, made.state, made.replay);
+      return journal.settleDeferred(epoch, identifierOf(set, made.index, made.replay), outcome);
     }
   }
 }
 
-function entryOf(set: number, at: number): Entry {
-  const identifier = `tm1-i-000-${set}-t-${at}`;
+function identifierOf(set: number, at: number, replay = 0): string {
+  return `tm1-i-000-${set}-t-${at}${replay === 0 ? '' : `-r${replay}`}`;
+}
+
+function entryOf(set: number, at: number, replay = 0): Entry {
+  const identifier = identifierOf(set, at, replay);
   return { identifier, customer: 'c', meter: 'm', value: '1', timestamp: 1, windowStartMs: 0, events: 1 };
 }
 
-function parkedOf(set: number, at: number, state: ParkedEntry['state']): ParkedEntry {
-  return { entry: entryOf(set, at), state, reason: 'r', attempts: 1, parkedAtMs: 5, set };
+function parkedOf(set: number, at: number, state: ParkedEntry['state'], replay = 0): ParkedEntry {
+  return { entry: entryOf(set, at, replay), state, reason: 'r', attempts: 1, parkedAtMs: 5, set };
 }
 
 /** As JSON would have it, maps and lists in one order, without times. */

@@ -10,5 +10,8 @@ journalContract('the model', async () => {
       redisMs += ms;
     },
     parked: async () => model.parked(),
+    replay: async (identifier, decision) => model.replay(identifier, decision) !== undefined,
+    discard: async (identifier, decision) => model.close(identifier, 'discarded', decision),
+    closed: async () => model.closed(),
   };
 });

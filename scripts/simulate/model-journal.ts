@@ -1,16 +1,24 @@
 import type {
   ClaimAnswer,
+  ClosedEntry,
   CommitAnswer,
+  Decision,
+  DeferredEnding,
   Entry,
   IdSet,
+  LeaseAnswer,
   ParkedEntry,
+  PeekAnswer,
+  RenewAnswer,
   SetAnswer,
   SetCommit,
   SettledAs,
   ShardJournal,
   ShardState,
   SlotIds,
+  TakeAnswer,
 } from '../../shared/journal/journal.ts';
+import { closedOf, replayOf } from '../../shared/journal/replay.ts';
 
 /**
  * The journal of one shard as the simulation knows it: the same answers as the Redis one (both pass
@@ -64,6 +72,8 @@ export interface ModelSnapshot {
   readonly totals: ReadonlyMap<string, string>;
   readonly deferred: ReadonlyMap<string, ParkedEntry>;
   readonly parked: ReadonlyMap<string, ParkedEntry>;
+  readonly replays: ReadonlyMap<string, ParkedEntry>;
+  readonly closed: ReadonlyMap<string, ClosedEntry>;
 }
 
 export class ModelShardJournal {
@@ -77,6 +87,8 @@ export class ModelShardJournal {
   #totals = new Map<string, string>();
   #deferred = new Map<string, ParkedEntry>();
   #parked = new Map<string, ParkedEntry>();
+  #replays = new Map<string, ParkedEntry>();
+  #closed = new Map<string, ClosedEntry>();
 
   constructor(checks: Checks = { epoch: true, number: true, pending: true }) {
     this.#checks = checks;
@@ -92,10 +104,10 @@ export class ModelShardJournal {
     return { granted: true, epoch: this.#epoch, next: this.#next, redisMs };
   }
 
-  renew(redisMs: number, held: Held, ttlMs: number): { readonly answer: 'ok' | 'stale'; readonly redisMs: number } {
-    if (!this.#holds(redisMs, held)) return { answer: 'stale', redisMs };
+  renew(redisMs: number, held: Held, ttlMs: number): RenewAnswer {
+    if (!this.#holds(redisMs, held)) return { answer: 'stale', redisMs, replays: 0 };
     this.#lease = { epoch: held.epoch, owner: held.owner, untilMs: redisMs + ttlMs };
-    return { answer: 'ok', redisMs };
+    return { answer: 'ok', redisMs, replays: this.#replays.size };
   }
 
   release(redisMs: number, held: Held): void {
@@ -180,21 +192,63 @@ export class ModelShardJournal {
     return { answer: 'ok', redisMs };
   }
 
-  settleDeferred(
-    redisMs: number,
-    held: Held,
-    identifier: string,
-    outcome: 'accepted' | ParkedEntry,
-  ): { readonly answer: 'ok' | 'stale'; readonly redisMs: number } {
+  settleDeferred(redisMs: number, held: Held, identifier: string, outcome: DeferredEnding): LeaseAnswer {
     if (!this.#mayWrite(redisMs, held)) return { answer: 'stale', redisMs };
     if (!this.#deferred.has(identifier)) return { answer: 'ok', redisMs };
     if (outcome !== 'accepted' && outcome.state === 'deferred') {
       this.#deferred.set(identifier, outcome);
     } else {
       this.#deferred.delete(identifier);
-      if (outcome !== 'accepted') this.#parked.set(identifier, outcome);
+      if (outcome !== 'accepted') {
+        if (outcome.state === 'accepted') this.#closed.set(identifier, outcome);
+        else this.#parked.set(identifier, outcome);
+      }
     }
     return { answer: 'ok', redisMs };
+  }
+
+  peekReplays(redisMs: number, held: Held, max: number): PeekAnswer {
+    if (!this.#holds(redisMs, held)) return { answer: 'stale' };
+    return { answer: 'ok', redisMs, replays: [...this.#replays.values()].slice(0, max) };
+  }
+
+  takeReplays(redisMs: number, held: Held, replays: readonly ParkedEntry[]): TakeAnswer {
+    if (!this.#mayWrite(redisMs, held)) return { answer: 'stale' };
+    const taken = replays.flatMap((replay) => {
+      const { identifier } = replay.entry;
+      if (this.#replays.delete(identifier)) this.#deferred.set(identifier, replay);
+      return this.#deferred.has(identifier) ? [identifier] : [];
+    });
+    return { answer: 'ok', redisMs, taken };
+  }
+
+  /** What a person asks for, without a lease: the replay's identifier, or undefined if there is no such entry to be replayed. */
+  replay(identifier: string, decision: Decision): ParkedEntry | undefined {
+    const parked = this.#parked.get(identifier);
+    const replay = parked === undefined ? undefined : replayOf(parked, decision);
+    if (replay === undefined || 'obstacle' in replay) return undefined;
+    this.#parked.delete(identifier);
+    this.#replays.set(replay.entry.identifier, replay);
+    return replay;
+  }
+
+  /** A person ends an entry that is parked or waits for its replay. */
+  close(identifier: string, state: 'discarded' | 'billed', decision: Decision): boolean {
+    const found = this.#parked.get(identifier) ?? this.#replays.get(identifier);
+    if (found === undefined) return false;
+    this.#parked.delete(identifier);
+    this.#replays.delete(identifier);
+    this.#closed.set(identifier, closedOf(found, state, decision));
+    return true;
+  }
+
+  /** Replays that no owner has taken. */
+  waiting(): ParkedEntry[] {
+    return [...this.#replays.values()];
+  }
+
+  closed(): ClosedEntry[] {
+    return [...this.#closed.values()];
   }
 
   /** Entries that are dead or in doubt: nobody sends them again before a person looked. */
@@ -213,6 +267,8 @@ export class ModelShardJournal {
       totals: new Map(this.#totals),
       deferred: new Map(this.#deferred),
       parked: new Map(this.#parked),
+      replays: new Map(this.#replays),
+      closed: new Map(this.#closed),
     };
   }
 
@@ -227,6 +283,8 @@ export class ModelShardJournal {
     this.#totals = new Map(snapshot.totals);
     this.#deferred = new Map(snapshot.deferred);
     this.#parked = new Map(snapshot.parked);
+    this.#replays = new Map(snapshot.replays);
+    this.#closed = new Map(snapshot.closed);
   }
 
   #holds(redisMs: number, held: Held): boolean {
@@ -271,5 +329,7 @@ export function modelHandle(model: ModelShardJournal, now: () => number): ShardJ
     progress: async (epoch, ...rest) => model.progress(now(), held(epoch), ...rest),
     complete: async (epoch, ...rest) => model.complete(now(), held(epoch), ...rest),
     settleDeferred: async (epoch, ...rest) => model.settleDeferred(now(), held(epoch), ...rest),
+    peekReplays: async (epoch, ...rest) => model.peekReplays(now(), held(epoch), ...rest),
+    takeReplays: async (epoch, ...rest) => model.takeReplays(now(), held(epoch), ...rest),
   };
 }

@@ -3,6 +3,7 @@ import { Client } from './client.ts';
 import { Cluster } from './cluster.ts';
 import { Epilogue } from './epilogue.ts';
 import { Faults } from './faults.ts';
+import { Operator } from './operator.ts';
 import type { Profile } from './profile.ts';
 import { type Cut, drawSchedule } from './schedule.ts';
 import { Settlement } from './settlement.ts';
@@ -40,6 +41,8 @@ export function runSeed(seed: number, options: { readonly trace: boolean; readon
   void new Faults(world, cluster, faults, random.fork());
   const epilogue = new Epilogue(world, cluster, client, random.fork());
   void new Settlement(world, cluster, client, epilogue);
+  // What was decided about entries that Redis then forgets is decided again: a person's affair, not a schedule's.
+  if (profile.faults.redis_loses_writes === undefined) void new Operator(world, cluster.redis, random.fork());
   try {
     timeline.run();
   } catch (error) {

@@ -73,9 +73,10 @@ export class Settlement {
     // What is settled stays open in a journal that has lost the word of it, until the next set, or owner, comes.
     const journals = this.#world.checker.losses.any ? [] : redis.journals;
     journals.forEach((journal, shard) => {
-      const { last, deferred } = journal.snapshot();
+      const { last, deferred, replays } = journal.snapshot();
       if (last !== undefined && last.settledAtMs === undefined) unsettled.push(`set ${last.set} of shard ${shard}`);
       if (deferred.size > 0) unsettled.push(`${deferred.size} deferred entries of shard ${shard}`);
+      if (replays.size > 0) unsettled.push(`${replays.size} replays of shard ${shard}`);
     });
     for (const consumer of consumers) if (consumer.isLeaving) unsettled.push(`the drain of ${consumer.process.name}`);
     const loads = consumers.map(({ owned }) => owned.length);

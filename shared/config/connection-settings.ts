@@ -23,14 +23,14 @@ export const connectionSettings = {
   }),
   stripeApiKey: requiredSecret({
     name: 'STRIPE_API_KEY',
-    services: ['consumer'],
+    services: ['consumer', 'scripts'],
     meaning: 'the key that usage is sent to Stripe with',
     kind: kinds.headerSafe,
   }),
   stripeApiBase: withDefault(
     {
       name: 'STRIPE_API_BASE',
-      services: ['consumer'],
+      services: ['consumer', 'scripts'],
       meaning: 'where Stripe is; the address of the simulator in demo and tests',
       kind: kinds.apiBase,
     },

@@ -60,6 +60,15 @@ export const simulatorSettings = {
     },
     20_000_000,
   ),
+  simSummaryLagMs: withDefault(
+    {
+      name: 'TALLYMAN_SIM_SUMMARY_LAG_MS',
+      services: ['stripe-simulator'],
+      meaning: 'how long a meter event takes to show in summaries',
+      kind: kinds.integer(0, 86_400_000, 'milliseconds'),
+    },
+    10_000,
+  ),
   simIdempotencyKeysMax: withDefault(
     {
       name: 'TALLYMAN_SIM_IDEMPOTENCY_KEYS_MAX',

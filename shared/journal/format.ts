@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { zstdCompress, zstdDecompress } from 'node:zlib';
-import type { Entry, ParkedEntry, SettledAs } from './journal.ts';
+import type { ClosedEntry, Entry, ParkedEntry, SettledAs } from './journal.ts';
 
 /**
  * How the journal is written in Redis, format 1. The head of every shard names the format of the whole; a set's blob and a
@@ -38,12 +38,20 @@ export async function decodeEntries(blob: Buffer): Promise<readonly Entry[]> {
   return JSON.parse(text.toString('utf8')) as Entry[];
 }
 
-export function encodeParked(parked: ParkedEntry): string {
+export function encodeParked(parked: ParkedEntry | ClosedEntry): string {
   return JSON.stringify({ version: journalFormat, ...parked });
 }
 
 export function decodeParked(text: string): ParkedEntry {
-  const { version, ...parked } = JSON.parse(text) as ParkedEntry & { version: number };
+  return decodeRecord<ParkedEntry>(text);
+}
+
+export function decodeClosed(text: string): ClosedEntry {
+  return decodeRecord<ClosedEntry>(text);
+}
+
+function decodeRecord<T extends ParkedEntry | ClosedEntry>(text: string): Omit<T & { version: number }, 'version'> {
+  const { version, ...parked } = JSON.parse(text) as T & { version: number };
   if (version !== journalFormat) throw new JournalFormatError('A parked entry', version);
   return parked;
 }

@@ -48,7 +48,47 @@ export interface ParkedEntry {
   readonly attempts: number;
   readonly parkedAtMs: number;
   readonly set: number;
+  /** The newest calls of the owner that wrote this, oldest first: a few, not all. */
+  readonly calls?: readonly CallRecord[];
+  /** Only of a replay: what became of the entry under its earlier identifiers, oldest first. */
+  readonly history?: readonly PastLife[];
 }
+
+/** A call that did not bring the entry to its end, and what was answered. */
+export interface CallRecord {
+  /** Redis time at which its outcome was known. */
+  readonly atMs: number;
+  readonly answer: string;
+}
+
+/** An entry under an earlier identifier, and who decided that it is sent again. */
+export interface PastLife {
+  readonly identifier: string;
+  readonly state: 'dead' | 'in_doubt';
+  readonly reason: string;
+  readonly attemptedAtMs?: number;
+  readonly attempts: number;
+  readonly parkedAtMs: number;
+  readonly calls?: readonly CallRecord[];
+  readonly decision: Decision;
+}
+
+/** What a person (or the consumer, for a meter that is back) decided about an entry, and why. */
+export interface Decision {
+  readonly by: string;
+  readonly why: string;
+  readonly atMs: number;
+}
+
+/** The end of an entry that had been parked: nothing is done with it any more. It is kept for looking it up. */
+export interface ClosedEntry extends Omit<ParkedEntry, 'state'> {
+  /** `accepted`: its replay was. `discarded`: it is not to be billed. `billed`: it was in doubt, and the provider has it. */
+  readonly state: 'accepted' | 'discarded' | 'billed';
+  readonly decision?: Decision;
+}
+
+/** How a deferred entry ended. Of a replay that was accepted the record is kept, of any other accepted entry nothing is. */
+export type DeferredEnding = 'accepted' | ParkedEntry | (ClosedEntry & { readonly state: 'accepted' });
 
 /** Event ids of one set and slot: 16 bytes each, the first half of SHA-256 over `lane NUL id`. */
 export interface SlotIds {
@@ -79,6 +119,22 @@ export type CommitAnswer =
   | { readonly answer: 'stale' | 'number' | 'pending' };
 
 export type SetAnswer = { readonly answer: 'ok'; readonly redisMs: number } | { readonly answer: 'stale' | 'mismatch' };
+
+export type LeaseAnswer =
+  | { readonly answer: 'ok'; readonly redisMs: number }
+  | { readonly answer: 'stale'; readonly redisMs: number };
+
+export type PeekAnswer =
+  | { readonly answer: 'ok'; readonly redisMs: number; readonly replays: readonly ParkedEntry[] }
+  | { readonly answer: 'stale' };
+
+/** `taken`: identifiers of those that are among the deferred entries now. */
+export type TakeAnswer =
+  | { readonly answer: 'ok'; readonly redisMs: number; readonly taken: readonly string[] }
+  | { readonly answer: 'stale' };
+
+/** `replays`: how many replays wait for the shard's owner. */
+export type RenewAnswer = LeaseAnswer & { readonly replays: number };
 
 export type ClaimAnswer =
   | { readonly granted: true; readonly epoch: number; readonly next: number; readonly redisMs: number }
@@ -119,7 +175,7 @@ export interface ShardJournal {
    */
   claim(owner: string, ttlMs: number): Promise<ClaimAnswer>;
   /** Extends the lease; `stale` when it is no longer held under this epoch, even if nobody else took it. */
-  renew(epoch: number, ttlMs: number): Promise<{ readonly answer: 'ok' | 'stale'; readonly redisMs: number }>;
+  renew(epoch: number, ttlMs: number): Promise<RenewAnswer>;
   /** Gives the lease back, if it is still held under this epoch. */
   release(epoch: number): Promise<void>;
   load(epoch: number): Promise<ShardState | 'stale'>;
@@ -143,9 +199,12 @@ export interface ShardJournal {
    * Ends a deferred entry: accepted (removed), or parked as dead or in doubt; a `deferred` one is rewritten. One that is not
    * deferred any more is left as it is.
    */
-  settleDeferred(
-    epoch: number,
-    identifier: string,
-    outcome: 'accepted' | ParkedEntry,
-  ): Promise<{ readonly answer: 'ok' | 'stale'; readonly redisMs: number }>;
+  settleDeferred(epoch: number, identifier: string, outcome: DeferredEnding): Promise<LeaseAnswer>;
+  /** At most so many of the replays that were asked for and not taken yet, in no order. */
+  peekReplays(epoch: number, max: number): Promise<PeekAnswer>;
+  /**
+   * Makes replays deferred entries as they are given here, with the time of their attempt: from then on they are the owner's to
+   * call. One that is not there any more, because a person has discarded it since, is left out. Repeated it answers the same.
+   */
+  takeReplays(epoch: number, replays: readonly ParkedEntry[]): Promise<TakeAnswer>;
 }

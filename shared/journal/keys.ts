@@ -13,6 +13,9 @@ export interface ShardKeys {
   readonly totals: string;
   readonly deferred: string;
   readonly parked: string;
+  readonly replays: string;
+  /** Of the UTC month of this time. */
+  readonly closed: (atMs: number) => string;
   readonly settled: (set: number) => string;
 }
 
@@ -30,6 +33,8 @@ export function shardKeys(namespace: string, shard: number): ShardKeys {
     totals: `${prefix}totals`,
     deferred: `${prefix}deferred`,
     parked: `${prefix}parked`,
+    replays: `${prefix}replays`,
+    closed: (atMs) => `${prefix}closed:${new Date(atMs).toISOString().slice(0, 7)}`,
     settled: (set) => `${prefix}settled:${set}`,
   };
 }

@@ -70,7 +70,7 @@ async function loadHead(keys: ShardKeys, run: FencedRun): Promise<Head> {
   return { ...numbers, pending };
 }
 
-function earliestMarks(marks: readonly string[]): Map<number, number> {
+export function earliestMarks(marks: readonly string[]): Map<number, number> {
   const earliest = new Map<number, number>();
   for (const mark of marks) {
     const [time = '', runs = ''] = mark.split('|');

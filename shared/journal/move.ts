@@ -10,7 +10,7 @@ import { createRedisJournal } from './redis-journal.ts';
 
 /**
  * Carries what shards remember of slots over to the shards that own the slots next (invariant 11): cursors, event ids, deferred,
- * dead and in doubt entries. For whoever changes the number of shards while nothing is counted; every write is fenced by
+ * dead and in doubt entries, and those that wait for their replay. For whoever changes the number of shards while nothing is counted; every write is fenced by
  * the lease like a consumer's.
  *
  * Cursors and ids are copied as a flush set without entries, so that nothing new has to read or forget them. They stay where they
@@ -27,7 +27,7 @@ export interface HeldShard {
 }
 
 /** Leases of the mover: one name, so that a second run goes on where the first one was killed. */
-const mover = 'npm run topology -- --reshard';
+export const mover = 'npm run topology -- --reshard';
 
 export interface Journals {
   readonly redis: Redis;
@@ -129,28 +129,22 @@ async function moveEntries(
   ownerOf: (slot: number) => number,
 ): Promise<void> {
   const { redis, namespace } = journals;
-  const [deferred, parked] = await Promise.all(
-    [shardKeys(namespace, from.shard).deferred, shardKeys(namespace, from.shard).parked].map(async (key) =>
-      Object.entries(await redis.hgetall(key)),
-    ),
-  );
+  const [, ...places] = entryKeys(namespace, from.shard);
+  const kept = await Promise.all(places.map(async (key) => Object.entries(await redis.hgetall(key))));
   const newOwner = ([, text]: readonly [string, string]): number => ownerOf(slotOf(decodeParked(text).entry));
   for (const next of to.values()) {
     if (next.shard === from.shard) continue;
-    const [waiting, ended] = [deferred, parked].map((entries = []) =>
-      entries.filter((entry) => newOwner(entry) === next.shard),
-    );
-    if (waiting === undefined || ended === undefined || waiting.length + ended.length === 0) continue;
-    const taken = [...list(waiting), ...list(ended)];
-    await runFenced(journals, next, 'adopt', entryKeys(namespace, next.shard), taken);
-    const identifiers = [...waiting, ...ended].map(([identifier]) => identifier);
+    const moved = kept.map((entries) => entries.filter((entry) => newOwner(entry) === next.shard));
+    const identifiers = moved.flat().map(([identifier]) => identifier);
+    if (identifiers.length === 0) continue;
+    await runFenced(journals, next, 'adopt', entryKeys(namespace, next.shard), moved.flatMap(list));
     await runFenced(journals, from, 'disown', entryKeys(namespace, from.shard), identifiers);
   }
 }
 
 function entryKeys(namespace: string, shard: number): readonly string[] {
-  const { lease, deferred, parked } = shardKeys(namespace, shard);
-  return [lease, deferred, parked];
+  const { lease, deferred, parked, replays } = shardKeys(namespace, shard);
+  return [lease, deferred, parked, replays];
 }
 
 function list(entries: readonly (readonly [string, string])[]): ScriptArgument[] {

@@ -5,8 +5,9 @@ import type { BackingService } from '../testing/backing-service.ts';
 import { journalContract } from '../testing/journal-contract.ts';
 import { startRedis } from '../testing/redis.ts';
 import { until } from '../testing/until.ts';
-import { decodeParked } from './format.ts';
-import type { SetCommit, ShardJournal, ShardState } from './journal.ts';
+import { EntryBook, type FoundEntry, openStates } from './entry-book.ts';
+import { decodeClosed, decodeParked } from './format.ts';
+import type { Decision, SetCommit, ShardJournal, ShardState } from './journal.ts';
 import { shardKeys } from './keys.ts';
 import { createRedisJournal } from './redis-journal.ts';
 
@@ -27,6 +28,13 @@ function emptySet(set: number): SetCommit {
 
 async function groundOn(redis: Redis) {
   const namespace = `test-${randomUUID()}`;
+  const book = new EntryBook(redis, namespace);
+  const decided = async (identifier: string, decide: (found: FoundEntry) => Promise<ReadonlySet<string>>) => {
+    for await (const found of book.list(shard, new Set(openStates))) {
+      if (found.record.entry.identifier === identifier) return (await decide(found)).has(identifier);
+    }
+    return false;
+  };
   return {
     namespace,
     handle: () => createRedisJournal({ redis, namespace, shard }),
@@ -35,6 +43,15 @@ async function groundOn(redis: Redis) {
       await until(async () => (await clockOf(redis)) >= from + ms, { intervalMs: 1 });
     },
     parked: async () => (await redis.hvals(shardKeys(namespace, shard).parked)).map(decodeParked),
+    replay: (identifier: string, decision: Decision) =>
+      decided(identifier, (found) => book.replay(shard, [found], decision)),
+    discard: (identifier: string, decision: Decision) =>
+      decided(identifier, (found) => book.close(shard, [found], 'discarded', decision)),
+    closed: async () => {
+      const keys = await redis.keys(`${namespace}:*:closed:*`);
+      const texts = await Promise.all(keys.map((key) => redis.hvals(key)));
+      return texts.flat().map(decodeClosed);
+    },
   };
 }
 

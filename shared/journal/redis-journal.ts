@@ -1,6 +1,25 @@
 import { readFileSync } from 'node:fs';
-import { encodeEntries, encodeParked, encodeRuns, encodeSettled, journalFormat, JournalFormatError } from './format.ts';
-import type { CommitAnswer, ParkedEntry, SetAnswer, SetCommit, SettledAs, ShardJournal } from './journal.ts';
+import {
+  decodeParked,
+  encodeEntries,
+  encodeParked,
+  encodeRuns,
+  encodeSettled,
+  journalFormat,
+  JournalFormatError,
+} from './format.ts';
+import type {
+  CommitAnswer,
+  DeferredEnding,
+  LeaseAnswer,
+  ParkedEntry,
+  PeekAnswer,
+  SetAnswer,
+  SetCommit,
+  SettledAs,
+  ShardJournal,
+  TakeAnswer,
+} from './journal.ts';
 import { type ShardKeys, shardKeys } from './keys.ts';
 import { loadShard } from './load.ts';
 import {
@@ -37,6 +56,8 @@ export function createRedisJournal(options: RedisJournalOptions): ShardJournal {
 
 /** For looking up what was billed; the hourly totals stay for longer. */
 const settledKeptMs = 7 * 24 * 3_600_000;
+/** After the last entry of the month: longer than a year, for whoever looks back at a bill. */
+export const closedKeptMs = 400 * 24 * 3_600_000;
 
 const scriptNames = [
   'claim',
@@ -50,6 +71,8 @@ const scriptNames = [
   'progress',
   'complete',
   'settle-deferred',
+  'peek-replays',
+  'take-replays',
 ] as const;
 type ScriptName = (typeof scriptNames)[number];
 
@@ -98,7 +121,9 @@ class RedisJournal implements ShardJournal {
   }
 
   async renew(epoch: number, ttlMs: number) {
-    return okOrStale(await this.#run('renew', [this.#keys.lease], [this.#held(epoch), ttlMs]));
+    const { lease, replays } = this.#keys;
+    const reply = await this.#run('renew', [lease, replays], [this.#held(epoch), ttlMs]);
+    return { ...okOrStale(reply), replays: reply.integer(2) };
   }
 
   async release(epoch: number) {
@@ -149,11 +174,27 @@ class RedisJournal implements ShardJournal {
     return setAnswer(await this.#run('complete', keys, [this.#held(epoch), set, token, settledKeptMs]));
   }
 
-  async settleDeferred(epoch: number, identifier: string, outcome: 'accepted' | ParkedEntry) {
-    const { lease, deferred, parked } = this.#keys;
+  async settleDeferred(epoch: number, identifier: string, outcome: DeferredEnding) {
+    const { lease, deferred, parked, closed } = this.#keys;
     const ending = outcome === 'accepted' ? ['accepted', ''] : [outcome.state, encodeParked(outcome)];
-    const args = [this.#held(epoch), identifier, ...ending];
-    return okOrStale(await this.#run('settle-deferred', [lease, deferred, parked], args));
+    const keys = [lease, deferred, parked, closed(outcome === 'accepted' ? 0 : outcome.parkedAtMs)];
+    const args = [this.#held(epoch), identifier, ...ending, closedKeptMs];
+    return okOrStale(await this.#run('settle-deferred', keys, args));
+  }
+
+  async peekReplays(epoch: number, max: number): Promise<PeekAnswer> {
+    const { lease, replays } = this.#keys;
+    const reply = await this.#run('peek-replays', [lease, replays], [this.#held(epoch), max]);
+    if (reply.text(0) === 'stale') return { answer: 'stale' };
+    return { answer: 'ok', redisMs: reply.integer(1), replays: reply.list(2).texts().map(decodeParked) };
+  }
+
+  async takeReplays(epoch: number, taken: readonly ParkedEntry[]): Promise<TakeAnswer> {
+    const { lease, replays, deferred } = this.#keys;
+    const fields = taken.flatMap((replay) => [replay.entry.identifier, encodeParked(replay)]);
+    const reply = await this.#run('take-replays', [lease, replays, deferred], [this.#held(epoch), ...fields]);
+    if (reply.text(0) === 'stale') return { answer: 'stale' };
+    return { answer: 'ok', redisMs: reply.integer(1), taken: reply.list(2).texts() };
   }
 
   /** The value of the lease's key while this handle holds it under `epoch`. */
@@ -203,7 +244,7 @@ function isDeferred({ state }: ParkedEntry): boolean {
   return state === 'deferred';
 }
 
-function okOrStale(reply: Reply): { readonly answer: 'ok' | 'stale'; readonly redisMs: number } {
+function okOrStale(reply: Reply): LeaseAnswer {
   return { answer: reply.text(0) === 'ok' ? 'ok' : 'stale', redisMs: reply.integer(1) };
 }
 

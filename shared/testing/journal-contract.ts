@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import { commitContract } from './journal-contract-commit.ts';
 import { leaseContract } from './journal-contract-lease.ts';
+import { replayContract } from './journal-contract-replay.ts';
 import { settlingContract } from './journal-contract-settling.ts';
 import type { JournalGround } from './journal-samples.ts';
 
@@ -15,5 +16,6 @@ export function journalContract(name: string, makeGround: () => Promise<JournalG
     leaseContract(makeGround);
     commitContract(makeGround);
     settlingContract(makeGround);
+    replayContract(makeGround);
   });
 }

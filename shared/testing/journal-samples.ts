@@ -1,5 +1,13 @@
 import { expect } from 'vitest';
-import type { Entry, ParkedEntry, SetCommit, ShardJournal, ShardState } from '../journal/journal.ts';
+import type {
+  ClosedEntry,
+  Decision,
+  Entry,
+  ParkedEntry,
+  SetCommit,
+  ShardJournal,
+  ShardState,
+} from '../journal/journal.ts';
 
 /** Where the journal contract's tests take place, and what they are made of. */
 export interface JournalGround {
@@ -9,6 +17,10 @@ export interface JournalGround {
   elapse(ms: number): Promise<void>;
   /** The entries that are dead or in doubt. */
   parked(): Promise<readonly ParkedEntry[]>;
+  /** What a person does without a lease: answers whether the entry under this identifier was there for it. */
+  replay(identifier: string, decision: Decision): Promise<boolean>;
+  discard(identifier: string, decision: Decision): Promise<boolean>;
+  closed(): Promise<readonly ClosedEntry[]>;
 }
 
 export const someTime: unknown = expect.any(Number);

@@ -3,7 +3,9 @@ import { type ChannelModel, connect } from 'amqplib';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { slotCount, slotOf } from '../event/lane.ts';
+import { encodeParked } from '../journal/format.ts';
 import type { ParkedEntry, SetCommit, ShardState } from '../journal/journal.ts';
+import { shardKeys } from '../journal/keys.ts';
 import { createRedisJournal } from '../journal/redis-journal.ts';
 import { sharedServices } from '../testing/shared-services.ts';
 import { until } from '../testing/until.ts';
@@ -61,7 +63,7 @@ describe('reshard', () => {
     return result;
   }
 
-  /** A settled set that remembers a message and an id of this slot, and has one deferred and one dead entry of it. */
+  /** A settled set that remembers a message and an id of this slot, and has a deferred, a dead and a waiting entry of it. */
   async function remember(shard: number, slot: number, { settle = true } = {}): Promise<void> {
     const entry = (name: string) => ({
       identifier: `${name}-${slot}`,
@@ -101,6 +103,8 @@ describe('reshard', () => {
       await journal.progress(epoch, 1, commit.token, settled, entries);
       await journal.complete(epoch, 1, commit.token);
     });
+    const { replays } = shardKeys(place.namespace, shard);
+    await redis.hset(replays, `waiting-${slot}`, encodeParked(parked('waiting', 'deferred')));
   }
 
   const load = (shard: number, shards: number): Promise<ShardState> =>
@@ -152,6 +156,8 @@ describe('reshard', () => {
     expect(state.deferred.map(({ entry }) => entry.identifier)).toEqual([`deferred-${slot}`]);
     expect(await parkedOf(target)).toEqual([`dead-${slot}`]);
     expect(await parkedOf(from)).toEqual([]);
+    expect(await redis.hkeys(shardKeys(place.namespace, target).replays)).toEqual([`waiting-${slot}`]);
+    expect(await redis.hkeys(shardKeys(place.namespace, from).replays)).toEqual([]);
     expect(await redis.hlen(`${place.namespace}:{${place.namespace}:${String(from).padStart(3, '0')}}:deferred`)).toBe(
       0,
     );

@@ -1,4 +1,4 @@
-import type { Entry, ParkedEntry } from '../../../shared/journal/journal.ts';
+import type { ClosedEntry, Entry, ParkedEntry } from '../../../shared/journal/journal.ts';
 import { amountOf, amountText } from './amount.ts';
 import type { CommittedEntry } from './calls.ts';
 import { laneOf, type Identity } from './intake.ts';
@@ -18,8 +18,8 @@ export interface AccountInput {
   readonly committed: ReadonlyMap<string, CommittedEntry>;
   /** In the provider's ledger, by identifier. */
   readonly billed: ReadonlyMap<string, Entry>;
-  /** In the journal as dead, in doubt or deferred, by identifier. */
-  readonly parked: ReadonlyMap<string, ParkedEntry>;
+  /** What the journal keeps outside of its sets, by identifier. */
+  readonly parked: ReadonlyMap<string, ParkedEntry | ClosedEntry>;
   readonly windowMs: number;
   readonly windowMaxMs: number;
   readonly dedupWindowMs: number;
@@ -62,16 +62,24 @@ export function checkAccount(input: AccountInput, report: Report): void {
 function checkEntries(input: AccountInput, report: Report): Map<string, Entry> {
   const { committed, billed, parked, losses } = input;
   const held = new Map<string, Entry>();
+  const replayed = new Set([...committed.values()].flatMap(({ replayOf }) => replayOf ?? []));
   for (const [identifier, { entry, isLost }] of committed) {
     checkWindow(entry, input, report);
+    if (replayed.has(identifier)) {
+      if (billed.has(identifier)) report.violation(`${identifier} was replayed, and was billed itself.`);
+      if (parked.has(identifier)) report.violation(`${identifier} was replayed, and is still in the journal.`);
+      continue;
+    }
     const isBilled = billed.has(identifier);
     const state = parked.get(identifier)?.state;
     if ((isLost || losses.isGone(identifier)) && !isBilled && state === undefined) continue;
     held.set(identifier, entry);
     if (!isBilled && state === undefined)
       report.violation(`${identifier} was committed, and is neither billed nor in the journal.`);
-    if (isBilled && state === 'dead' && !losses.any)
-      report.violation(`${identifier} is dead in the journal, and was billed.`);
+    if (isBilled && (state === 'dead' || state === 'discarded') && !losses.any)
+      report.violation(`${identifier} is ${state} in the journal, and was billed.`);
+    if (!isBilled && (state === 'accepted' || state === 'billed'))
+      report.violation(`${identifier} is ${state} in the journal, and was not billed.`);
   }
   for (const identifier of parked.keys()) {
     if (!committed.has(identifier)) report.violation(`${identifier} is parked, and was never committed.`);

@@ -1,4 +1,4 @@
-import type { Entry, SetCommit } from '../../../shared/journal/journal.ts';
+import type { Entry, ParkedEntry, SetCommit } from '../../../shared/journal/journal.ts';
 import type { Held } from '../model-journal.ts';
 import type { Process } from '../process.ts';
 import { laneOf } from './intake.ts';
@@ -15,6 +15,8 @@ export interface CommittedEntry {
   readonly owner: string;
   /** When its first attempt was journaled, on the timeline. */
   markedAtMs: number | undefined;
+  /** Not committed with the set, but derived from what was: the identifier before. */
+  readonly replayOf?: string;
   /** A call for it was started. */
   wasSent: boolean;
   /** Redis has lost the commit. */
@@ -67,8 +69,13 @@ export class Calls {
     for (const entry of commit.entries) {
       if (entry.identifier.length > 100)
         this.#report.violation(`Identifier ${entry.identifier} is longer than 100 characters.`);
-      if (this.committedEntries.has(entry.identifier))
-        this.#report.violation(`Identifier ${entry.identifier} was given twice.`);
+      const known = this.committedEntries.get(entry.identifier);
+      if (known?.isLost === true && known.token === commit.token) {
+        // A commit without an answer, which Redis took and lost: it was repeated as it was.
+        known.isLost = false;
+        continue;
+      }
+      if (known !== undefined) this.#report.violation(`Identifier ${entry.identifier} was given twice.`);
       this.committedEntries.set(entry.identifier, {
         entry,
         shard,
@@ -79,6 +86,37 @@ export class Calls {
         wasSent: false,
         isLost: false,
       });
+    }
+  }
+
+  /** A replay is what was committed, under another identifier, and there is one at a time. */
+  replayed(shard: number, past: ParkedEntry, replay: ParkedEntry): void {
+    const before = this.committedEntries.get(past.entry.identifier);
+    const { identifier } = replay.entry;
+    if (past.state !== 'dead') this.#report.violation(`${past.entry.identifier} is ${past.state}, and is replayed.`);
+    if (before === undefined || textOfEntry(before.entry) !== textOfEntry(replay.entry)) {
+      this.#report.violation(`The replay ${identifier} is something else than was committed (invariant 1).`);
+    }
+    if (this.committedEntries.has(identifier)) this.#report.violation(`Identifier ${identifier} was given twice.`);
+    if (identifier.length > 100) this.#report.violation(`Identifier ${identifier} is longer than 100 characters.`);
+    const { entry, set } = replay;
+    this.committedEntries.set(identifier, {
+      entry,
+      shard,
+      set,
+      token: before?.token ?? '',
+      owner: before?.owner ?? '',
+      markedAtMs: undefined,
+      wasSent: false,
+      isLost: false,
+      replayOf: past.entry.identifier,
+    });
+  }
+
+  tookReplays(identifiers: readonly string[]): void {
+    for (const identifier of identifiers) {
+      const replay = this.committedEntries.get(identifier);
+      if (replay !== undefined) replay.markedAtMs ??= this.#now();
     }
   }
 
@@ -163,4 +201,8 @@ export class Calls {
 function textOf({ entries, cursors, totals, ids }: SetCommit): string {
   const idLengths = ids.map(({ slot, bytes }) => [slot, bytes.length]);
   return JSON.stringify([entries, [...cursors], [...totals], idLengths]);
+}
+
+function textOfEntry(entry: Entry): string {
+  return JSON.stringify({ ...entry, identifier: '' });
 }

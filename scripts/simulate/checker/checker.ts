@@ -1,4 +1,4 @@
-import type { Entry, ParkedEntry, SetCommit } from '../../../shared/journal/journal.ts';
+import type { Entry, ClosedEntry, ParkedEntry, SetCommit } from '../../../shared/journal/journal.ts';
 import type { MessageOrigin, UsageEvent } from '../../../shared/event/usage-event.ts';
 import type { Held } from '../model-journal.ts';
 import type { ModelSnapshot } from '../model-journal.ts';
@@ -100,6 +100,15 @@ export class Checker {
     this.calls.markedDeferred(identifier);
   }
 
+  replayed(shard: number, past: ParkedEntry, replay: ParkedEntry): void {
+    this.parked([past]);
+    this.calls.replayed(shard, past, replay);
+  }
+
+  tookReplays(identifiers: readonly string[]): void {
+    this.calls.tookReplays(identifiers);
+  }
+
   completed(shard: number, set: number, token: string): void {
     this.custody.completed(setName(shard, set, token));
   }
@@ -175,9 +184,10 @@ export class Checker {
 
   /** The audit, when nothing more happens. */
   finish(redis: ModelRedis): void {
-    const parked = new Map<string, ParkedEntry>();
+    const parked = new Map<string, ParkedEntry | ClosedEntry>();
     for (const journal of redis.journals) {
-      for (const entry of [...journal.parked(), ...journal.snapshot().deferred.values()])
+      const { deferred, replays } = journal.snapshot();
+      for (const entry of [...journal.parked(), ...deferred.values(), ...replays.values(), ...journal.closed()])
         parked.set(entry.entry.identifier, entry);
     }
     const committed = this.calls.committedEntries;

@@ -4,6 +4,8 @@ import type { CommittedEntry } from './calls.ts';
 import { type Intake, laneOf } from './intake.ts';
 import type { Report } from './report.ts';
 
+const lateRefusal = 'refused after an attempt without answer: ';
+
 /** Nothing is given up without cause: an entry is dead only if the provider refuses it, and in doubt only if it may have been billed. */
 export function checkParked(
   { entry, state, reason }: ParkedEntry,
@@ -16,17 +18,17 @@ export function checkParked(
   const { identifier, customer, meter } = entry;
   const markedAtMs = committed.get(identifier)?.markedAtMs;
   const isRefused = profile.customers.some(({ name, refusedFromMs }) => name === customer && refusedFromMs <= nowMs);
+  const isRefusedFor = (cause: string): boolean =>
+    cause.startsWith('refused') ? isRefused : isHopeless(meter, laneOf(entry), intake, profile);
   switch (state) {
     case 'dead':
-      if (reason.startsWith('refused') ? !isRefused : !isHopeless(meter, laneOf(entry), intake, profile)) {
-        report.violation(`${identifier} is dead without cause: ${reason}.`);
-      }
+      if (!isRefusedFor(reason)) report.violation(`${identifier} is dead without cause: ${reason}.`);
       break;
     case 'in_doubt':
       if (markedAtMs === undefined) report.violation(`${identifier} is in doubt, and was never attempted.`);
       else if (reason.startsWith('unknown_outcome') && nowMs - markedAtMs < profile.drive.inDoubtAfterMs - 10) {
         report.violation(`${identifier} is in doubt ${nowMs - markedAtMs} ms after its first attempt.`);
-      } else if (reason.startsWith('refused') && !isRefused) {
+      } else if (reason.startsWith(lateRefusal) && !isRefusedFor(reason.slice(lateRefusal.length))) {
         report.violation(`${identifier} is in doubt without cause: ${reason}.`);
       }
       break;

@@ -1,6 +1,7 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BrokerSession } from '../../../shared/amqp/connection.ts';
 import type { Logger } from '../../../shared/log/log.ts';
-import type { Redis } from '../../../shared/redis/client.ts';
+import { type Redis, untilReady } from '../../../shared/redis/client.ts';
 
 /**
  * What a consumer stands on, looked at when it starts: it says what is wrong and what to run, and goes on. Each of these
@@ -11,8 +12,24 @@ const clockToleranceMs = 1_000;
 /** The first LavinMQ whose confirm means synced to disk, with the repair of its own first release (lavinmq changelog). */
 const leastLavinMq = [2, 9, 1] as const;
 
+/** A Redis that goes away meanwhile is waited for. Rejects if the connection is ended, or with what Redis refused. */
 export async function checkRedis(redis: Redis, log: Logger): Promise<void> {
-  await checkPersistence(redis, log);
+  for (;;) {
+    await untilReady(redis);
+    try {
+      await checkPersistence(redis, log);
+      await checkClock(redis, log);
+      return;
+    } catch (error) {
+      if (isAnswer(error)) throw error;
+      log.debug({ error }, 'Redis went away before it was looked at. Looking again.');
+      // A connection that is about to end may still call itself ready, and refuse at once.
+      await nextTurn();
+    }
+  }
+}
+
+async function checkClock(redis: Redis, log: Logger): Promise<void> {
   const sentAtMs = Date.now();
   const [seconds, microseconds] = await redis.time();
   const receivedAtMs = Date.now();
@@ -31,6 +48,7 @@ async function checkPersistence(redis: Redis, log: Logger): Promise<void> {
   try {
     settings = await readConfig(redis);
   } catch (error) {
+    if (!isAnswer(error)) throw error;
     log.info(
       { error },
       'Redis does not tell its configuration (managed services forbid it). Make sure that acknowledged writes survive a failover.',
@@ -61,6 +79,11 @@ async function readConfig(redis: Redis): Promise<Map<string, string>> {
     if (key !== undefined && value !== undefined) settings.set(key, value);
   }
   return settings;
+}
+
+/** Redis has refused; everything else means that there was no answer. The class that ioredis gives for it has no type. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError';
 }
 
 export function checkBroker(session: BrokerSession, log: Logger): void {

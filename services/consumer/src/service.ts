@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BrokerConnection, type BrokerSession } from '../../../shared/amqp/connection.ts';
 import { type Readiness, type RunningHttp, startHttp } from '../../../shared/http/server.ts';
+import { EntryBook } from '../../../shared/journal/entry-book.ts';
 import { createRedisJournal } from '../../../shared/journal/redis-journal.ts';
 import type { Lifecycle, Service } from '../../../shared/lifecycle/lifecycle.ts';
 import { patient, precise } from '../../../shared/limiter/pace.ts';
@@ -24,6 +25,7 @@ import { noTotals } from './ownership/stats.ts';
 import { checkBroker, checkRedis } from './preflight.ts';
 import { type Breakers, createBreakers, platform } from './provider/breakers.ts';
 import { createStripeProvider, type StripeProvider } from './provider/stripe.ts';
+import { ReturnedMeters } from './replay/returned-meters.ts';
 import { DeadLetters } from './shard/dead-letters.ts';
 import { untilTopology } from './topology.ts';
 
@@ -251,7 +253,15 @@ export class ConsumerService implements Service {
       log: this.#log,
     });
     this.#catalog = startCatalog({ provider: this.#provider, redis, keyPrefix, log: this.#log });
-    this.#catalog.onRead((catalog) => this.#member?.catalogRead(catalog));
+    const returnedMeters = new ReturnedMeters({
+      book: new EntryBook(redis, this.#config.namespace),
+      ownedShards: () => this.#member?.runners.keys() ?? [],
+      log: this.#log,
+    });
+    this.#catalog.onRead((catalog) => {
+      this.#member?.catalogRead(catalog);
+      void returnedMeters.look(catalog);
+    });
   }
 
   /** A call only starts while the lease lasts longer than it may; a renewed lease must leave room for that. */

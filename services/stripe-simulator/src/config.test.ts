@@ -13,6 +13,7 @@ it('needs nothing', () => {
       faults: [],
       meters: [],
       identifiersMax: 20_000_000,
+      summaryLagMs: 10_000,
       idempotencyKeysMax: 200_000,
     },
   });

@@ -32,6 +32,7 @@ const shape = {
   meters: settings.simMeters,
   identifiersMax: settings.simIdentifiersMax,
   idempotencyKeysMax: settings.simIdempotencyKeysMax,
+  summaryLagMs: settings.simSummaryLagMs,
 } as const;
 
 /** Throws a `ConfigError` that names every fault. */
@@ -44,8 +45,8 @@ export function parseConfig(env: Environment, readFile?: ReadFile): SimulatorCon
   );
   reading.rule(['faults'], ({ faults }) => grammar('TALLYMAN_SIM_FAULTS', faults, parseFaults, faultShape));
   reading.rule(['meters'], ({ meters }) => grammar('TALLYMAN_SIM_METERS', meters, parseMeters, meterShape));
-  const { seed, ratePerS, basicRatePerS, latency, faults, meters, identifiersMax, idempotencyKeysMax, ...server } =
-    reading.values();
+  const { seed, ratePerS, basicRatePerS, latency, faults, meters, ...rest } = reading.values();
+  const { identifiersMax, idempotencyKeysMax, summaryLagMs, ...server } = rest;
   return {
     http: httpConfigOf(server),
     logLevel: server.logLevel,
@@ -57,6 +58,7 @@ export function parseConfig(env: Environment, readFile?: ReadFile): SimulatorCon
       meters: parseMeters(meters ?? '') ?? [],
       identifiersMax,
       idempotencyKeysMax,
+      summaryLagMs,
     },
   };
 }

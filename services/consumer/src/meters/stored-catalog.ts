@@ -31,6 +31,7 @@ const storedFormat = z.object({
         customerKey: z.string(),
         valueKey: z.string(),
         eventTimeWindow: z.enum(['hour', 'day']).exactOptional(),
+        archived: z.literal(true).exactOptional(),
       }),
     )
     .readonly(),

@@ -155,7 +155,9 @@ describe('OwnershipCore, keeping leases', () => {
     const member = ownerOfOne();
     member.tick(2_000);
     member.nowMs = 2_700;
-    expect(member.renewed(0, 2_000, 'ok')).toEqual([{ type: 'lease_renewed', shard: 0, deadlineMs: 11_000, redisMs }]);
+    expect(member.renewed(0, 2_000, 'ok')).toEqual([
+      { type: 'lease_renewed', shard: 0, deadlineMs: 11_000, redisMs, replays: 0 },
+    ]);
     expect(ofType(member.tick(900), 'renew')).toEqual([]);
     expect(ofType(member.tick(100), 'renew')).toHaveLength(1);
   });

@@ -38,7 +38,9 @@ export type OwnershipEvent =
       readonly type: 'renew_answered';
       readonly shard: number;
       readonly epoch: number;
-      readonly answer: { readonly answer: 'ok' | 'stale'; readonly redisMs: number } | undefined;
+      readonly answer:
+        | { readonly answer: 'ok' | 'stale'; readonly redisMs: number; readonly replays?: number }
+        | undefined;
       readonly askedAtMs: number;
     }
   /** The shard's channel is closed and its calls are over. `next`: of the next set, as far as the journal has told. */
@@ -54,8 +56,15 @@ export type OwnershipEffect =
   | { readonly type: 'renew'; readonly shard: number; readonly epoch: number; readonly ttlMs: number }
   | { readonly type: 'release'; readonly shard: number; readonly epoch: number }
   | { readonly type: 'start_shard'; readonly shard: number; readonly epoch: number; readonly deadlineMs: number }
-  | { readonly type: 'lease_renewed'; readonly shard: number; readonly deadlineMs: number; readonly redisMs: number }
   | { readonly type: 'lease_lost'; readonly shard: number }
+  | {
+      readonly type: 'lease_renewed';
+      readonly shard: number;
+      readonly deadlineMs: number;
+      readonly redisMs: number;
+      /** Replays that wait in the shard's journal for its owner. */
+      readonly replays: number;
+    }
   | { readonly type: 'hand_over'; readonly shard: number }
   | { readonly type: 'drain'; readonly shard: number; readonly deadlineMs: number }
   | { readonly type: 'halt'; readonly shard: number; readonly reason: string }
@@ -197,7 +206,8 @@ export class OwnershipCore {
     if (event.answer?.answer === 'ok') {
       tenure.renewAtMs = event.askedAtMs + leaseMs * renewPart;
       const deadlineMs = event.askedAtMs + leaseMs * leaseTtlPart;
-      this.#effects.push({ type: 'lease_renewed', shard: event.shard, deadlineMs, redisMs: event.answer.redisMs });
+      const { redisMs, replays = 0 } = event.answer;
+      this.#effects.push({ type: 'lease_renewed', shard: event.shard, deadlineMs, redisMs, replays });
     } else {
       tenure.renewAtMs = nowMs + this.#heartbeatMs();
       // No answer: ask again. Stale: what it counts now would only be discarded at its next write.

@@ -39,6 +39,8 @@ export interface Meter {
   readonly valueKey: string;
   /** Present when the provider overwrites a window instead of adding: such a meter cannot take counts. */
   readonly eventTimeWindow?: 'hour' | 'day';
+  /** Present when the meter takes no events any more, until it is reactivated. */
+  readonly archived?: true;
 }
 
 /** The credential may not read this account's meters: it is revoked, or does not exist. */

@@ -130,6 +130,7 @@ function meterOf(meter: Stripe.Billing.Meter): Meter {
     valueKey: meter.value_settings.event_payload_key,
     // A window of a kind that is not known yet overwrites as well.
     ...(window === null || window === undefined ? {} : { eventTimeWindow: window === 'day' ? 'day' : 'hour' }),
+    ...(meter.status === 'inactive' ? { archived: true } : {}),
   };
 }
 

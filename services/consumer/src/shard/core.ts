@@ -90,6 +90,7 @@ export class ShardCore {
       // A renewal that arrives after the deadline proves nothing: in between, nobody may have been watching.
       if (nowMs < this.#deadlineMs) this.#deadlineMs = event.deadlineMs;
       this.flight.clock.observe(event.redisMs, nowMs);
+      this.flight.replaysWait(event.replays ?? 0);
     }
     if (nowMs >= this.#deadlineMs) this.#end('lease_expired');
     else this.#handle(event, nowMs);

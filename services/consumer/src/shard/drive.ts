@@ -1,5 +1,5 @@
 import { laneName } from '../../../../shared/event/lane.ts';
-import type { ParkedEntry, SettledAs } from '../../../../shared/journal/journal.ts';
+import type { ClosedEntry, DeferredEnding, ParkedEntry, SettledAs } from '../../../../shared/journal/journal.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { Outcome } from '../provider/provider.ts';
 import { ClosedAccounts } from './closed-accounts.ts';
@@ -22,6 +22,8 @@ export interface DriveLimits {
    */
   readonly deferTail: { readonly entries: number; readonly afterMs: number };
   readonly deferredMax: number;
+  /** Replays are only taken from the journal while fewer entries than this are deferred: the others come first. */
+  readonly replaysMax: number;
   readonly deferredRetry: { readonly baseMs: number; readonly maxMs: number };
   readonly retry: { readonly baseMs: number; readonly maxMs: number };
 }
@@ -31,6 +33,7 @@ export const defaultDriveLimits: DriveLimits = {
   deferAfterFailures: 5,
   deferTail: { entries: 10, afterMs: 300_000 },
   deferredMax: 1000,
+  replaysMax: 400,
   deferredRetry: { baseMs: 10_000, maxMs: 600_000 },
   retry: { baseMs: 200, maxMs: 30_000 },
 };
@@ -53,8 +56,12 @@ export type Verdict = 'call' | 'wait' | { readonly refusal: string };
 
 export interface DeferredEnd {
   readonly identifier: string;
-  readonly outcome: 'accepted' | ParkedEntry;
+  readonly outcome: DeferredEnding;
 }
+
+/** Of the calls that did not end an entry the newest are kept, for a person who asks what was answered. */
+const callsKept = 8;
+const answerLengthMax = 160;
 
 export class Drive {
   readonly lanes = new LaneQueue();
@@ -72,8 +79,8 @@ export class Drive {
   #deferredDue: DeferredItem[] = [];
   /** Identifiers of deferred entries and how often each was retried since this owner took the shard. */
   readonly #deferredRetries = new Map<string, number>();
-  /** How many deferred entries each lane has. */
-  readonly #deferredInLane = new Map<string, number>();
+  /** Identifiers of the deferred entries of each lane. */
+  readonly #deferredInLane = new Map<string, Set<string>>();
 
   constructor(limits: DriveLimits, random: () => number) {
     this.#limits = limits;
@@ -127,16 +134,27 @@ export class Drive {
   addDeferred(item: Item, nowMs: number): void {
     item.sinceMs = Math.min(item.sinceMs, nowMs);
     const identifier = item.entry.identifier;
-    const known = this.#deferredRetries.get(identifier);
-    const retries = known ?? 0;
+    const retries = this.#deferredRetries.get(identifier) ?? 0;
     this.#deferredRetries.set(identifier, retries + 1);
-    if (known === undefined) this.#countDeferred(item, 1);
+    this.#knownToFail(item, true);
     const { baseMs, maxMs } = this.#limits.deferredRetry;
     this.#deferredDue.push({
       item,
       retries,
       dueAtMs: nowMs + Math.min(maxMs, baseMs * 2 ** retries) * (0.5 + this.#random() / 2),
     });
+  }
+
+  /** How many replays may be taken from the journal now. */
+  get roomForReplays(): number {
+    return Math.max(0, this.#limits.replaysMax - this.#deferredRetries.size - this.#deferring);
+  }
+
+  /** A replay that the journal holds as deferred: its turn comes at once. */
+  addReplay(item: Item, nowMs: number): void {
+    this.#deferredRetries.set(item.entry.identifier, 0);
+    item.sinceMs = nowMs;
+    this.lanes.add(item, nowMs);
   }
 
   tick(nowMs: number, redisMs: number): void {
@@ -159,10 +177,11 @@ export class Drive {
     const next = (): Item | undefined => this.lanes.take(nowMs, account, onlyFresh);
     for (let item = next(); item !== undefined; item = next()) {
       const since = item.unresolvedSinceMs;
-      const verdict = since === undefined ? judge(item) : 'call';
+      // What may have been sent already is sent again; but a replay may not be what its meter could take.
+      const verdict = since === undefined || item.history !== undefined ? judge(item) : 'call';
       if (verdict !== 'call') {
         if (verdict === 'wait') item.readyAtMs = nowMs + this.#limits.retry.baseMs;
-        else this.#settle(item, 'dead', verdict.refusal, redisMs);
+        else this.#refused(item, verdict.refusal, redisMs);
         this.lanes.next(item, nowMs);
         continue;
       }
@@ -185,13 +204,16 @@ export class Drive {
     redisMs: number,
     breakerClosed: boolean,
   ): void {
+    if (outcome.kind !== 'accepted' && outcome.kind !== 'refused') {
+      const answer = `${outcome.kind}: ${outcome.reason}`.slice(0, answerLengthMax);
+      item.calls = [...(item.calls ?? []).slice(1 - callsKept), { atMs: redisMs, answer }];
+    }
     switch (outcome.kind) {
       case 'accepted':
         this.#settle(item, 'accepted', '', redisMs);
         break;
       case 'refused':
-        if (item.unresolvedSinceMs === undefined) this.#settle(item, 'dead', outcome.reason, redisMs);
-        else this.#settle(item, 'in_doubt', `refused after an attempt without answer: ${outcome.reason}`, redisMs);
+        this.#refused(item, outcome.reason, redisMs);
         break;
       case 'throttled':
       case 'unauthorized':
@@ -242,6 +264,12 @@ export class Drive {
     if (end !== undefined) this.#deferredRetries.delete(end.identifier);
   }
 
+  /** Final only if no earlier attempt is unresolved (invariant 6). */
+  #refused(item: Item, reason: string, redisMs: number): void {
+    if (item.unresolvedSinceMs === undefined) this.#settle(item, 'dead', reason, redisMs);
+    else this.#settle(item, 'in_doubt', `refused after an attempt without answer: ${reason}`, redisMs);
+  }
+
   #failed(item: Item, reason: string, nowMs: number, redisMs: number, breakerClosed: boolean): void {
     item.failingSinceMs ??= nowMs;
     if (breakerClosed) item.failures++;
@@ -259,11 +287,11 @@ export class Drive {
     else this.#retry(item, nowMs);
   }
 
-  #countDeferred({ entry }: Item, change: 1 | -1): void {
+  #knownToFail({ entry }: Item, isKnown: boolean): void {
     const lane = laneName(entry);
-    const count = (this.#deferredInLane.get(lane) ?? 0) + change;
-    if (count > 0) this.#deferredInLane.set(lane, count);
-    else this.#deferredInLane.delete(lane);
+    const deferred = this.#deferredInLane.get(lane) ?? new Set();
+    if (isKnown) this.#deferredInLane.set(lane, deferred.add(entry.identifier));
+    else if (deferred.delete(entry.identifier) && deferred.size === 0) this.#deferredInLane.delete(lane);
   }
 
   #hasRoom(): boolean {
@@ -296,26 +324,43 @@ export class Drive {
     this.lanes.leave(item);
     this.outcomes[as]++;
     if (as === 'accepted') this.billedEvents += item.entry.events;
-    const parked: ParkedEntry | undefined =
-      as === 'accepted'
-        ? undefined
-        : {
-            entry: item.entry,
-            state: as,
-            reason,
-            ...(item.attemptedAtMs === undefined ? {} : { attemptedAtMs: item.attemptedAtMs }),
-            attempts: item.attempts,
-            parkedAtMs: redisMs,
-            set: item.set,
-          };
     if (item.index === undefined) {
-      this.#countDeferred(item, -1);
-      this.#deferredEnded.push({ identifier: item.entry.identifier, outcome: parked ?? 'accepted' });
+      this.#knownToFail(item, false);
+      this.#deferredEnded.push({
+        identifier: item.entry.identifier,
+        outcome: deferredEnding(item, as, reason, redisMs),
+      });
       return;
     }
+    const parked = as === 'accepted' ? undefined : recordOf(item, as, reason, redisMs);
     this.#unsettled--;
     this.accounts.ended(item);
     if (as === 'deferred') this.#deferring++;
     this.#ended.push({ item, as, ...(parked === undefined ? {} : { parked }) });
   }
+}
+
+/** How an entry ended that the journal keeps outside of its set. */
+function deferredEnding(item: Item, as: SettledAs, reason: string, redisMs: number): DeferredEnding {
+  if (as !== 'accepted') return recordOf(item, as, reason, redisMs);
+  return item.history === undefined ? 'accepted' : recordOf(item, as, reason, redisMs);
+}
+
+function recordOf<State extends (ParkedEntry | ClosedEntry)['state']>(
+  { entry, attemptedAtMs, attempts, set, calls, history }: Item,
+  state: State,
+  reason: string,
+  redisMs: number,
+) {
+  return {
+    entry,
+    state,
+    reason,
+    ...(attemptedAtMs === undefined ? {} : { attemptedAtMs }),
+    attempts,
+    parkedAtMs: redisMs,
+    set,
+    ...(calls === undefined ? {} : { calls }),
+    ...(history === undefined ? {} : { history }),
+  };
 }

@@ -2,11 +2,13 @@ import type { PendingSet, SetCommit, SettledAs, ShardState } from '../../../../s
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { Call } from '../dispatch/dispatcher.ts';
 import { Drive, type DriveLimits, type Verdict } from './drive.ts';
-import { newItem, type Item } from './lane-queue.ts';
+import { deferredItem, newItem, type Item } from './lane-queue.ts';
 import type { ShardMemory } from './memory.ts';
 import type { MeterCatalog, MeterList, UnreadableMeters } from './open-set.ts';
 import type { JournalAnswer, JournalWrite, RandomSource } from './protocol.ts';
 import { RedisClock } from './redis-clock.ts';
+import { ReplayIntake } from './replay-intake.ts';
+import { replayObstacle } from './replay-obstacle.ts';
 import { refusalOf, sealEntries } from './seal.ts';
 import { addToTotals } from './totals.ts';
 
@@ -25,8 +27,8 @@ type State =
 
 interface Write {
   readonly write: JournalWrite;
-  /** Items of a mark or progress write, to go on with when it is answered. */
-  readonly then: (redisMs: number, nowMs: number) => void;
+  /** What follows, for example for the items of a mark or progress write. */
+  readonly answered: (redisMs: number, nowMs: number, answer: JournalAnswer) => void;
   failures: number;
   /** Under way while infinite. */
   repeatAtMs: number;
@@ -49,6 +51,7 @@ export class Flight {
   readonly clock = new RedisClock();
   readonly #limits: FlightLimits;
   readonly #drive: Drive;
+  readonly #replays = new ReplayIntake();
   #state: State = { mode: 'none' };
   #write: Write | undefined;
   #totals = new Map<string, string>();
@@ -118,13 +121,8 @@ export class Flight {
     // An outcome's age: what the journal says, plus our own clock since before it was asked (invariant 6).
     const since = (attemptedAtMs: number) => askedAtMs - Math.max(0, state.redisMs - attemptedAtMs);
     for (const parked of state.deferred) {
-      const item = newItem(parked.entry, parked.set, undefined);
-      item.parked = parked;
-      if (parked.attemptedAtMs !== undefined) {
-        item.marked = true;
-        item.attemptedAtMs = parked.attemptedAtMs;
-        item.unresolvedSinceMs = since(parked.attemptedAtMs);
-      }
+      const item = deferredItem(parked, parked.attemptedAtMs);
+      if (parked.attemptedAtMs !== undefined) item.unresolvedSinceMs = since(parked.attemptedAtMs);
       this.#drive.addDeferred(item, nowMs);
     }
     if (state.pending !== undefined) this.#inherit(state.pending, since, state.redisMs, nowMs);
@@ -208,7 +206,7 @@ export class Flight {
       case 'ok':
         this.clock.observe(answer.redisMs, nowMs);
         this.#write = undefined;
-        write.then(answer.redisMs, nowMs);
+        write.answered(answer.redisMs, nowMs, answer);
         return 'ok';
       case 'stale':
       case 'mismatch':
@@ -235,13 +233,13 @@ export class Flight {
   }
 
   /** Usage may have been counted when nobody could tell what its meter is: that shows only now. */
-  #judge({ entry, sinceMs }: Item, { meters, askedAtMs }: MeterList): Verdict {
+  #judge({ entry, sinceMs, history }: Item, { meters, askedAtMs }: MeterList): Verdict {
     const meter = meters.get(entry.meter);
     if (meter === undefined && askedAtMs < sinceMs) {
       this.#wantedMeters.add(entry.account ?? '');
       return 'wait';
     }
-    const refusal = refusalOf(entry.meter, meter);
+    const refusal = history === undefined ? refusalOf(entry.meter, meter) : replayObstacle(entry, meters);
     return refusal === undefined ? 'call' : { refusal };
   }
 
@@ -250,6 +248,11 @@ export class Flight {
     const wanted = this.#wantedMeters;
     if (wanted.size > 0) this.#wantedMeters = new Set();
     return wanted;
+  }
+
+  /** So many replays wait in the journal: they are taken as soon as there is room. */
+  replaysWait(count: number): void {
+    this.#replays.wait(count);
   }
 
   /** The set that settled since this was last asked. */
@@ -274,11 +277,9 @@ export class Flight {
           this.#committed(state.commit, redisMs, atMs),
         );
       case 'driving':
-        return (
-          this.#chooseSetWrite(state.set, state.token, nowMs, goingOn) ?? this.#chooseDeferredWrite(nowMs, goingOn)
-        );
+        return this.#chooseSetWrite(state.set, state.token, nowMs, goingOn) ?? this.#chooseOtherWrite(nowMs, goingOn);
       case 'none':
-        return this.#chooseDeferredWrite(nowMs, goingOn);
+        return this.#chooseOtherWrite(nowMs, goingOn);
     }
   }
 
@@ -319,6 +320,18 @@ export class Flight {
     );
   }
 
+  #chooseOtherWrite(nowMs: number, goingOn: boolean): Write | undefined {
+    return this.#chooseDeferredWrite(nowMs, goingOn) ?? (goingOn ? this.#chooseReplayWrite() : undefined);
+  }
+
+  #chooseReplayWrite(): Write | undefined {
+    const asked = this.#replays.next(this.#drive.roomForReplays);
+    if (asked === undefined) return undefined;
+    return newWrite(asked, (_redisMs, answeredAtMs, answer) => {
+      for (const item of this.#replays.answered(answer)) this.#drive.addReplay(item, answeredAtMs);
+    });
+  }
+
   #chooseDeferredWrite(nowMs: number, goingOn: boolean): Write | undefined {
     const end = this.#drive.peekDeferredEnd();
     if (end !== undefined) return newWrite({ kind: 'settle_deferred', ...end }, () => this.#drive.deferredEndWritten());
@@ -345,8 +358,8 @@ export class Flight {
   }
 }
 
-function newWrite(write: JournalWrite, then: Write['then']): Write {
-  return { write, then, failures: 0, repeatAtMs: Number.NEGATIVE_INFINITY };
+function newWrite(write: JournalWrite, answered: Write['answered']): Write {
+  return { write, answered, failures: 0, repeatAtMs: Number.NEGATIVE_INFINITY };
 }
 
 function indexOf(item: Item): number {

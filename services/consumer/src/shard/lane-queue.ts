@@ -1,5 +1,5 @@
 import { laneName } from '../../../../shared/event/lane.ts';
-import type { Entry, ParkedEntry } from '../../../../shared/journal/journal.ts';
+import type { CallRecord, Entry, ParkedEntry, PastLife } from '../../../../shared/journal/journal.ts';
 
 /** An entry on its way to the provider. Times are monotonic unless they say Redis. */
 export interface Item {
@@ -16,8 +16,12 @@ export interface Item {
   attemptedAtMs: number | undefined;
   /** Start of the first attempt whose outcome is not known. */
   unresolvedSinceMs: number | undefined;
-  /** Calls of this owner. */
+  /** Only of a replay: what became of it before. */
+  readonly history: readonly PastLife[] | undefined;
+  /** Calls of this owner; of an entry outside of its set also those before it was deferred. */
   attempts: number;
+  /** The newest calls that did not end it; absent before the first. */
+  calls: readonly CallRecord[] | undefined;
   retries: number;
   /** Failures that were the entry's own. */
   failures: number;
@@ -41,7 +45,9 @@ export function newItem(entry: Entry, set: number, index: number | undefined): I
     marked: false,
     attemptedAtMs: undefined,
     unresolvedSinceMs: undefined,
+    history: undefined,
     attempts: 0,
+    calls: undefined,
     retries: 0,
     failures: 0,
     failingSinceMs: undefined,
@@ -50,6 +56,13 @@ export function newItem(entry: Entry, set: number, index: number | undefined): I
     isGone: false,
     parked: undefined,
   };
+}
+
+/** An entry that the journal keeps outside of its set. Its attempt is journaled if it says so. */
+export function deferredItem(parked: ParkedEntry, attemptedAtMs: number | undefined): Item {
+  const { entry, set, attempts, calls, history } = parked;
+  const marked = attemptedAtMs !== undefined;
+  return { ...newItem(entry, set, undefined), marked, attemptedAtMs, attempts, calls, history, parked };
 }
 
 /** No call of the account may start now. */

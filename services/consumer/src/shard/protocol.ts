@@ -1,11 +1,14 @@
 import type { MessageOrigin, UsageMessage } from '../../../../shared/event/usage-event.ts';
 import type {
   CommitAnswer,
+  DeferredEnding,
   ParkedEntry,
+  PeekAnswer,
   SetAnswer,
   SetCommit,
   SettledAs,
   ShardState,
+  TakeAnswer,
 } from '../../../../shared/journal/journal.ts';
 import type { MeterCatalog } from './open-set.ts';
 
@@ -34,14 +37,23 @@ export type JournalWrite =
       readonly parked: readonly ParkedEntry[];
     }
   | { readonly kind: 'complete'; readonly set: number; readonly token: string }
-  | { readonly kind: 'settle_deferred'; readonly identifier: string; readonly outcome: 'accepted' | ParkedEntry };
+  | { readonly kind: 'settle_deferred'; readonly identifier: string; readonly outcome: DeferredEnding }
+  /** Changes nothing: which replays wait for the owner. */
+  | { readonly kind: 'peek_replays'; readonly max: number }
+  | { readonly kind: 'take_replays'; readonly replays: readonly ParkedEntry[] };
 
-export type JournalAnswer = CommitAnswer | SetAnswer;
+export type JournalAnswer = CommitAnswer | SetAnswer | PeekAnswer | TakeAnswer;
 
 export type ShardEvent =
   /** The journal's state; `askedAtMs` is from before it was asked for. */
   | { readonly type: 'loaded'; readonly state: ShardState | 'stale'; readonly askedAtMs: number }
-  | { readonly type: 'lease_renewed'; readonly deadlineMs: number; readonly redisMs: number }
+  /** `replays`: how many wait in the journal for the shard's owner. */
+  | {
+      readonly type: 'lease_renewed';
+      readonly deadlineMs: number;
+      readonly redisMs: number;
+      readonly replays?: number;
+    }
   | { readonly type: 'catalog_read'; readonly catalog: MeterCatalog }
   /** Another member holds the shard, or nobody: the journal said so. */
   | { readonly type: 'lease_lost' }

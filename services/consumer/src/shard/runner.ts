@@ -300,6 +300,10 @@ export class ShardRunner implements CallSource {
         return journal.complete(epoch, write.set, write.token);
       case 'settle_deferred':
         return journal.settleDeferred(epoch, write.identifier, write.outcome);
+      case 'peek_replays':
+        return journal.peekReplays(epoch, write.max);
+      case 'take_replays':
+        return journal.takeReplays(epoch, write.replays);
     }
   }
 }

@@ -1,3 +1,4 @@
+import { Billing } from './billing/billing.ts';
 import type { MeterDefinition } from './meter-definition.ts';
 import { Meters } from './meters.ts';
 import { SlidingWindow } from './sliding-window.ts';
@@ -7,6 +8,7 @@ import type { World } from './world.ts';
 export interface Account {
   readonly name: string;
   readonly meters: Meters;
+  readonly billing: Billing;
   /** Calls of the last second that count toward the basic limit. */
   readonly basicCalls: SlidingWindow;
   /** Calls of the last second that count toward the limit of meter events. */
@@ -42,7 +44,14 @@ export class Accounts {
     const { world, newMeterId, meters: definitions } = this.#options;
     const meters = new Meters({ world, newId: newMeterId });
     for (const definition of definitions) meters.add(definition, nowS);
-    const account = { name, meters, basicCalls: new SlidingWindow(1_000), eventCalls: new SlidingWindow(1_000) };
+    const billing = new Billing(meters);
+    const account = {
+      name,
+      meters,
+      billing,
+      basicCalls: new SlidingWindow(1_000),
+      eventCalls: new SlidingWindow(1_000),
+    };
     this.#accounts.set(name, account);
     return account;
   }

@@ -41,6 +41,15 @@ export interface RecordedEvent {
   readonly account?: string;
 }
 
+/** One of the newest events, with what is needed to take it back. */
+interface Recent {
+  readonly event: RecordedEvent;
+  readonly row: Row;
+  readonly amount: Amount;
+  readonly receivedMs: number;
+  isCancelled: boolean;
+}
+
 interface Row {
   readonly account: string;
   readonly customer: string;
@@ -54,6 +63,7 @@ interface Row {
 }
 
 const recentMax = 10_000;
+const dayMs = 86_400_000;
 const windowSeconds = { hour: 3_600, day: 86_400 } as const;
 
 /**
@@ -76,7 +86,7 @@ export class Ledger {
     peakPerSecond: 0,
   };
   readonly #rows = new Map<string, Row>();
-  readonly #recent: RecordedEvent[] = [];
+  readonly #recent: Recent[] = [];
 
   get lanes(): number {
     return this.#rows.size;
@@ -91,7 +101,7 @@ export class Ledger {
     else if (meter.formula === 'sum') row.amount = add(row.amount, amount);
     else if (meter.formula === 'last' && timestampS >= row.newestS) row.amount = amount;
     row.newestS = Math.max(row.newestS, timestampS);
-    this.#recent[(this.counts.events - 1) % recentMax] = {
+    const recorded: RecordedEvent = {
       customer: row.customer,
       event_name: meter.eventName,
       value: format(amount),
@@ -100,6 +110,39 @@ export class Ledger {
       received: new Date(nowMs).toISOString(),
       ...(account === '' ? {} : { account }),
     };
+    this.#recent[(this.counts.events - 1) % recentMax] = {
+      event: recorded,
+      row,
+      amount,
+      receivedMs: nowMs,
+      isCancelled: false,
+    };
+  }
+
+  /**
+   * Takes back one of the newest 10,000 events of a meter that adds up, within 24 hours of its receipt. Answers what it was, or why
+   * it cannot be taken back.
+   */
+  cancel(
+    account: string,
+    eventName: string,
+    identifier: string,
+    nowMs: number,
+  ): MeterEvent | { readonly fault: string } {
+    const recent = this.#recent.find(
+      ({ event, row }) => event.identifier === identifier && event.event_name === eventName && row.account === account,
+    );
+    if (recent === undefined) return { fault: `No event with identifier ${identifier} is known.` };
+    const { row, amount, event } = recent;
+    if (recent.isCancelled) return { fault: `The event with identifier ${identifier} is cancelled already.` };
+    if (nowMs - recent.receivedMs >= dayMs) return { fault: 'Events can be cancelled within 24 hours.' };
+    if (row.meter.formula === 'last' || row.meter.eventTimeWindow !== undefined) {
+      return { fault: 'This simulator cannot take back what has overwritten something else.' };
+    }
+    recent.isCancelled = true;
+    row.events -= 1;
+    if (row.meter.formula === 'sum') row.amount = subtract(row.amount, amount);
+    return { meter: row.meter, customer: row.customer, amount, timestampS: event.timestamp };
   }
 
   /** Lazily, in the order in which the lanes were first seen. */
@@ -116,7 +159,7 @@ export class Ledger {
   ): readonly RecordedEvent[] {
     const found: RecordedEvent[] = [];
     for (let age = 1; age <= this.#recent.length && found.length < limit; age++) {
-      const event = this.#recent[(this.counts.events - age) % recentMax];
+      const event = this.#recent[(this.counts.events - age) % recentMax]?.event;
       if (event === undefined) break;
       if (filter.customer !== undefined && event.customer !== filter.customer) continue;
       if (filter.eventName !== undefined && event.event_name !== filter.eventName) continue;

@@ -5,6 +5,7 @@ import type { World } from './world.ts';
 
 export interface Meter extends MeterDefinition {
   readonly id: string;
+  displayName: string;
   readonly createdS: number;
   updatedS: number;
   deactivatedS: number | undefined;
@@ -60,15 +61,31 @@ export class Meters {
     return success(this.#render(this.add(definition, nowS), livemode));
   }
 
+  find(id: string): Meter | undefined {
+    return this.#meters.find((meter) => meter.id === id);
+  }
+
   /** `GET /v1/billing/meters/:id` */
   retrieve(id: string, livemode: boolean): Answer {
-    const meter = this.#meters.find((candidate) => candidate.id === id);
+    const meter = this.find(id);
     return meter === undefined ? noSuch('meter', id, 'id') : success(this.#render(meter, livemode));
+  }
+
+  /** `POST /v1/billing/meters/:id`: nothing else of a meter can be changed. */
+  update(id: string, params: Form, nowS: number, livemode: boolean): Answer {
+    const meter = this.find(id);
+    if (meter === undefined) return noSuch('meter', id, 'id');
+    for (const name of Object.keys(params)) {
+      if (name !== 'display_name' && name !== 'expand') return unknownParameter(name);
+    }
+    meter.displayName = textAt(params, 'display_name') ?? meter.displayName;
+    meter.updatedS = nowS;
+    return success(this.#render(meter, livemode));
   }
 
   /** `POST /v1/billing/meters/:id/deactivate` and `…/reactivate` */
   setActive(id: string, active: boolean, nowS: number, livemode: boolean): Answer {
-    const meter = this.#meters.find((candidate) => candidate.id === id);
+    const meter = this.find(id);
     if (meter === undefined) return noSuch('meter', id, 'id');
     if ((meter.deactivatedS === undefined) === active) {
       return invalid(`The meter ${id} is already ${active ? 'active' : 'inactive'}.`);

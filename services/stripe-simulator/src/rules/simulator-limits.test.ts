@@ -98,7 +98,7 @@ describe('the door', () => {
     ['DELETE', '/v1/billing/meter_events'],
     ['GET', '/v1/billing/meter_events'],
     ['POST', '/v1/billing/meters/mtr_1/update'],
-    ['GET', '/v1/customers'],
+    ['GET', '/v1/invoices'],
   ])('%s %s leads nowhere', (method, path) => {
     const answer = harness.run({ ...harness.eventCall(), method, path });
     expect(answer.status).toBe(404);

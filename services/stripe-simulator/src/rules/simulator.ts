@@ -1,19 +1,22 @@
 import { type Account, Accounts } from './accounts.ts';
 import * as answers from './answers.ts';
 import { type Answer, isAnswer } from './answers.ts';
+import { adjustmentObject, readAdjustment } from './adjustment.ts';
 import { type Call, deliveryOf, type Execution, type Request, type Visit } from './call.ts';
 import { type Endpoint, endpointOf } from './endpoints.ts';
 import { type Caller, type Fault, type FaultKind, Faults } from './faults.ts';
-import { parseForm } from './form.ts';
+import { type Form, parseForm } from './form.ts';
 import { IdempotencyKeys, idempotencyKeyMax, keyOf } from './idempotency.ts';
 import { Lanes } from './lanes.ts';
 import { drawLatencyMs, type Latency } from './latency.ts';
 import { Ledger } from './ledger.ts';
 import { Memory } from './memory.ts';
 import { judgeMeterEvent, type MeterEventRequest, readMeterEvent } from './meter-event.ts';
+import type { Meter } from './meters.ts';
 import type { MeterDefinition } from './meter-definition.ts';
 import { type Random, randomId, seededRandom } from './random.ts';
 import { SlidingWindow } from './sliding-window.ts';
+import { Summaries } from './summaries.ts';
 import { World } from './world.ts';
 
 export interface SimulatorOptions {
@@ -24,6 +27,8 @@ export interface SimulatorOptions {
   readonly meters: readonly MeterDefinition[];
   readonly identifiersMax: number;
   readonly idempotencyKeysMax: number;
+  /** How long a meter event takes to show in summaries. */
+  readonly summaryLagMs: number;
 }
 
 export interface Limits {
@@ -61,9 +66,14 @@ export class Simulator {
   readonly #eventArrivals = new SlidingWindow(1_000);
   readonly #latencies: Random;
   readonly #ids: Random;
+  readonly #objectIds: Random;
+  readonly #summaries: Summaries;
 
-  constructor({ seed, limits, faults, meters, identifiersMax, idempotencyKeysMax }: SimulatorOptions) {
+  constructor(options: SimulatorOptions) {
+    const { seed, limits, faults, meters, identifiersMax, idempotencyKeysMax, summaryLagMs } = options;
     this.limits = limits;
+    this.#objectIds = seededRandom(seed, 'objects');
+    this.#summaries = new Summaries(summaryLagMs);
     this.faults = new Faults(faults, seededRandom(seed, 'faults'));
     this.#latencies = seededRandom(seed, 'latencies');
     this.#ids = seededRandom(seed, 'ids');
@@ -201,6 +211,16 @@ export class Simulator {
         return meters.setActive(endpoint.id, false, nowS, livemode);
       case 'reactivate-meter':
         return meters.setActive(endpoint.id, true, nowS, livemode);
+      case 'update-meter':
+        return meters.update(endpoint.id, request.params, nowS, livemode);
+      case 'list-summaries':
+        return this.#summarise(account, endpoint.id, request.params, livemode, nowMs);
+      case 'create-adjustment':
+        return this.#adjust(account, request.params, livemode, nowMs);
+      case 'billing-object': {
+        const newId = (prefix: string): string => randomId(this.#objectIds, `${prefix}sim`, 14);
+        return account.billing.run(endpoint, request.params, { nowS, livemode, newId });
+      }
     }
   }
 
@@ -218,6 +238,7 @@ export class Simulator {
     }
     this.#identifiers.set(scoped, nowMs, nowMs);
     this.ledger.count(account.name, judged, identifier, nowMs);
+    this.#summaries.add(laneOf(account.name, judged.customer, judged.meter), judged, 1, nowMs);
     return answers.success({
       object: 'billing.meter_event',
       created: seconds(nowMs),
@@ -227,6 +248,21 @@ export class Simulator {
       payload: event.payload,
       timestamp: judged.timestampS,
     });
+  }
+
+  #summarise({ name, meters }: Account, id: string, params: Form, livemode: boolean, nowMs: number): Answer {
+    const meter = meters.find(id);
+    if (meter === undefined) return answers.noSuch('meter', id, 'id');
+    return this.#summaries.list((customer) => laneOf(name, customer, meter), meter, params, livemode, nowMs);
+  }
+
+  #adjust({ name }: Account, params: Form, livemode: boolean, nowMs: number): Answer {
+    const adjustment = readAdjustment(params);
+    if (isAnswer(adjustment)) return adjustment;
+    const cancelled = this.ledger.cancel(name, adjustment.eventName, adjustment.identifier, nowMs);
+    if ('fault' in cancelled) return answers.invalid(cancelled.fault, { param: 'cancel[identifier]' });
+    this.#summaries.add(laneOf(name, cancelled.customer, cancelled.meter), cancelled, -1, nowMs);
+    return answers.success(adjustmentObject(adjustment, livemode));
   }
 
   #visit(outcome: Answer | Execution, fault: Fault | undefined, waitingLane: string | undefined): Visit {
@@ -259,7 +295,9 @@ function placeOf(request: Request): { readonly lane: string; readonly customer: 
   const { eventName, payload } = request.event;
   const meter = meters.forEvent(eventName);
   const customer = meter === undefined ? undefined : payload[meter.customerKey];
-  return meter === undefined || customer === undefined
-    ? undefined
-    : { lane: `${name}\0${customer}\0${meter.id}`, customer };
+  return meter === undefined || customer === undefined ? undefined : { lane: laneOf(name, customer, meter), customer };
+}
+
+function laneOf(account: string, customer: string, meter: Meter): string {
+  return `${account}\0${customer}\0${meter.id}`;
 }

@@ -15,6 +15,7 @@ export const options: SimulatorOptions = {
   meters: parseMeters('api:sum,seats:last,logins:count') ?? [],
   identifiersMax: 1_000_000,
   idempotencyKeysMax: 1_000_000,
+  summaryLagMs: 10_000,
 };
 
 export interface EventOptions extends Partial<Pick<Call, 'apiKey' | 'account' | 'idempotencyKey'>> {
