@@ -2,24 +2,24 @@ import { defineConfig } from 'vitest/config';
 
 const everything = '{services,shared,scripts}/**/*.test.ts';
 const integration = '{services,shared,scripts}/**/*.integration.test.ts';
+/** Whole clusters, and how long they take for something. */
+const acceptance = 'scripts/{acceptance,bench,demonstration}/**/*.integration.test.ts';
+
+const onRealServices = {
+  // One broker and one Redis for the whole run; tests that kill or freeze theirs start their own.
+  globalSetup: 'shared/testing/global-setup.ts',
+  // Real brokers recover for seconds on a busy machine. A test that hangs has its own, shorter deadlines.
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+};
 
 export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: [everything], exclude: [integration] } },
-      {
-        test: {
-          name: 'integration',
-          include: [integration],
-          // One broker and one Redis for the whole run; tests that kill or freeze theirs start their own.
-          globalSetup: 'shared/testing/global-setup.ts',
-          // Real brokers recover for seconds on a busy machine. A test that hangs has its own, shorter deadlines.
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          // Several brokers at once on two cores make each other's deadlines pass.
-          fileParallelism: false,
-        },
-      },
+      { test: { ...onRealServices, name: 'integration', include: [integration], exclude: [acceptance] } },
+      // One at a time: several clusters at once on two cores make each other's deadlines pass.
+      { test: { ...onRealServices, name: 'acceptance', include: [acceptance], fileParallelism: false } },
     ],
   },
 });

@@ -73,7 +73,7 @@ async function measureCommits(redis: Redis, shard: number, entries: number, ids:
     firsts.push(await timed(() => journal.commit(1, commit)));
     repeats.push(await timed(() => journal.commit(1, commit)));
     written = (await aofBytes(redis)) - before;
-    if (set < rounds) completions.push(await timed(() => journal.complete(1, set, commit.token)));
+    if (set < rounds) completions.push(await timed(() => journal.complete(1, set, commit.token, 0)));
   }
   const keys = shardKeys(namespace, shard);
   const bytesOf = async (key: string) => Number(await redis.memory('USAGE', key, 'SAMPLES', 0));
@@ -91,7 +91,7 @@ async function measureLoad(redis: Redis, shard: number): Promise<void> {
   for (let set = 1; set <= 80; set++) {
     const commit = commitOf(set, 5_000, 50_000);
     await journal.commit(1, commit);
-    if (set < 80) await journal.complete(1, set, commit.token);
+    if (set < 80) await journal.complete(1, set, commit.token, 0);
   }
   await redis.config('SET', 'slowlog-log-slower-than', 0);
   await redis.config('SET', 'slowlog-max-len', 1_000);

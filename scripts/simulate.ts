@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { runCampaign } from './simulate/campaign.ts';
 import { mutantNamed } from './simulate/mutants/mutants.ts';
-import { patchModules } from './simulate/mutants/patch-modules.ts';
+import { applyPatches } from './patch/patch.ts';
 import { ciSeeds, proveAll } from './simulate/mutants/report.ts';
 import { type Cut, cutOf } from './simulate/schedule.ts';
 
@@ -49,7 +49,7 @@ async function main(): Promise<number> {
   if (values.mutants)
     return await proveAll({ names: positionals, processes, write: values.write, seeds: seeds ?? ciSeeds });
   if (values.seed !== undefined) {
-    if (values.mutant !== undefined) patchModules(mutantNamed(values.mutant));
+    if (values.mutant !== undefined) applyPatches(mutantNamed(values.mutant).patches);
     return await replay(whole('seed', values.seed), cutOf({ ...values, activeMs: values['active-ms'] }));
   }
   const from = values.from === 'time' ? startOfNow() : whole('from', values.from);

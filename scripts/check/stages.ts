@@ -20,7 +20,8 @@ export const stages: readonly Stage[] = [
   check('terraform', 20, 'node', 'scripts/terraform.ts'),
   check('simulation', 10, 'node', 'scripts/simulate.ts', ...seeds),
   check('mutants', 20, 'node', 'scripts/simulate.ts', '--mutants'),
-  tests('integration', 60),
+  tests('integration', 30),
+  tests('acceptance', 60),
   check('chaos', 15, 'node', 'scripts/failure/main.ts', '--tenth', 'today'),
 ];
 

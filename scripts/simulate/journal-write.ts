@@ -38,7 +38,7 @@ export function carryOut(
       return answer;
     }
     case 'complete': {
-      const answer = journal.complete(now, held, write.set, write.token);
+      const answer = journal.complete(now, held, write.set, write.token, write.progressWrites);
       if (answer.answer === 'ok') checker.completed(shard, write.set, write.token);
       return answer;
     }

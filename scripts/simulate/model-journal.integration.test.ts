@@ -171,6 +171,11 @@ async function play(calls: readonly Call[], open: () => ShardJournal, decide: De
 
 type Write = Exclude<Call, { method: 'claim' | 'decide' | 'replays' }>;
 
+async function progressWritten(journal: ShardJournal, epoch: number): Promise<number> {
+  const state = await journal.load(epoch);
+  return state === 'stale' ? 0 : (state.pending?.progressWrites ?? 0);
+}
+
 async function answerOf(journal: ShardJournal, epoch: number, next: number, made: Write) {
   switch (made.method) {
     case 'renew':
@@ -203,7 +208,7 @@ async function answerOf(journal: ShardJournal, epoch: number, next: number, made
       return journal.progress(epoch, set, made.token, new Map([[made.index, made.state]]), parked);
     }
     case 'complete':
-      return journal.complete(epoch, next - 1 + made.setSlip, made.token);
+      return journal.complete(epoch, next - 1 + made.setSlip, made.token, await progressWritten(journal, epoch));
     case 'settleDeferred': {
       const set = next - 1;
       const outcome = made.state === 'accepted' ? made.state : parkedOf(set, made.index, made.state, made.replay);

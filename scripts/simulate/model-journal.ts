@@ -52,6 +52,8 @@ interface CommittedSet {
   readonly entries: readonly Entry[];
   readonly attemptedAtMs: Map<number, number>;
   readonly settled: Map<number, SettledAs>;
+  /** Each progress write, to recognise its repetition by. */
+  readonly progress: Set<string>;
   /** Absent while the set is pending. */
   readonly settledAtMs?: number;
 }
@@ -129,7 +131,17 @@ export class ModelShardJournal {
     if (last === undefined || last.settledAtMs !== undefined) return state;
     const { set, token, entries } = last;
     const attemptedAtMs = new Map(last.attemptedAtMs);
-    return { ...state, pending: { set, token, entries, attemptedAtMs, settled: new Map(last.settled) } };
+    return {
+      ...state,
+      pending: {
+        set,
+        token,
+        entries,
+        attemptedAtMs,
+        settled: new Map(last.settled),
+        progressWrites: last.progress.size,
+      },
+    };
   }
 
   commit(redisMs: number, held: Held, commit: SetCommit): CommitAnswer {
@@ -146,7 +158,7 @@ export class ModelShardJournal {
     for (const [key, total] of commit.totals) this.#totals.set(key, total);
     if (commit.ids.length > 0) this.#ids.set(commit.set, { ids: commit.ids });
     const { set, token, entries } = commit;
-    this.#last = { set, token, entries, attemptedAtMs: new Map(), settled: new Map() };
+    this.#last = { set, token, entries, attemptedAtMs: new Map(), settled: new Map(), progress: new Set() };
     this.#next = set + 1;
     return { answer: 'ok', redisMs };
   }
@@ -171,8 +183,9 @@ export class ModelShardJournal {
     const pending = this.#pending(redisMs, held, set, token);
     if (typeof pending === 'string') return { answer: pending };
     // A repetition, or a first copy that comes late: by now a deferred entry may have ended.
-    if (settled.size > 0 && [...settled.keys()].every((index) => pending.settled.has(index)))
-      return { answer: 'ok', redisMs };
+    const written = JSON.stringify([...settled]);
+    if (pending.progress.has(written)) return { answer: 'ok', redisMs };
+    pending.progress.add(written);
     for (const [index, state] of settled) pending.settled.set(index, state);
     for (const entry of parked) {
       const place = entry.state === 'deferred' ? this.#deferred : this.#parked;
@@ -181,11 +194,12 @@ export class ModelShardJournal {
     return { answer: 'ok', redisMs };
   }
 
-  complete(redisMs: number, held: Held, set: number, token: string): SetAnswer {
+  complete(redisMs: number, held: Held, set: number, token: string, progressWrites: number): SetAnswer {
     if (!this.#mayWrite(redisMs, held)) return { answer: 'stale' };
     const last = this.#last;
     if (last?.set !== set || last.token !== token) return { answer: 'mismatch' };
     if (last.settledAtMs !== undefined) return { answer: 'ok', redisMs: last.settledAtMs };
+    if (last.progress.size !== progressWrites) return { answer: 'mismatch' };
     this.#last = { ...last, settledAtMs: redisMs };
     const remembered = this.#ids.get(set);
     if (remembered !== undefined) this.#ids.set(set, { ids: remembered.ids, settledAtMs: redisMs });
@@ -308,6 +322,7 @@ function copyOf(committed: CommittedSet): CommittedSet {
   return {
     ...committed,
     attemptedAtMs: new Map(committed.attemptedAtMs),
+    progress: new Set(committed.progress),
     settled: new Map(committed.settled),
   };
 }

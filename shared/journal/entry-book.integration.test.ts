@@ -138,7 +138,7 @@ it('finds an entry that was never parked in its set, pending or settled', async 
     attemptedAtMs: expect.any(Number),
   });
   expect(await book.findInSet(accepted)).toEqual({ entry: identified(count + 1), isAccepted: true });
-  await journal.complete(1, 1, token);
+  await journal.complete(1, 1, token, 2);
   expect(await book.findInSet(underWay)).toEqual({ entry: identified(count), isAccepted: true });
   expect(await book.findInSet('tm1-ab-000-2-cd-0')).toBeUndefined();
 });

@@ -148,6 +148,8 @@ export interface PendingSet {
   readonly attemptedAtMs: ReadonlyMap<number, number>;
   /** Entry index → how it ended, as far as progress was written. */
   readonly settled: ReadonlyMap<number, SettledAs>;
+  /** How many progress writes of this set the journal holds. */
+  readonly progressWrites: number;
 }
 
 /** Remembered ids of one set, and when the set settled (absent while it is pending). */
@@ -193,8 +195,12 @@ export interface ShardJournal {
     settled: ReadonlyMap<number, SettledAs>,
     parked: readonly ParkedEntry[],
   ): Promise<SetAnswer>;
-  /** The pending set is settled: every entry has ended. Repeating it answers the first settlement's time. */
-  complete(epoch: number, set: number, token: string): Promise<SetAnswer>;
+  /**
+   * The pending set is settled: every entry has ended. Repeating it answers the first settlement's time. A `mismatch` too when
+   * the journal does not hold as many progress writes as were answered: then Redis has lost one, and with it why entries were
+   * parked (invariant 8).
+   */
+  complete(epoch: number, set: number, token: string, progressWrites: number): Promise<SetAnswer>;
   /**
    * Ends a deferred entry: accepted (removed), or parked as dead or in doubt; a `deferred` one is rewritten. One that is not
    * deferred any more is left as it is.

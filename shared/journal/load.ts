@@ -66,6 +66,7 @@ async function loadHead(keys: ShardKeys, run: FencedRun): Promise<Head> {
         .texts()
         .flatMap((text) => [...decodeSettled(text)]),
     ),
+    progressWrites: reply.list(5).length,
   };
   return { ...numbers, pending };
 }

@@ -68,9 +68,9 @@ export async function isPending(held: HeldShard): Promise<boolean> {
   const state = await journal.load(epoch);
   if (state === 'stale') throw new ShardHeldError(shard, 'somebody else by now');
   if (state.pending === undefined) return false;
-  const { set, token, entries } = state.pending;
+  const { set, token, entries, progressWrites } = state.pending;
   if (entries.length > 0) return true;
-  const { answer } = await journal.complete(epoch, set, token);
+  const { answer } = await journal.complete(epoch, set, token, progressWrites);
   if (answer === 'stale') throw new ShardHeldError(shard, 'somebody else by now');
   return answer !== 'ok';
 }
@@ -116,7 +116,7 @@ async function commitEmpty(to: HeldShard, cursors: ReadonlyMap<string, string>, 
   const token = randomBytes(16).toString('hex');
   const nothing = { entries: [], forgottenCursors: [], forgottenIdSets: [], totals: new Map() };
   const committed = await journal.commit(epoch, { set, token, cursors, ids, ...nothing });
-  const settled = committed.answer === 'ok' ? await journal.complete(epoch, set, token) : committed;
+  const settled = committed.answer === 'ok' ? await journal.complete(epoch, set, token, 0) : committed;
   if (settled.answer === 'stale') throw new ShardHeldError(to.shard, 'somebody else by now');
   if (settled.answer !== 'ok') throw new Error(`Shard ${to.shard} answered ${settled.answer} to its set ${set}.`);
   to.next++;

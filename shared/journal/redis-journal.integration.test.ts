@@ -109,7 +109,7 @@ describe.each([
     await journal.commit(1, emptySet(1));
     await journal.mark(1, 1, 'token-1', [0]);
     await journal.progress(1, 1, 'token-1', new Map([[0, 'accepted']]), []);
-    await journal.complete(1, 1, 'token-1');
+    await journal.complete(1, 1, 'token-1', 1);
     expect(await redis.exists(keys.set, keys.marks, keys.progress)).toBe(0);
     const keptMs = await redis.pttl(keys.settled(1));
     expect(keptMs).toBeGreaterThan(7 * 24 * 3_600_000 - 60_000);
@@ -122,7 +122,7 @@ describe.each([
     await journal.claim('owner', 60_000);
     const ids = [0, 1, 2].map((slot) => ({ slot, bytes: Buffer.alloc(16, slot) }));
     await journal.commit(1, { ...emptySet(1), ids });
-    await journal.complete(1, 1, 'token-1');
+    await journal.complete(1, 1, 'token-1', 0);
     await journal.commit(1, { ...emptySet(2), forgottenIdSets: [1] });
     const keys = shardKeys(namespace, shard);
     expect(await redis.exists(keys.ids, keys.idSets)).toBe(0);

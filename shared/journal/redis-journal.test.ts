@@ -50,7 +50,7 @@ it('names every key that a script touches, all in one hash slot', async () => {
   const { calls, journal } = recorded(() => granted);
   await journal.claim('owner', 60_000);
   await journal.commit(5, commit);
-  await journal.complete(5, 7, 'token');
+  await journal.complete(5, 7, 'token', 0);
   for (const { args } of calls) {
     const [, count, ...rest] = args;
     const keys = rest.slice(0, Number(count));

@@ -168,10 +168,11 @@ class RedisJournal implements ShardJournal {
     return setAnswer(await this.#run('progress', [lease, head, progress, deferred, parkedKey], args));
   }
 
-  async complete(epoch: number, set: number, token: string) {
+  async complete(epoch: number, set: number, token: string, progressWrites: number) {
     const { lease, head, set: pending, settled, marks, progress, idSets } = this.#keys;
     const keys = [lease, head, pending, settled(set), marks, progress, idSets];
-    return setAnswer(await this.#run('complete', keys, [this.#held(epoch), set, token, settledKeptMs]));
+    const args = [this.#held(epoch), set, token, settledKeptMs, progressWrites];
+    return setAnswer(await this.#run('complete', keys, args));
   }
 
   async settleDeferred(epoch: number, identifier: string, outcome: DeferredEnding) {

@@ -98,7 +98,7 @@ export function commitContract(makeGround: () => Promise<JournalGround>): void {
       const next = await takenOver(journal, epoch, rival);
       expect((await loaded(rival, next)).pending).toMatchObject({ set: 1, token });
       expect(await rival.commit(next, commitOf(1, otherToken))).toEqual({ answer: 'pending' });
-      expect(await rival.complete(next, 1, token)).toMatchObject({ answer: 'ok' });
+      expect(await rival.complete(next, 1, token, 0)).toMatchObject({ answer: 'ok' });
       expect(await journal.commit(epoch, commitOf(2))).toEqual({ answer: 'stale' });
       expect(await rival.commit(next, commitOf(2, otherToken))).toMatchObject({ answer: 'ok' });
     });
@@ -152,7 +152,7 @@ export function commitContract(makeGround: () => Promise<JournalGround>): void {
       await committed(journal, epoch, { ...commitOf(1), entries: [], cursors: new Map([['1/p', '1']]) });
       expect((await loaded(journal, epoch)).pending).toMatchObject({ set: 1, entries: [] });
       expect(await journal.commit(epoch, commitOf(2))).toEqual({ answer: 'pending' });
-      expect(await journal.complete(epoch, 1, token)).toMatchObject({ answer: 'ok' });
+      expect(await journal.complete(epoch, 1, token, 0)).toMatchObject({ answer: 'ok' });
       expect((await loaded(journal, epoch)).pending).toBeUndefined();
     });
   });

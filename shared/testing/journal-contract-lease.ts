@@ -157,6 +157,7 @@ export function leaseContract(makeGround: () => Promise<JournalGround>): void {
         entries: commit.entries,
         attemptedAtMs: new Map(),
         settled: new Map(),
+        progressWrites: 0,
       });
       expect(state.cursors).toEqual(commit.cursors);
       expect(state.totals).toEqual(commit.totals);

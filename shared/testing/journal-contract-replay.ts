@@ -35,7 +35,7 @@ export function replayContract(makeGround: () => Promise<JournalGround>): void {
     await committed(journal, epoch, { ...commitOf(1), entries: [0, 1, 2].map(entryOf) });
     const parked = [parkedOf(0, 'dead'), parkedOf(1, 'in_doubt'), parkedOf(2, 'deferred')];
     await journal.progress(epoch, 1, token, new Map(parked.map(({ state }, index) => [index, state])), parked);
-    await journal.complete(epoch, 1, token);
+    await journal.complete(epoch, 1, token, 1);
   });
 
   async function peeked(): Promise<ParkedEntry[]> {

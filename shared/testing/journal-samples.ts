@@ -59,7 +59,7 @@ export async function committed(journal: ShardJournal, epoch: number, commit: Se
 
 export async function settledSet(journal: ShardJournal, epoch: number, commit: SetCommit): Promise<void> {
   await committed(journal, epoch, commit);
-  expect(await journal.complete(epoch, commit.set, commit.token)).toMatchObject({ answer: 'ok' });
+  expect(await journal.complete(epoch, commit.set, commit.token, 0)).toMatchObject({ answer: 'ok' });
 }
 
 export async function eventually<T>(ground: JournalGround, look: () => Promise<T | undefined>): Promise<T> {

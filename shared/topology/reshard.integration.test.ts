@@ -101,7 +101,7 @@ describe('reshard', () => {
       ] as const);
       const entries = [parked('deferred', 'deferred'), parked('dead', 'dead')];
       await journal.progress(epoch, 1, commit.token, settled, entries);
-      await journal.complete(epoch, 1, commit.token);
+      await journal.complete(epoch, 1, commit.token, 1);
     });
     const { replays } = shardKeys(place.namespace, shard);
     await redis.hset(replays, `waiting-${slot}`, encodeParked(parked('waiting', 'deferred')));

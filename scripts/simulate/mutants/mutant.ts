@@ -1,17 +1,9 @@
+import type { Patch } from '../../patch/patch.ts';
 import type { ProfileName } from '../profile.ts';
-
-/** One place in the source, replaced by another text. */
-export interface Patch {
-  /** From the project's root. */
-  readonly file: string;
-  /** Stands there exactly once. */
-  readonly find: string;
-  readonly replace: string;
-}
 
 /**
  * One rule broken on purpose. A mutant is data: the modules under test carry no switches, they are patched while the simulation
- * loads them (patch-modules.ts).
+ * loads them (scripts/patch).
  */
 export interface Mutant {
   /** What is done wrong, in a few words without a comma: its name on the command line. */

@@ -1,3 +1,4 @@
+import { applyPatches } from '../../patch/patch.ts';
 import { Random } from '../random.ts';
 import { profileNames } from '../profile.ts';
 import type { runSeed as RunSeed } from '../run.ts';
@@ -5,7 +6,6 @@ import type { shrinkSeed as ShrinkSeed } from '../failure.ts';
 import type { Shrunk } from '../shrink.ts';
 import type { Mutant } from './mutant.ts';
 import { mutantNamed } from './mutants.ts';
-import { patchModules } from './patch-modules.ts';
 
 /** Runs in a process of its own: one mutant, seed by seed, until the checker finds something. */
 export interface Trial {
@@ -29,7 +29,7 @@ process.once('message', (trial: Trial) => void run(trial));
 
 async function run(trial: Trial): Promise<void> {
   const mutant = mutantNamed(trial.name);
-  patchModules(mutant);
+  applyPatches(mutant.patches);
   // Only now, so that they are loaded with the patches.
   const { runSeed } = await import('../run.ts');
   const { shrinkSeed } = await import('../failure.ts');

@@ -1,5 +1,5 @@
 -- The pending set is settled. Repeated, it answers the time of the first settlement.
--- KEYS lease head set settled marks progress idsets; ARGV held set token keepMs
+-- KEYS lease head set settled marks progress idsets; ARGV held set token keepMs progressWrites
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return { 'stale' }
 end
@@ -10,7 +10,7 @@ end
 if head[3] == 'settled' then
   return { 'ok', tonumber(head[4]) }
 end
-if redis.call('EXISTS', KEYS[3]) == 0 then
+if redis.call('EXISTS', KEYS[3]) == 0 or redis.call('LLEN', KEYS[6]) ~= tonumber(ARGV[5]) then
   return { 'mismatch' }
 end
 local time = redis.call('TIME')

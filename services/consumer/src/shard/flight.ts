@@ -23,7 +23,10 @@ import { addToTotals } from './totals.ts';
 type State =
   | { readonly mode: 'none' }
   | { readonly mode: 'committing'; readonly commit: SetCommit }
-  | { readonly mode: 'driving'; readonly set: number; readonly token: string };
+  /** `progressWrites`: how many the journal has answered. */
+  | { readonly mode: 'driving'; readonly set: number; readonly token: string; progressWrites: number };
+
+type Driving = State & { readonly mode: 'driving' };
 
 interface Write {
   readonly write: JournalWrite;
@@ -140,7 +143,8 @@ export class Flight {
       }
       return [item];
     });
-    this.#state = { mode: 'driving', set: pending.set, token: pending.token };
+    const { set, token, progressWrites } = pending;
+    this.#state = { mode: 'driving', set, token, progressWrites };
     this.#drive.startSet(items, redisMs, nowMs);
   }
 
@@ -277,19 +281,20 @@ export class Flight {
           this.#committed(state.commit, redisMs, atMs),
         );
       case 'driving':
-        return this.#chooseSetWrite(state.set, state.token, nowMs, goingOn) ?? this.#chooseOtherWrite(nowMs, goingOn);
+        return this.#chooseSetWrite(state, nowMs, goingOn) ?? this.#chooseOtherWrite(nowMs, goingOn);
       case 'none':
         return this.#chooseOtherWrite(nowMs, goingOn);
     }
   }
 
-  #chooseSetWrite(set: number, token: string, nowMs: number, goingOn: boolean): Write | undefined {
+  #chooseSetWrite(driving: Driving, nowMs: number, goingOn: boolean): Write | undefined {
+    const { set, token, progressWrites } = driving;
     const drive = this.#drive;
     // Accepted entries need no progress of their own once all have ended; parked ones must be in the journal first.
     const progressDue = drive.setIsSettled ? drive.hasParkedToWrite : nowMs >= this.#progressDueMs || !goingOn;
-    if (drive.endedToWrite > 0 && progressDue) return this.#progressWrite(set, token, nowMs);
+    if (drive.endedToWrite > 0 && progressDue) return this.#progressWrite(driving, nowMs);
     if (drive.setIsSettled) {
-      return newWrite({ kind: 'complete', set, token }, (redisMs) => {
+      return newWrite({ kind: 'complete', set, token, progressWrites }, (redisMs) => {
         this.#settled = { set, redisMs };
         this.#state = { mode: 'none' };
         drive.setCompleted();
@@ -299,7 +304,8 @@ export class Flight {
     return undefined;
   }
 
-  #progressWrite(set: number, token: string, nowMs: number): Write {
+  #progressWrite(driving: Driving, nowMs: number): Write {
+    const { set, token } = driving;
     this.#progressDueMs = nowMs + progressEveryMs;
     const ended = this.#drive.peekEnded(progressChunk);
     const write: JournalWrite = {
@@ -309,7 +315,10 @@ export class Flight {
       settled: new Map(ended.map(({ item, as }) => [indexOf(item), as])),
       parked: ended.flatMap(({ parked }) => (parked === undefined ? [] : [parked])),
     };
-    return newWrite(write, (_redisMs, nowMs) => this.#drive.endedWritten(ended, nowMs));
+    return newWrite(write, (_redisMs, nowMs) => {
+      driving.progressWrites++;
+      this.#drive.endedWritten(ended, nowMs);
+    });
   }
 
   #markWrite(set: number, token: string): Write | undefined {
@@ -348,7 +357,7 @@ export class Flight {
   }
 
   #committed(commit: SetCommit, redisMs: number, nowMs: number): void {
-    this.#state = { mode: 'driving', set: commit.set, token: commit.token };
+    this.#state = { mode: 'driving', set: commit.set, token: commit.token, progressWrites: 0 };
     this.#forgottenIdSets = commit.forgottenIdSets;
     this.#drive.startSet(
       commit.entries.map((entry, index) => newItem(entry, commit.set, index)),

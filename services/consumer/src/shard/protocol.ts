@@ -36,7 +36,7 @@ export type JournalWrite =
       readonly settled: ReadonlyMap<number, SettledAs>;
       readonly parked: readonly ParkedEntry[];
     }
-  | { readonly kind: 'complete'; readonly set: number; readonly token: string }
+  | { readonly kind: 'complete'; readonly set: number; readonly token: string; readonly progressWrites: number }
   | { readonly kind: 'settle_deferred'; readonly identifier: string; readonly outcome: DeferredEnding }
   /** Changes nothing: which replays wait for the owner. */
   | { readonly kind: 'peek_replays'; readonly max: number }

@@ -297,7 +297,7 @@ export class ShardRunner implements CallSource {
       case 'progress':
         return journal.progress(epoch, write.set, write.token, write.settled, write.parked);
       case 'complete':
-        return journal.complete(epoch, write.set, write.token);
+        return journal.complete(epoch, write.set, write.token, write.progressWrites);
       case 'settle_deferred':
         return journal.settleDeferred(epoch, write.identifier, write.outcome);
       case 'peek_replays':

@@ -84,7 +84,15 @@ export function shardState(said: Partial<ShardState> = {}): ShardState {
 }
 
 export function pendingSet(said: Partial<PendingSet> = {}): PendingSet {
-  return { set: 1, token: 'a'.repeat(32), entries: [entry()], attemptedAtMs: new Map(), settled: new Map(), ...said };
+  return {
+    set: 1,
+    token: 'a'.repeat(32),
+    entries: [entry()],
+    attemptedAtMs: new Map(),
+    settled: new Map(),
+    progressWrites: 0,
+    ...said,
+  };
 }
 
 export function shardLimits(said: Partial<ShardLimits> = {}): ShardLimits {
