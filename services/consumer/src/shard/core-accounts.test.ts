@@ -131,6 +131,7 @@ describe('ShardCore, with a connected account', () => {
       entries: [{ ...entry, windowStartMs: 0, events: 1 }],
       attemptedAtMs: new Map([[0, startRedisMs]]),
       settled: new Map(),
+      progressWrites: 0,
     };
     const shard = TestShard.open({ state: shardState({ next: 2, pending }) });
     expect(shard.core.armed.size).toBe(0);
