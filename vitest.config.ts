@@ -11,6 +11,8 @@ const onRealServices = {
   // Real brokers recover for seconds on a busy machine. A test that hangs has its own, shorter deadlines.
   testTimeout: 120_000,
   hookTimeout: 120_000,
+  // One file at a time: several brokers or clusters at once on two cores make each other's deadlines pass.
+  fileParallelism: false,
 };
 
 export default defineConfig({
@@ -18,8 +20,7 @@ export default defineConfig({
     projects: [
       { test: { name: 'unit', include: [everything], exclude: [integration] } },
       { test: { ...onRealServices, name: 'integration', include: [integration], exclude: [acceptance] } },
-      // One at a time: several clusters at once on two cores make each other's deadlines pass.
-      { test: { ...onRealServices, name: 'acceptance', include: [acceptance], fileParallelism: false } },
+      { test: { ...onRealServices, name: 'acceptance', include: [acceptance] } },
     ],
   },
 });

@@ -4,7 +4,7 @@ import { ConfigError, type Environment, readSettings, type Secret } from '../sha
 import { settings } from '../shared/config/settings.ts';
 import { movedTo, redisAddress } from '../shared/redis/client.ts';
 import { trust } from '../shared/tls/trust.ts';
-import { clusterKeyPrefix } from '../shared/topology/names.ts';
+import { topologyKey } from '../shared/topology/names.ts';
 import { TopologyError } from '../shared/topology/record.ts';
 import type { TopologyPlace } from '../shared/topology/verify.ts';
 
@@ -101,7 +101,7 @@ async function connectToRedis(place: Omit<Place, 'amqpUrl'>, primary?: { host: s
   });
   try {
     await redis.connect();
-    await redis.exists(`${clusterKeyPrefix(namespace)}topology`);
+    await redis.exists(topologyKey(namespace));
     return redis;
   } catch (error) {
     redis.disconnect();

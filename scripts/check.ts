@@ -28,7 +28,8 @@ for (const stage of selected) {
   console.log(lines.at(-1));
 }
 
-const { passed, failed } = sum(outcomes);
+const { passed, failed, causes } = sum(outcomes);
+if (causes.length > 0) console.log(`\nWhat failed:\n\n${causes.join('\n\n')}`);
 console.log(
   `\n${lines.join('\n')}\n${stopping.signal.aborted ? 'Interrupted.\n' : ''}\n${passed} passed, ${failed} failed`,
 );

@@ -3,17 +3,23 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { type Outcome, outcomeOfCheck, outcomeOfTests } from './outcome.ts';
 import type { Stage } from './stages.ts';
 
 /** What a stage may take to clean up after it was told to end, before it is killed. */
 const graceMs = 20_000;
+const keptLines = 8;
 const interrupted = 130;
 const notFound = 127;
 
 /** Runs one stage with its output shown. When `signal` is aborted the stage is asked to end, so that it cleans up. */
 export async function runStage(stage: Stage, signal: AbortSignal): Promise<Outcome> {
-  if (!stage.countsTests) return outcomeOfCheck(await run(stage.command, stage.limitMs, signal));
+  if (!stage.countsTests) {
+    const lastLines: string[] = [];
+    const exitCode = await run(stage.command, stage.limitMs, signal, lastLines);
+    return outcomeOfCheck(exitCode, lastLines);
+  }
   const folder = await mkdtemp(join(tmpdir(), 'tallyman-check-'));
   try {
     const file = join(folder, 'report.json');
@@ -25,9 +31,22 @@ export async function runStage(stage: Stage, signal: AbortSignal): Promise<Outco
   }
 }
 
-async function run([program = '', ...args]: readonly string[], limitMs: number, signal: AbortSignal): Promise<number> {
+/** `lastLines` is given the end of what the program prints. */
+async function run(
+  [program = '', ...args]: readonly string[],
+  limitMs: number,
+  signal: AbortSignal,
+  lastLines: string[] = [],
+): Promise<number> {
   // A group of its own: Ctrl-C reaches it once, through us, and what it leaves behind can be ended with it.
-  const child = spawn(program, args, { stdio: 'inherit', detached: true, env: childEnvironment() });
+  const child = spawn(program, args, { stdio: ['inherit', 'pipe', 'pipe'], detached: true, env: childEnvironment() });
+  for (const output of [child.stdout, child.stderr]) {
+    createInterface({ input: output }).on('line', (line) => {
+      console.log(line);
+      lastLines.push(line);
+      if (lastLines.length > keptLines) lastLines.shift();
+    });
+  }
   const ended = once(child, 'close');
   const end = (): void => endGroup(child);
   const limit = setTimeout(() => {

@@ -56,7 +56,10 @@ export async function closeBooks(scene: Scene, owed: () => readonly Owed[], pati
   }).catch(() => {
     // The audit below says what is missing.
   });
-  await scene.cluster.drain();
+  const { publishers, consumers } = scene.cluster;
+  await Promise.all(publishers.map((publisher) => publisher.drain()));
+  // One after the other: each hands over what it has not settled, and the last one settles it.
+  for (const consumer of consumers) await consumer.drain();
   const { differences } = audit(owed(), await fetchLedger(simulator.url, true));
   return { ...counts(owed(), differences, await countedEvents(scene)), ...(await left(scene)) };
 }

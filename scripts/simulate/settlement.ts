@@ -3,8 +3,12 @@ import type { Cluster } from './cluster.ts';
 import type { Epilogue } from './epilogue.ts';
 import type { World } from './world.ts';
 
+/** However slowly: after so many times the profile's time it is no settling any more. */
+const slowestSettling = 5;
+
 /**
- * The end of a run: once the faults are over, everything has to settle within the profile's time; then comes the audit. Settled
+ * The end of a run: once the faults are over, everything has to settle within the profile's time, counted anew with every message
+ * less on the broker, since a small prefetch takes a long backlog slowly; then comes the audit. Settled
  * means: nothing on the broker, no set pending, no entry deferred, every shard owned and the shards spread evenly.
  */
 export class Settlement {
@@ -13,6 +17,9 @@ export class Settlement {
   readonly #client: Client;
   readonly #epilogue: Epilogue;
   #sinceMs: number;
+  /** When the broker last held fewer messages than ever since then, and how many. */
+  #movedMs = 0;
+  #least = Number.POSITIVE_INFINITY;
   #isOver = false;
 
   constructor(world: World, cluster: Cluster, client: Client, epilogue: Epilogue) {
@@ -28,7 +35,9 @@ export class Settlement {
     const { timeline, profile, checker, tally } = this.#world;
     const unsettled = this.#unsettled();
     const overdueMs = timeline.nowMs - this.#sinceMs;
-    if (unsettled.length > 0 && overdueMs < profile.settleMs) {
+    this.#noteMoves();
+    const isMoving = timeline.nowMs - Math.max(this.#sinceMs, this.#movedMs) < profile.settleMs;
+    if (unsettled.length > 0 && isMoving && overdueMs < slowestSettling * profile.settleMs) {
       timeline.after(profile.leaseMs / 8, () => this.#look());
       return;
     }
@@ -45,11 +54,19 @@ export class Settlement {
       this.#isOver = true;
       this.#epilogue.run(() => {
         this.#sinceMs = timeline.nowMs;
+        this.#least = Number.POSITIVE_INFINITY;
         this.#look();
       });
       return;
     }
     timeline.stop();
+  }
+
+  #noteMoves(): void {
+    const held = this.#cluster.broker.queues.reduce((sum, { ready, unacked }) => sum + ready + unacked, 0);
+    if (held >= this.#least) return;
+    this.#least = held;
+    this.#movedMs = this.#world.timeline.nowMs;
   }
 
   #audit(): void {

@@ -3,6 +3,7 @@ import type { Secret } from '../config/secret.ts';
 import type { Logger } from '../log/log.ts';
 import { delayMs, type RetryPolicy } from '../retry/delay.ts';
 import { trust } from '../tls/trust.ts';
+import { closed } from './closed.ts';
 import { brokerAddress, withHeartbeat } from './broker-url.ts';
 
 /**
@@ -250,14 +251,6 @@ class Session implements BrokerSession {
  */
 function rethrow(error: Error): never {
   throw error;
-}
-
-/** Resolves once it is closed, by us or because its connection died first (then amqplib never answers the close). */
-function closed(closable: Channel | ChannelModel): Promise<void> {
-  return new Promise((resolve) => {
-    closable.on('close', () => resolve());
-    closable.close().then(resolve, () => resolve());
-  });
 }
 
 function asError(thrown: unknown): Error {

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { slotCount } from '../event/lane.ts';
-import { createScript, runScript } from '../redis/script.ts';
+import { runScript } from '../redis/script.ts';
 import {
   decodeClosed,
   decodeEntries,
@@ -14,6 +13,7 @@ import {
 import type { ClosedEntry, Decision, Entry, ParkedEntry } from './journal.ts';
 import { type ShardKeys, shardKeys } from './keys.ts';
 import { earliestMarks } from './load.ts';
+import { readScripts } from './lua.ts';
 import { mover } from './move.ts';
 import { closedKeptMs } from './redis-journal.ts';
 import { closedOf, firstIdentifier, placeOf, replayOf, replaysMax } from './replay.ts';
@@ -62,7 +62,7 @@ interface Ways {
 const fieldsPerPiece = 500;
 const monthsKept = 14;
 
-const decideScript = createScript('decide', readFileSync(new URL('scripts/decide.lua', import.meta.url), 'utf8'));
+let scripts: ReturnType<typeof readScripts<'decide'>> | undefined;
 
 /** Entries are being carried between shards just now, so nothing about them is decided. */
 export class EntriesMovingError extends Error {
@@ -217,7 +217,8 @@ export class EntryBook {
     if (fields.length === 0) return new Set();
     const { lease } = shardKeys(this.#namespace, shard);
     const args = [mover, keepMs ?? '', ...fields];
-    const reply = await runScript(this.#redis, decideScript, [lease, from, to], args);
+    scripts ??= readScripts(['decide']);
+    const reply = await runScript(this.#redis, scripts.decide, [lease, from, to], args);
     if (reply.text(0) === 'moving') throw new EntriesMovingError(shard);
     return new Set(reply.list(1).texts());
   }

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { slotOf } from '../event/lane.ts';
-import { createScript, runScript, type Script, type ScriptArgument } from '../redis/script.ts';
+import { runScript, type Script, type ScriptArgument } from '../redis/script.ts';
 import { decodeParked } from './format.ts';
 import type { IdSet, ShardJournal, ShardState } from './journal.ts';
 import { shardKeys } from './keys.ts';
+import { readScripts } from './lua.ts';
 import { createRedisJournal } from './redis-journal.ts';
 
 /**
@@ -156,12 +156,6 @@ const scriptNames = ['fence-shards', 'adopt', 'disown'] as const;
 type ScriptName = (typeof scriptNames)[number];
 let scripts: Readonly<Record<ScriptName, Script>> | undefined;
 
-function readScripts(): Readonly<Record<ScriptName, Script>> {
-  const read = (name: ScriptName): Script =>
-    createScript(name, readFileSync(new URL(`scripts/${name}.lua`, import.meta.url), 'utf8'));
-  return { 'fence-shards': read('fence-shards'), adopt: read('adopt'), disown: read('disown') };
-}
-
 async function runFenced(
   { redis }: Journals,
   { shard, epoch }: HeldShard,
@@ -169,7 +163,7 @@ async function runFenced(
   keys: readonly string[],
   args: readonly ScriptArgument[],
 ): Promise<void> {
-  scripts ??= readScripts();
+  scripts ??= readScripts(scriptNames);
   const reply = await runScript(redis, scripts[name], keys, [`${epoch}|${mover}`, ...args]);
   if (reply.text(0) === 'stale') throw new ShardHeldError(shard, 'somebody else by now');
 }

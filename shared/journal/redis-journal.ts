@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import {
   decodeParked,
   encodeEntries,
@@ -22,14 +21,8 @@ import type {
 } from './journal.ts';
 import { type ShardKeys, shardKeys } from './keys.ts';
 import { loadShard } from './load.ts';
-import {
-  createScript,
-  type Reply,
-  runScript,
-  type Script,
-  type ScriptArgument,
-  type ScriptClient,
-} from '../redis/script.ts';
+import { readScripts } from './lua.ts';
+import { type Reply, runScript, type Script, type ScriptArgument, type ScriptClient } from '../redis/script.ts';
 
 /**
  * The journal of one shard in Redis. Every method is one Lua script, but for `load`, which reads in pieces and is refused at
@@ -79,15 +72,6 @@ type ScriptName = (typeof scriptNames)[number];
 /** Read once, when the first journal is made: a missing file shows then, not at the first commit. */
 let scripts: Readonly<Record<ScriptName, Script>> | undefined;
 
-function readLua(name: ScriptName): string {
-  return readFileSync(new URL(`scripts/${name}.lua`, import.meta.url), 'utf8');
-}
-
-function readScripts(): Readonly<Record<ScriptName, Script>> {
-  const read = Object.fromEntries(scriptNames.map((name) => [name, createScript(name, readLua(name))]));
-  return read as Record<ScriptName, Script>;
-}
-
 class RedisJournal implements ShardJournal {
   readonly #redis: ScriptClient;
   readonly #shard: number;
@@ -102,7 +86,7 @@ class RedisJournal implements ShardJournal {
     this.#shard = shard;
     this.#shards = shards ?? '';
     this.#keys = shardKeys(namespace, shard);
-    scripts ??= readScripts();
+    scripts ??= readScripts(scriptNames);
     this.#scripts = scripts;
   }
 

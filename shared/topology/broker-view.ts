@@ -1,4 +1,5 @@
 import type { Channel } from 'amqplib';
+import { closed } from '../amqp/closed.ts';
 
 /** Whoever gives channels on one connection: amqplib's own, or a session of `shared/amqp`. */
 export interface Channels {
@@ -44,7 +45,7 @@ export async function onChannel<T>(channels: Channels, use: (channel: Channel) =
   try {
     return await use(channel);
   } finally {
-    if (isOpen) await channel.close();
+    if (isOpen) await closed(channel);
   }
 }
 

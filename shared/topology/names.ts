@@ -26,3 +26,13 @@ export function shardKeyPrefix(namespace: string, shard: number): string {
 export function clusterKeyPrefix(namespace: string): string {
   return `${namespace}:{${namespace}}:`;
 }
+
+/** The Redis key of the topology's record. */
+export function topologyKey(namespace: string): string {
+  return `${clusterKeyPrefix(namespace)}topology`;
+}
+
+/** The Redis key of the cluster's members: a sorted set by the time when their heartbeat runs out. */
+export function membersKey(namespace: string): string {
+  return `${clusterKeyPrefix(namespace)}members`;
+}

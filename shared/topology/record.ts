@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { clusterKeyPrefix } from './names.ts';
+import { topologyKey } from './names.ts';
 import { slotMap } from './slots.ts';
 
 /**
@@ -47,13 +47,9 @@ export class TopologyError extends Error {
   }
 }
 
-function recordKey(namespace: string): string {
-  return `${clusterKeyPrefix(namespace)}topology`;
-}
-
 /** Throws a `TopologyError` when there is a record that this version cannot read. */
 export async function readTopology(redis: Redis, namespace: string): Promise<Topology | 'missing'> {
-  const stored = await redis.hgetall(recordKey(namespace));
+  const stored = await redis.hgetall(topologyKey(namespace));
   const { incarnation = '', format, shards, slots, createdAt, declared, resharding = '' } = stored;
   const [phase, to] = resharding.split(' ');
   // Without a readable incarnation the rest is worth nothing: it counts as lost.
@@ -90,7 +86,7 @@ export async function writeTopology(
     createdAtMs: Number(seconds) * 1_000,
     declared,
   };
-  await redis.hset(recordKey(namespace), {
+  await redis.hset(topologyKey(namespace), {
     incarnation: topology.incarnation,
     format: topologyFormat,
     shards,
@@ -102,36 +98,34 @@ export async function writeTopology(
 }
 
 export async function writeResharding(redis: Redis, namespace: string, { phase, to }: Resharding): Promise<void> {
-  await redis.hset(recordKey(namespace), 'resharding', `${phase} ${to}`);
+  await redis.hset(topologyKey(namespace), 'resharding', `${phase} ${to}`);
 }
 
 export async function endResharding(redis: Redis, namespace: string): Promise<void> {
-  await redis.hdel(recordKey(namespace), 'resharding');
+  await redis.hdel(topologyKey(namespace), 'resharding');
 }
 
 /** The cluster has another number of shards from now on, in one write; the incarnation stays. */
 export async function writeShards(redis: Redis, namespace: string, shards: number): Promise<void> {
   await redis
     .multi()
-    .hset(recordKey(namespace), { shards, slots: slotMap(shards).join(','), declared: 0 })
-    .hdel(recordKey(namespace), 'resharding')
+    .hset(topologyKey(namespace), { shards, slots: slotMap(shards).join(','), declared: 0 })
+    .hdel(topologyKey(namespace), 'resharding')
     .exec();
 }
 
 export async function markDeclared(redis: Redis, namespace: string): Promise<void> {
-  await redis.hset(recordKey(namespace), 'declared', 1);
+  await redis.hset(topologyKey(namespace), 'declared', 1);
 }
 
 /** How the stored topology differs from what this cluster is configured to be; empty when it does not. */
 export function differences(topology: Topology, shards: number): string[] {
-  if (topology.resharding !== undefined) {
-    const { to, phase } = topology.resharding;
-    if (phase === 'moving') {
-      return [
-        `The cluster is being given ${to} shards instead of ${topology.shards}, and nothing may be counted before that is done. ` +
-          `Usage waits in the publishers. Run npm run topology -- --reshard ${to}: it goes on where it was.`,
-      ];
-    }
+  const { resharding } = topology;
+  if (resharding?.phase === 'moving') {
+    return [
+      `The cluster is being given ${resharding.to} shards instead of ${topology.shards}, and nothing may be counted before that is done. ` +
+        `Usage waits in the publishers. Run npm run topology -- --reshard ${resharding.to}: it goes on where it was.`,
+    ];
   }
   if (topology.shards !== shards) {
     return [

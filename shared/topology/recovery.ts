@@ -4,7 +4,7 @@ import { alone } from './declare.ts';
 import { shardQueue, usageExchange } from './names.ts';
 import { differences, readTopology, type Topology, TopologyError, writeTopology } from './record.ts';
 import { maxShards } from './slots.ts';
-import type { TopologyPlace } from './verify.ts';
+import type { ClusterPlace, TopologyPlace } from './verify.ts';
 
 /** What broker and Redis still know, for the person who has to decide (invariant 8). Nothing is changed by looking. */
 export interface Survey {
@@ -15,7 +15,7 @@ export interface Survey {
   readonly journals: ReadonlyMap<number, ShardSummary>;
 }
 
-export async function survey({ channels, redis, namespace }: Omit<TopologyPlace, 'shards'>): Promise<Survey> {
+export async function survey({ channels, redis, namespace }: ClusterPlace): Promise<Survey> {
   const queues = new Map<number, QueueState>();
   const journals = new Map<number, ShardSummary>();
   const look = async (shard: number): Promise<void> => {

@@ -11,10 +11,10 @@ import {
 } from '../journal/move.ts';
 import { brokerCode, exchangeExists, onChannel, queueState } from './broker-view.ts';
 import { alone, bindTopology } from './declare.ts';
-import { clusterKeyPrefix, shardQueue, usageExchange } from './names.ts';
+import { membersKey, shardQueue, usageExchange } from './names.ts';
 import { readTopology, type Topology, TopologyError, writeResharding, writeShards } from './record.ts';
 import { maxShards, slotMap } from './slots.ts';
-import { lostByRedis, type TopologyPlace } from './verify.ts';
+import { lostByRedis, type ClusterPlace } from './verify.ts';
 
 /**
  * Changes the number of shards (invariant 11): a slot changes its queue only while nothing is routed, nothing is queued and nothing
@@ -50,7 +50,7 @@ export type Resharded = 'done' | 'already' | 'interrupted';
 const leaseMs = 60_000;
 const pollMs = 500;
 
-export async function reshard(place: Omit<TopologyPlace, 'shards'>, options: ReshardOptions): Promise<Resharded> {
+export async function reshard(place: ClusterPlace, options: ReshardOptions): Promise<Resharded> {
   const { channels, namespace } = place;
   const { to } = options;
   if (!Number.isInteger(to) || to < 1 || to > maxShards) {
@@ -76,10 +76,7 @@ export async function reshard(place: Omit<TopologyPlace, 'shards'>, options: Res
 }
 
 /** The topology, if its number of shards may be changed to this one. */
-async function changeable(
-  { channels, redis, namespace }: Omit<TopologyPlace, 'shards'>,
-  to: number,
-): Promise<Topology> {
+async function changeable({ channels, redis, namespace }: ClusterPlace, to: number): Promise<Topology> {
   const exchange = usageExchange(namespace);
   const topology = await readTopology(redis, namespace);
   const exists = await exchangeExists(channels, exchange);
@@ -101,7 +98,7 @@ async function changeable(
 }
 
 /** From now on whatever is published is returned. Idempotent. */
-async function unbind({ channels, namespace }: Omit<TopologyPlace, 'shards'>, { slots }: Topology): Promise<void> {
+async function unbind({ channels, namespace }: ClusterPlace, { slots }: Topology): Promise<void> {
   await onChannel(channels, async (channel) => {
     for (const [slot, shard] of slots.entries()) {
       await channel.unbindQueue(shardQueue(namespace, shard), usageExchange(namespace), String(slot));
@@ -111,7 +108,7 @@ async function unbind({ channels, namespace }: Omit<TopologyPlace, 'shards'>, { 
 
 /** Every shard, old and new, once all is settled and every consumer is gone. Undefined: interrupted. */
 async function holdStill(
-  place: Omit<TopologyPlace, 'shards'>,
+  place: ClusterPlace,
   { shards, resharding }: Topology,
   { to, waiting, signal }: ReshardOptions,
 ): Promise<ReadonlyMap<number, HeldShard> | undefined> {
@@ -133,7 +130,7 @@ async function holdStill(
   }
 }
 
-async function look({ channels, redis, namespace }: Omit<TopologyPlace, 'shards'>, shards: number): Promise<Stillness> {
+async function look({ channels, redis, namespace }: ClusterPlace, shards: number): Promise<Stillness> {
   const all = Array.from({ length: shards }, (_, shard) => shard);
   const queues = await Promise.all(all.map((shard) => queueState(channels, shardQueue(namespace, shard))));
   const journals = await Promise.all(all.map((shard) => inspectShard(redis, namespace, shard)));
@@ -149,14 +146,11 @@ async function look({ channels, redis, namespace }: Omit<TopologyPlace, 'shards'
 /** As consumers keep it (`services/consumer/src/ownership`): members by the time when their heartbeat runs out. */
 async function liveMembers(redis: Redis, namespace: string): Promise<number> {
   const [seconds] = await redis.time();
-  return redis.zcount(`${clusterKeyPrefix(namespace)}members`, Number(seconds) * 1_000, '+inf');
+  return redis.zcount(membersKey(namespace), Number(seconds) * 1_000, '+inf');
 }
 
 /** Undefined while a consumer has a shard, or a set is pending. */
-async function hold(
-  place: Omit<TopologyPlace, 'shards'>,
-  shards: number,
-): Promise<ReadonlyMap<number, HeldShard> | undefined> {
+async function hold(place: ClusterPlace, shards: number): Promise<ReadonlyMap<number, HeldShard> | undefined> {
   const held = new Map<number, HeldShard>();
   let isStill = true;
   try {
@@ -175,7 +169,7 @@ async function hold(
 }
 
 async function move(
-  place: Omit<TopologyPlace, 'shards'>,
+  place: ClusterPlace,
   { shards }: Topology,
   to: number,
   held: ReadonlyMap<number, HeldShard>,
@@ -199,7 +193,7 @@ async function move(
 }
 
 /** Queues beyond the number of shards: empty ones, that nobody uses. */
-async function dropQueues({ channels, namespace }: Omit<TopologyPlace, 'shards'>, shards: number): Promise<void> {
+async function dropQueues({ channels, namespace }: ClusterPlace, shards: number): Promise<void> {
   for (let shard = shards; shard < maxShards; shard++) {
     const queue = shardQueue(namespace, shard);
     if ((await queueState(channels, queue)) === undefined) continue;

@@ -3,10 +3,14 @@ import { type Channels, exchangeExists, queueState } from './broker-view.ts';
 import { deadExchange, shardQueue, usageExchange } from './names.ts';
 import { differences, readTopology, type Topology, TopologyError } from './record.ts';
 
-export interface TopologyPlace {
+/** Where a cluster is. */
+export interface ClusterPlace {
   readonly channels: Channels;
   readonly redis: Redis;
   readonly namespace: string;
+}
+
+export interface TopologyPlace extends ClusterPlace {
   /** As configured; the topology must agree. */
   readonly shards: number;
 }

@@ -17,6 +17,9 @@ export class Custody {
   readonly #isTold: () => boolean;
   /** Message → `shard/set` of the first commit whose cursors hold it. */
   readonly #coveredBy = new Map<string, string>();
+  /** Message → the set that holds it anew, after Redis had lost a settled one that did. */
+  readonly #coveredAnew = new Map<string, string>();
+  readonly #lost = new Set<string>();
   /** `slot/producer` → how far its cursor was read, so that a range is not walked again with every commit. */
   readonly #lastRanges = new Map<string, string>();
   readonly #settled = new Set<string>();
@@ -37,7 +40,10 @@ export class Custody {
         const [from, to] = range.split('-').map(Number);
         for (let sequence = from ?? 0; sequence <= (to ?? from ?? 0); sequence++) {
           const message = `${cursor}#${sequence}`;
-          if (!this.#coveredBy.has(message)) this.#covers(message, setName(shard, commit.set, commit.token), owner);
+          const before = this.#coveredBy.get(message);
+          const set = setName(shard, commit.set, commit.token);
+          if (before === undefined) this.#covers(message, set, owner);
+          else if (this.#lost.has(before) && !this.#coveredAnew.has(message)) this.#coveredAnew.set(message, set);
         }
       }
     }
@@ -50,7 +56,13 @@ export class Custody {
   /** Redis has lost the commits of these sets: what they cover is covered no more, unless it was settled. */
   lost(sets: readonly LostSet[]): void {
     const names = new Set(sets.map(({ name }) => name));
+    for (const name of names) this.#lost.add(name);
     this.#lastRanges.clear();
+    for (const [message, set] of this.#coveredAnew) {
+      if (!names.has(set)) continue;
+      this.#losses.uncovered(message, set);
+      this.#coveredAnew.delete(message);
+    }
     for (const [message, set] of this.#coveredBy) {
       if (!names.has(set)) continue;
       this.#losses.uncovered(message, set);

@@ -1,5 +1,5 @@
 import { createScript, runScript, type ScriptClient } from '../../../../shared/redis/script.ts';
-import { clusterKeyPrefix } from '../../../../shared/topology/names.ts';
+import { membersKey, topologyKey } from '../../../../shared/topology/names.ts';
 import type { Topology } from '../../../../shared/topology/record.ts';
 
 /**
@@ -47,25 +47,23 @@ return {'ok'}
 `,
 );
 
-function membersKey(namespace: string): string {
-  return `${clusterKeyPrefix(namespace)}members`;
-}
-
 export function createMembership(redis: ScriptClient, namespace: string): Membership {
   const members = membersKey(namespace);
-  const topologyKey = `${clusterKeyPrefix(namespace)}topology`;
+  const topology = topologyKey(namespace);
   return {
     async heartbeat(member, ttlMs) {
-      const reply = await runScript(redis, heartbeatScript, [members, topologyKey], [member, ttlMs]);
+      const reply = await runScript(redis, heartbeatScript, [members, topology], [member, ttlMs]);
       const incarnation = reply.text(0);
-      const topology = incarnation === '' ? undefined : { incarnation, shards: reply.integer(1) };
-      return { members: reply.list(2).texts(), topology };
+      return {
+        members: reply.list(2).texts(),
+        topology: incarnation === '' ? undefined : { incarnation, shards: reply.integer(1) },
+      };
     },
     async withdraw(member) {
       await redis.callBuffer('ZREM', [members, member]);
     },
     async distrust(incarnation) {
-      await runScript(redis, distrustScript, [topologyKey], [incarnation]);
+      await runScript(redis, distrustScript, [topology], [incarnation]);
     },
   };
 }

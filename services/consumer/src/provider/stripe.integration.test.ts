@@ -118,7 +118,7 @@ describe("Stripe's meters", () => {
     expect(await providerAt(base).meters()).toEqual([
       { ...keys, eventName: 'seats', formula: 'last', eventTimeWindow: 'day' },
       { ...keys, eventName: 'calls', formula: 'count', valueKey: 'n' },
-      { ...keys, eventName: 'odd', formula: 'count' },
+      { ...keys, eventName: 'odd', formula: 'count', archived: true },
     ]);
     expect(seen).toHaveLength(2);
     expect(seen[0]).toMatchObject({ method: 'GET', url: '/v1/billing/meters?limit=100' });

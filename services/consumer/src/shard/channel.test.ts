@@ -136,6 +136,14 @@ describe('ShardChannel', () => {
     expect(fake.acked).toEqual([3]);
   });
 
+  it('is closed when its connection dies before the close is answered', async () => {
+    const { fake, channel } = await consuming();
+    fake.close = () => new Promise(() => undefined);
+    const closing = channel.close();
+    fake.emit('close');
+    await expect(closing).resolves.toBeUndefined();
+  });
+
   it('drops what arrives after it was closed, and does not call that a loss', async () => {
     const { fake, channel, delivered, life } = await consuming();
     await channel.close();

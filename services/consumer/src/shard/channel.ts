@@ -1,4 +1,5 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
+import { closed } from '../../../../shared/amqp/closed.ts';
 import type { BrokerSession } from '../../../../shared/amqp/connection.ts';
 
 export interface ChannelHandlers {
@@ -61,10 +62,10 @@ export class ShardChannel {
     this.#channel.ack(message as ConsumeMessage, true);
   }
 
-  /** Resolves when the broker has taken every ack and has all unacked messages back. */
+  /** Resolves when the broker has taken every ack and has all unacked messages back, or the connection is gone: then it soon has. */
   async close(): Promise<void> {
     this.#over = true;
-    await this.#channel.close();
+    await closed(this.#channel);
   }
 
   #receive(message: ConsumeMessage | null): void {

@@ -162,6 +162,28 @@ describe('ShardCore, sealing', () => {
       });
     });
 
+    // Found by the simulation (seed 189232324): the list was read for one customer's usage, the meter created, and another
+    // customer's usage, which came after that and before the answer, was dead on the word of the list.
+    it('does not take a meter for missing on the word of a catalog that is older than a customer of it', () => {
+      const shard = TestShard.open();
+      shard.deliver(1, tokens);
+      shard.tick(5 * minuteMs);
+      const askedAtMs = shard.nowMs;
+      shard.nowMs += 10;
+      shard.deliver(2, { events: [usageEvent({ meter: 'tokens', customer: 'cus_late', value: '5' })] });
+      shard.step({ type: 'catalog_read', catalog: { ...catalogOf(), askedAtMs } });
+      // It holds nobody up: the late customer's events stay apart, and are judged by a newer list when they are called.
+      expect(shard.write).toMatchObject({
+        commit: {
+          entries: [
+            { value: '3', refusal: expect.stringContaining('no_meter') },
+            { customer: 'cus_late', value: '5' },
+          ],
+        },
+      });
+      expect(shard.write).not.toHaveProperty('commit.entries.1.refusal');
+    });
+
     // Created while the set grew: the provider takes its usage by the time of the flush.
     it('does not take a meter for missing on the word of a catalog that is older than the flush', () => {
       const shard = TestShard.open();
