@@ -139,6 +139,7 @@ function drawBase(random: Random): Profile {
       deferAfterFailures: random.integer(2, 5),
       deferTail: { entries: random.pick([0, 1, 10]), afterMs: leaseMs * random.pick([0.5, 4]) },
       deferredMax: random.pick([0, 1, 1000]),
+      closedMax: random.pick([0, 3, 1000]),
       replaysMax: 3,
       deferredRetry: { baseMs: leaseMs / 2, maxMs: 2 * leaseMs },
       retry: { baseMs: leaseMs / 50, maxMs: leaseMs },

@@ -27,6 +27,10 @@ export class ClosedAccounts {
     return this.#unreadable.has(account) || (this.#closed.has(account) && isArmed);
   }
 
+  get closed(): ReadonlySet<string> {
+    return new Set([...this.#closed.keys(), ...this.#unreadable.keys()]);
+  }
+
   newSet(): void {
     this.#waiting.clear();
   }
@@ -53,5 +57,25 @@ export class ClosedAccounts {
       if (reason !== undefined) for (const item of items) left.push([item, reason]);
     }
     return left.length === unsettled ? left : [];
+  }
+}
+
+/** How many of something each connected account has. */
+export class AccountCounts {
+  readonly #counts = new Map<string, number>();
+
+  get(account: string): number {
+    return this.#counts.get(account) ?? 0;
+  }
+
+  add(account: string | undefined): void {
+    if (account !== undefined) this.#counts.set(account, this.get(account) + 1);
+  }
+
+  remove(account: string | undefined): void {
+    if (account === undefined) return;
+    const left = this.get(account) - 1;
+    if (left > 0) this.#counts.set(account, left);
+    else this.#counts.delete(account);
   }
 }

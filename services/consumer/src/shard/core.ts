@@ -288,7 +288,7 @@ export class ShardCore {
 
   /** How events merge depends on their meter's formula, so a set with a meter that is not known waits for a newer catalog. */
   #catalogKnowsTheSet(dueSinceMs: number): boolean {
-    const roomForEach = this.#limits.drive.deferredMax - this.flight.deferred;
+    const roomForEach = this.flight.roomForClosed;
     for (const unknown of this.memory.open.unknownMeters.values()) {
       if (isKnownEnough(unknown, this.#catalog, dueSinceMs, roomForEach)) continue;
       this.#emit({ type: 'need_catalog', account: unknown.account });

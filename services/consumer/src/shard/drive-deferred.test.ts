@@ -3,6 +3,7 @@ import { defaultDriveLimits, Drive } from './drive.ts';
 import { newItem } from './lane-queue.ts';
 import {
   endCall,
+  entries,
   entry,
   failCalls,
   hourMs,
@@ -46,6 +47,47 @@ describe('a lane with a deferred entry', () => {
     drive.startSet(itemsOf([entry({ identifier: 'again' })], 2), startRedisMs, laterMs);
     endCall(drive, takeMarked(drive, laterMs)!, unsent, laterMs);
     expect(drive.unsettled).toBe(1);
+  });
+});
+
+describe('a connected account that is closed', () => {
+  const account = 'acct_1';
+
+  /** A drive that has deferred so many of its entries. */
+  function deferClosed(count: number, limits: Partial<typeof defaultDriveLimits>): Drive {
+    const drive = new Drive({ ...defaultDriveLimits, ...limits }, () => 0.5);
+    drive.accounts.changed(account, 'this account is revoked');
+    drive.startSet(itemsOf(entries(count, { account })), startRedisMs, 0);
+    drive.tick(0, startRedisMs);
+    writeEnded(drive, 0);
+    return drive;
+  }
+
+  // With more than 1,000 of its entries deferred nothing of the shard went on, for as long as the account was revoked.
+  it('has its entries deferred beyond the room that there is for what fails', () => {
+    const drive = deferClosed(5, { deferredMax: 2 });
+    expect(drive.setIsSettled).toBe(true);
+    expect(drive.deferred).toBe(5);
+  });
+
+  it('takes the room neither of what fails nor of replays', () => {
+    const drive = deferClosed(5, { deferredMax: 2, replaysMax: 1 });
+    expect(drive.roomForReplays).toBe(1);
+    drive.startSet(itemsOf([entry({ identifier: 'fails', customer: 'cus_fails' })], 2), startRedisMs, 0);
+    failCalls(drive, unsent, 5, 0);
+    expect(writeEnded(drive, 0).settled).toEqual(['deferred']);
+  });
+
+  it('takes it again once the account is open', () => {
+    const drive = deferClosed(5, { replaysMax: 6 });
+    drive.accounts.changed(account, undefined);
+    expect(drive.roomForReplays).toBe(1);
+  });
+
+  it('has no more deferred than the journal is to hold', () => {
+    const drive = deferClosed(5, { closedMax: 3 });
+    expect(drive.deferred).toBe(3);
+    expect(drive.unsettled).toBe(2);
   });
 });
 

@@ -2,7 +2,7 @@ import { laneName } from '../../../../shared/event/lane.ts';
 import type { ClosedEntry, DeferredEnding, ParkedEntry, SettledAs } from '../../../../shared/journal/journal.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { Outcome } from '../provider/provider.ts';
-import { ClosedAccounts } from './closed-accounts.ts';
+import { AccountCounts, ClosedAccounts } from './closed-accounts.ts';
 import { LaneQueue, type Item } from './lane-queue.ts';
 
 /**
@@ -22,6 +22,11 @@ export interface DriveLimits {
    */
   readonly deferTail: { readonly entries: number; readonly afterMs: number };
   readonly deferredMax: number;
+  /**
+   * Most deferred entries of all while some belong to closed accounts. Those do not count in the two limits beside this one: an
+   * account that the provider does not serve takes the room of nobody else.
+   */
+  readonly closedMax: number;
   /** Replays are only taken from the journal while fewer entries than this are deferred: the others come first. */
   readonly replaysMax: number;
   readonly deferredRetry: { readonly baseMs: number; readonly maxMs: number };
@@ -33,6 +38,7 @@ export const defaultDriveLimits: DriveLimits = {
   deferAfterFailures: 5,
   deferTail: { entries: 10, afterMs: 300_000 },
   deferredMax: 1000,
+  closedMax: 10_000,
   replaysMax: 400,
   deferredRetry: { baseMs: 10_000, maxMs: 600_000 },
   retry: { baseMs: 200, maxMs: 30_000 },
@@ -56,6 +62,7 @@ export type Verdict = 'call' | 'wait' | { readonly refusal: string };
 
 export interface DeferredEnd {
   readonly identifier: string;
+  readonly account: string | undefined;
   readonly outcome: DeferredEnding;
 }
 
@@ -79,6 +86,7 @@ export class Drive {
   #deferredDue: DeferredItem[] = [];
   /** Identifiers of deferred entries and how often each was retried since this owner took the shard. */
   readonly #deferredRetries = new Map<string, number>();
+  readonly #deferredOf = new AccountCounts();
   /** Identifiers of the deferred entries of each lane. */
   readonly #deferredInLane = new Map<string, Set<string>>();
 
@@ -134,7 +142,9 @@ export class Drive {
   addDeferred(item: Item, nowMs: number): void {
     item.sinceMs = Math.min(item.sinceMs, nowMs);
     const identifier = item.entry.identifier;
-    const retries = this.#deferredRetries.get(identifier) ?? 0;
+    const known = this.#deferredRetries.get(identifier);
+    if (known === undefined) this.#deferredOf.add(item.entry.account);
+    const retries = known ?? 0;
     this.#deferredRetries.set(identifier, retries + 1);
     this.#knownToFail(item, true);
     const { baseMs, maxMs } = this.#limits.deferredRetry;
@@ -147,11 +157,12 @@ export class Drive {
 
   /** How many replays may be taken from the journal now. */
   get roomForReplays(): number {
-    return Math.max(0, this.#limits.replaysMax - this.#deferredRetries.size - this.#deferring);
+    return Math.max(0, this.#limits.replaysMax - this.#countedDeferred);
   }
 
   /** A replay that the journal holds as deferred: its turn comes at once. */
   addReplay(item: Item, nowMs: number): void {
+    this.#deferredOf.add(item.entry.account);
     this.#deferredRetries.set(item.entry.identifier, 0);
     item.sinceMs = nowMs;
     this.lanes.add(item, nowMs);
@@ -261,7 +272,9 @@ export class Drive {
 
   deferredEndWritten(): void {
     const end = this.#deferredEnded.shift();
-    if (end !== undefined) this.#deferredRetries.delete(end.identifier);
+    if (end === undefined) return;
+    this.#deferredRetries.delete(end.identifier);
+    this.#deferredOf.remove(end.account);
   }
 
   /** Final only if no earlier attempt is unresolved (invariant 6). */
@@ -295,7 +308,19 @@ export class Drive {
   }
 
   #hasRoom(): boolean {
-    return this.#deferredRetries.size + this.#deferring < this.#limits.deferredMax;
+    return this.#countedDeferred < this.#limits.deferredMax;
+  }
+
+  /** Room for entries of an account that is closed, or whose meters cannot be read. */
+  get roomForClosed(): number {
+    return Math.max(0, this.#limits.closedMax - this.#deferredRetries.size - this.#deferring);
+  }
+
+  /** Deferred entries, those of closed accounts left out. */
+  get #countedDeferred(): number {
+    let closed = 0;
+    for (const account of this.accounts.closed) closed += this.#deferredOf.get(account);
+    return this.#deferredRetries.size + this.#deferring - closed;
   }
 
   readonly #isClosed = (account: string): boolean => this.accounts.isClosed(account, this.lanes.armed.has(account));
@@ -312,7 +337,7 @@ export class Drive {
   /** Once nothing else of the set is left, what belongs to closed accounts makes way for the next set. */
   #deferClosed(redisMs: number): void {
     for (const [item, reason] of this.accounts.onlyThemLeft(this.#unsettled))
-      if (!item.isBusy && this.#hasRoom()) this.#settle(item, 'deferred', reason, redisMs);
+      if (!item.isBusy && this.roomForClosed > 0) this.#settle(item, 'deferred', reason, redisMs);
   }
 
   #retry(item: Item, nowMs: number): void {
@@ -328,6 +353,7 @@ export class Drive {
       this.#knownToFail(item, false);
       this.#deferredEnded.push({
         identifier: item.entry.identifier,
+        account: item.entry.account,
         outcome: deferredEnding(item, as, reason, redisMs),
       });
       return;

@@ -112,6 +112,11 @@ export class Flight {
     return this.#drive.deferred;
   }
 
+  /** How many entries of closed accounts could be deferred. */
+  get roomForClosed(): number {
+    return this.#drive.roomForClosed;
+  }
+
   /** No call and no write under way, and nothing known that the journal should be told. */
   get isQuiet(): boolean {
     return this.#callsUnderWay === 0 && this.#write === undefined && !this.#drive.hasEndedToWrite;
@@ -343,7 +348,10 @@ export class Flight {
 
   #chooseDeferredWrite(nowMs: number, goingOn: boolean): Write | undefined {
     const end = this.#drive.peekDeferredEnd();
-    if (end !== undefined) return newWrite({ kind: 'settle_deferred', ...end }, () => this.#drive.deferredEndWritten());
+    if (end !== undefined) {
+      const { identifier, outcome } = end;
+      return newWrite({ kind: 'settle_deferred', identifier, outcome }, () => this.#drive.deferredEndWritten());
+    }
     const unmarked = goingOn ? this.#drive.takeUnmarkedDeferred(this.clock.at(nowMs)) : undefined;
     if (unmarked === undefined) return undefined;
     const { item, parked } = unmarked;
