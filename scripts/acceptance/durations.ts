@@ -11,7 +11,7 @@ export const durations = isFull
       providerFailsMs: 60_000,
       spool: { brokerAwayMs: 60_000, ratePerS: 5_000, kills: 5 },
       activeKeys: 50_000,
-      edge: { consumers: 20, entriesWaiting: 200_000, ratePerS: 1_000, flushIntervalMs: 60_000 },
+      edge: { consumers: 20, entriesWaiting: 200_000, ratePerS: 1_000, droppedTo: 0.1, flushIntervalMs: 60_000 },
       /** How long a wait may take beyond what it waits for. */
       patienceMs: 300_000,
     }
@@ -21,7 +21,7 @@ export const durations = isFull
       providerFailsMs: 6_000,
       spool: { brokerAwayMs: 15_000, ratePerS: 2_000, kills: 2 },
       activeKeys: 5_000,
-      edge: { consumers: 4, entriesWaiting: 15_000, ratePerS: 300, flushIntervalMs: 8_000 },
+      edge: { consumers: 4, entriesWaiting: 4_500, ratePerS: 300, droppedTo: 0.4, flushIntervalMs: 3_000 },
       patienceMs: 60_000,
     };
 
