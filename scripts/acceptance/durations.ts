@@ -1,6 +1,6 @@
 /**
  * How long what goes wrong lasts, and how much there is of it. Committed: short enough to be run with every change.
- * `ACCEPTANCE=full npx vitest run --project acceptance --project timing` is the whole measure, in some ten minutes.
+ * `ACCEPTANCE=full npx vitest run --project acceptance --project timing` is the whole measure, in some twenty minutes.
  */
 const isFull = process.env['ACCEPTANCE'] === 'full';
 
@@ -11,6 +11,7 @@ export const durations = isFull
       providerFailsMs: 60_000,
       spool: { brokerAwayMs: 60_000, ratePerS: 5_000, kills: 5 },
       activeKeys: 50_000,
+      edge: { consumers: 20, entriesWaiting: 200_000, ratePerS: 1_000, droppedTo: 0.1, flushIntervalMs: 60_000 },
       /** How long a wait may take beyond what it waits for. */
       patienceMs: 300_000,
     }
@@ -20,6 +21,7 @@ export const durations = isFull
       providerFailsMs: 6_000,
       spool: { brokerAwayMs: 15_000, ratePerS: 2_000, kills: 2 },
       activeKeys: 5_000,
+      edge: { consumers: 4, entriesWaiting: 4_500, ratePerS: 300, droppedTo: 0.4, flushIntervalMs: 3_000 },
       patienceMs: 60_000,
     };
 

@@ -6,6 +6,7 @@ export interface PostedEvent {
   readonly id: string;
   readonly customer: string;
   readonly meter: string;
+  readonly account?: string;
   readonly value?: number | string;
   readonly timestamp?: number;
   readonly dimensions?: Readonly<Record<string, string>>;

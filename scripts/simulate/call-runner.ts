@@ -2,13 +2,14 @@ import {
   type CallSource,
   defaultDispatchLimits,
   Dispatcher,
+  type SlotsWanted,
   type StartedCall,
 } from '../../services/consumer/src/dispatch/dispatcher.ts';
 import type { Outcome } from '../../services/consumer/src/provider/provider.ts';
 import type { ClockOffset } from '../../shared/limiter/clock-offset.ts';
 import { localLease } from '../../shared/limiter/limiter.ts';
+import { patient, precise } from '../../shared/limiter/pace.ts';
 import type { SlotAnswer } from '../../shared/limiter/slots.ts';
-import { spacingUs } from '../../shared/limiter/slots.ts';
 import { ModelBreaker } from './model-breaker.ts';
 import type { ModelProvider } from './model-provider.ts';
 import type { ModelRedis } from './model-redis.ts';
@@ -30,7 +31,7 @@ export interface CallPorts {
 export class CallRunner {
   readonly #ports: CallPorts;
   readonly #core: Dispatcher;
-  readonly #breaker: ModelBreaker;
+  readonly #breakers = new Map<string, ModelBreaker>();
   #offset: ClockOffset | undefined;
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #isTicking = false;
@@ -38,7 +39,6 @@ export class CallRunner {
   constructor(ports: CallPorts) {
     this.#ports = ports;
     this.#core = new Dispatcher({ concurrency: ports.world.profile.concurrency, ...defaultDispatchLimits });
-    this.#breaker = new ModelBreaker(ports.world, ports.process, (state) => this.#core.breakerChanged(state));
   }
 
   add(source: CallSource): void {
@@ -60,7 +60,7 @@ export class CallRunner {
     const nowMs = this.#ports.process.nowMs;
     const { started, slotsWanted, nextMs } = this.#core.tick(nowMs);
     for (const call of started) this.#run(call);
-    if (slotsWanted > 0) this.#askForSlots(slotsWanted);
+    for (const wanted of slotsWanted) this.#askForSlots(wanted);
     if (nextMs !== undefined && (nextMs < this.#wakeAtMs || this.#wakeAtMs <= nowMs)) {
       this.#wakeAtMs = nextMs;
       this.#ports.process.after(Math.ceil(nextMs - nowMs), () => this.tick());
@@ -71,29 +71,56 @@ export class CallRunner {
   #run(started: StartedCall): void {
     const { provider, process } = this.#ports;
     provider.send(started.call.entry, process, (outcome: Outcome) => {
-      this.#breaker.callEnded(outcome);
+      const breaker = this.#breakerOf(started.account);
+      breaker.callEnded(outcome);
       this.#core.callEnded(started, outcome, process.nowMs);
-      started.call.ended(outcome, process.nowMs, started.breakerClosed && this.#breaker.state === 'closed');
+      if (outcome.kind === 'throttled' && outcome.scope === 'account') this.#slowDown(started, outcome.limit);
+      started.call.ended(outcome, process.nowMs, started.breakerClosed && breaker.state === 'closed');
       this.tick();
     });
   }
 
-  #askForSlots(wanted: number): void {
-    const { client, redis, process, world, random } = this.#ports;
+  #breakerOf(account: string): ModelBreaker {
+    const { world, process } = this.#ports;
+    let breaker = this.#breakers.get(account);
+    if (breaker === undefined) {
+      breaker = new ModelBreaker(world, process, (state, reason) => {
+        this.#core.breakerChanged(account, state, reason, process.nowMs);
+        if (account !== '' && state === 'open') world.tally.add('connected accounts out of order');
+      });
+      this.#breakers.set(account, breaker);
+    }
+    return breaker;
+  }
+
+  #slowDown({ account, startedAtMs }: StartedCall, reason: string): void {
+    const { client, redis } = this.#ports;
+    const startedUs = Math.floor((startedAtMs + (this.#offset?.highMs ?? 0)) * 1000);
+    client.request(
+      'throttled',
+      () => redis.throttled(account, { count: 1, startedUs, reason }),
+      () => undefined,
+    );
+  }
+
+  #askForSlots({ account, count }: SlotsWanted): void {
+    const { client, redis, process, random } = this.#ports;
     const sentAtMs = process.nowMs;
-    client.request<SlotAnswer>(
+    client.request<{ readonly answer: SlotAnswer; readonly spacingUs: number }>(
       'slots',
-      () => redis.slots(wanted),
-      (answer) => {
+      () => redis.slots(account, count),
+      (leased) => {
         const nowMs = process.nowMs;
-        if (answer === undefined) {
-          this.#core.slotsRefused(random.between(20, 200), nowMs);
+        if (leased === undefined) {
+          this.#core.slotsRefused(account, random.between(20, 200), nowMs);
         } else {
+          const { answer, spacingUs } = leased;
           const exchange = { sentAtMs, receivedAtMs: nowMs, remoteMs: answer.nowUs / 1000 };
-          const { lease, offset } = localLease(answer, exchange, this.#offset, spacingUs(world.profile.ratePerS));
+          const { latenessMaxMs } = account === '' ? precise : patient;
+          const { lease, offset } = localLease(answer, exchange, this.#offset, spacingUs, latenessMaxMs);
           this.#offset = offset;
-          if ('waitMs' in lease) this.#core.slotsRefused(lease.waitMs, nowMs);
-          else this.#core.slotsGranted(lease.slotsAtMs, lease.toleranceMs, nowMs);
+          if ('waitMs' in lease) this.#core.slotsRefused(account, lease.waitMs, nowMs);
+          else this.#core.slotsGranted(account, lease.slotsAtMs, lease.toleranceMs, nowMs);
         }
         this.tick();
       },

@@ -14,6 +14,8 @@ interface Request {
 }
 
 const attemptsMax = 8;
+/** The first is called most. */
+export const connectedAccounts = ['acct_1', 'acct_1', 'acct_2'];
 
 /**
  * The applications: they post usage to some sidecar, post it again under the same ids when there is no answer or a
@@ -125,7 +127,7 @@ export class Client {
     const lateMs = random.chance(0.3) ? random.between(0, 3 * profile.windowMs) : 0;
     this.#events++;
     const customer = random.pick(profile.customers).name;
-    const account = random.chance(0.1) ? 'acct_1' : undefined;
+    const account = random.chance(profile.connected) ? random.pick(connectedAccounts) : undefined;
     const dimensions = random.pick([undefined, undefined, { region: 'a' }, { region: 'b', tier: '1' }]);
     return {
       id: hasId ? `e${this.#nextIdOf(`${account} ${customer} ${eventName}`)}` : `generated${this.#events}`,

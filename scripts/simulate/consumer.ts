@@ -44,6 +44,7 @@ export class Consumer {
   readonly #catalog: CatalogReader;
   readonly #leases: LeaseClient;
   #isLeaving = false;
+  #windowMs: number;
   #isHalted = false;
 
   constructor(world: World, services: Services, process: Process, random: Random, incarnation: string) {
@@ -53,6 +54,7 @@ export class Consumer {
     this.process = process;
     this.#random = random;
     const { shards, leaseMs, drainMs, callTimeoutMs } = world.profile;
+    this.#windowMs = world.profile.windowMs;
     this.#core = new OwnershipCore({ member: process.name, shards, leaseMs, drainMs, callTimeoutMs });
     this.#mailbox = new Mailbox(process, random.fork(), world.profile.mailboxMs);
     this.redis = new RedisClient(world, services.redis, process, random.fork());
@@ -67,7 +69,7 @@ export class Consumer {
     const post = (event: OwnershipEvent): void => this.#post(event);
     this.#leases = new LeaseClient({ world, redis: services.redis, client: this.redis, process, post });
     const read = (catalog: MeterCatalog, isFirst: boolean): void => this.#catalogRead(catalog, isFirst);
-    this.#catalog = new CatalogReader(process, services.provider, world.profile.catalogPaceMs, read);
+    this.#catalog = new CatalogReader(process, services.provider, world.profile.catalogPaceMs, world.tally, read);
     this.#tick();
   }
 
@@ -82,6 +84,14 @@ export class Consumer {
 
   get isLeaving(): boolean {
     return this.#isLeaving;
+  }
+
+  /** As pressure would. */
+  changeWindow(windowMs: number): void {
+    this.process.receive(() => {
+      this.#windowMs = windowMs;
+      for (const runner of this.#runners.values()) runner.post({ type: 'window_changed', windowMs });
+    });
   }
 
   /** SIGTERM. */
@@ -156,6 +166,7 @@ export class Consumer {
         this.#startShard(effect.shard, effect.epoch, effect.deadlineMs);
         break;
       case 'lease_renewed':
+      case 'lease_lost':
       case 'hand_over':
       case 'drain':
         this.#runners.get(effect.shard)?.post(effect);
@@ -232,12 +243,14 @@ export class Consumer {
       journal: this.redis,
       mailbox: this.#mailbox,
       link: () => this.broker.link,
-      needCatalog: () => this.#catalog.need(),
+      needCatalog: (account) => this.#catalog.need(account),
       ended: (reason) => this.#ended(shard, runner, reason),
     });
     this.#runners.set(shard, runner);
     this.#calls.add(runner);
     runner.start();
+    const { windowMs } = profile;
+    if (this.#windowMs !== windowMs) runner.post({ type: 'window_changed', windowMs: this.#windowMs });
   }
 
   #ended(shard: number, runner: ShardRunner, reason: EndReason): void {

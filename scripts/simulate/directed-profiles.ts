@@ -29,6 +29,32 @@ export function longOutage(base: Profile, random: Random): Profile {
 }
 
 /**
+ * For 30 hours most calls end without a certain answer, some of them counted all the same, while consumers come and go: at the end
+ * every entry is settled once, dead, or in doubt with a reason, and in doubt only if it was attempted.
+ */
+export function longAmbiguousOutage(base: Profile, random: Random): Profile {
+  const outage = longOutage(base, random);
+  const hourMs = 3 * base.callTimeoutMs;
+  return {
+    ...outage,
+    name: 'long_ambiguous_outage',
+    connected: 0.3,
+    activeMs: hourMs * 36,
+    outageMs: { least: 30 * hourMs, most: 30 * hourMs },
+    rates: {
+      ...noRates,
+      requestLost: 0.1,
+      replyLost: 0.2,
+      failedBefore: 0.1,
+      failedAfter: 0.2,
+      unsent: 0.05,
+      redisRequestFails: 0.001,
+    },
+    faults: { ...outage.faults, provider_outage: 3 * hourMs, account_revoked: 15 * hourMs },
+  };
+}
+
+/**
  * A broker that is away for longer than records are replayed and cursors kept: days of ours, scaled down. What is under way for long
  * without a new look at its age (a frozen sidecar, a stalled connection) stays below the five days between the two.
  */

@@ -1,4 +1,13 @@
-import { drawSpool, duplicates, leases, longOutage, providerRates, redisLoss, spool } from './directed-profiles.ts';
+import {
+  drawSpool,
+  duplicates,
+  leases,
+  longAmbiguousOutage,
+  longOutage,
+  providerRates,
+  redisLoss,
+  spool,
+} from './directed-profiles.ts';
 import type { Meter } from '../../services/consumer/src/provider/provider.ts';
 import {
   faultKinds,
@@ -64,6 +73,22 @@ export function drawProfile(random: Random): Profile {
         rates: { ...noRates, redisRequestFails: random.chance(0.5) ? 0 : little },
         faults: { consumer_leave: each(1), consumer_join: each(1.5), consumer_crash: each(6) },
       };
+    case 'accounts':
+      return {
+        ...base,
+        connected: random.between(0.2, 0.8),
+        rates: { ...noRates, throttled: random.chance(0.5) ? 0 : 0.1, redisRequestFails: little },
+        faults: { account_revoked: each(1), consumer_crash: each(3), provider_outage: each(8) },
+      };
+    case 'windows':
+      return {
+        ...base,
+        windowMaxMs: base.windowMs * random.pick([2, 4, 8]),
+        rates: { ...noRates, redisRequestFails: little },
+        faults: { windows_change: each(0.3), consumer_crash: each(2), channel_lost: each(2), consumer_freeze: each(3) },
+      };
+    case 'long_ambiguous_outage':
+      return longAmbiguousOutage(base, random);
     case 'storm':
       return {
         ...base,
@@ -84,11 +109,13 @@ function drawBase(random: Random): Profile {
   const activeMs = leaseMs * random.between(3, 5);
   const dedupWindowMs = leaseMs * random.between(2, 20);
   const heartbeatMs = leaseMs * random.between(0.3, 2);
+  const windowMs = random.pick([1000, 5000, 60_000]);
   const prefetchMax = random.pick([65_535, 65_535, 65_535, 20, 3]);
   const prefetchMin = prefetchMax > 20 && random.chance(0.3) ? random.pick([2, 8]) : undefined;
   // With few outstanding messages sets are sealed by their age only: then it must be short, or a backlog never ends.
   const flushIntervalMs = leaseMs * (prefetchMax > 20 ? random.pick([0.05, 0.2, 0.5, 1]) : 0.05);
-  const settleMs = 16 * leaseMs + 4 * flushIntervalMs;
+  // A rate that 429s have lowered is whole again within a minute.
+  const settleMs = 16 * leaseMs + 4 * flushIntervalMs + 60_000;
   return {
     name,
     epochMs: 1_790_000_000_000 + random.integer(0, 86_400_000),
@@ -100,7 +127,8 @@ function drawBase(random: Random): Profile {
     drainMs: leaseMs * random.between(1, 3),
     tickMs: leaseMs / 25,
     callTimeoutMs,
-    windowMs: random.pick([1000, 5000, 60_000]),
+    windowMs,
+    windowMaxMs: windowMs,
     flushEvents: random.pick([3, 10, 1000]),
     flushIntervalMs,
     dedupWindowMs,
@@ -109,13 +137,17 @@ function drawBase(random: Random): Profile {
     drive: {
       inDoubtAfterMs: 23 * 3_600_000,
       deferAfterFailures: random.integer(2, 5),
+      deferTail: { entries: random.pick([0, 1, 10]), afterMs: leaseMs * random.pick([0.5, 4]) },
       deferredMax: random.pick([0, 1, 1000]),
+      closedMax: random.pick([0, 3, 1000]),
       replaysMax: 3,
       deferredRetry: { baseMs: leaseMs / 2, maxMs: 2 * leaseMs },
       retry: { baseMs: leaseMs / 50, maxMs: leaseMs },
     },
     concurrency: random.integer(1, 16),
     ratePerS: random.pick([20, 100, 1000]),
+    connectedRatePerS: random.pick([20, 100]),
+    connected: 0.1,
     breakerFailures: random.pick([3, 1000]),
     breakerResetMs: leaseMs / 5,
     catalogPaceMs: leaseMs / 4,
@@ -165,11 +197,12 @@ function drawMeters(random: Random, activeMs: number): SimulatedMeter[] {
   const meter = (eventName: string, formula: Meter['formula']): Meter => {
     return { eventName, formula, customerKey: 'stripe_customer_id', valueKey: 'value' };
   };
-  const meters = [{ meter: meter('requests', 'sum'), createdAtMs: 0 }];
+  const meters: SimulatedMeter[] = [{ meter: meter('requests', 'sum'), createdAtMs: 0 }];
   if (random.chance(0.6)) meters.push({ meter: meter('tokens', 'sum'), createdAtMs: 0 });
   if (random.chance(0.3)) meters.push({ meter: meter('seats', 'last'), createdAtMs: 0 });
   if (random.chance(0.3)) meters.push({ meter: meter('jobs', 'count'), createdAtMs: 0 });
   if (random.chance(0.1)) meters.push({ meter: { ...meter('peak', 'sum'), eventTimeWindow: 'day' }, createdAtMs: 0 });
   if (random.chance(0.3)) meters.push({ meter: meter('launched', 'sum'), createdAtMs: random.between(0, activeMs) });
+  if (random.chance(0.2)) meters.push({ meter: meter('internal', 'sum'), createdAtMs: 0, isOnlyPlatforms: true });
   return meters;
 }

@@ -1,4 +1,5 @@
 import { slotCount } from '../../shared/event/lane.ts';
+import { connectedAccounts } from './client.ts';
 import type { Cluster } from './cluster.ts';
 import type { Consumer } from './consumer.ts';
 import type { ProviderMode } from './model-provider.ts';
@@ -107,6 +108,16 @@ export class Faults {
         break;
       case 'provider_outage':
         this.#failProvider();
+        break;
+      case 'account_revoked':
+        this.#revokeAccount();
+        break;
+      case 'windows_change':
+        this.#someConsumer((consumer) => {
+          const { windowMs, windowMaxMs } = profile;
+          const steps = Math.log2(windowMaxMs / windowMs);
+          consumer.changeWindow(windowMs * 2 ** random.integer(0, steps));
+        });
         break;
     }
     if (this.#world.trace.on) this.#world.trace.line('fault', kind);
@@ -246,6 +257,14 @@ export class Faults {
     });
   }
 
+  #revokeAccount(): void {
+    const { provider } = this.#cluster;
+    const { least, most } = this.#world.profile.outageMs;
+    const account = this.#random.pick(connectedAccounts);
+    provider.revoke(account, true);
+    this.#world.timeline.after(this.#random.between(least, most), () => provider.revoke(account, false));
+  }
+
   #repair(): void {
     if (this.#world.trace.on) this.#world.trace.line('fault', 'the faults are over');
     this.#world.rates = noRates;
@@ -254,6 +273,7 @@ export class Faults {
     broker.start();
     redis.start();
     provider.mode = 'well';
+    for (const account of connectedAccounts) provider.revoke(account, false);
     for (let slot = 0; slot < slotCount; slot++) broker.setUnbound(slot, false);
     for (const { process } of [...consumers, ...publishers]) process.thaw();
     const staying = consumers.filter(({ isLeaving }) => !isLeaving).length;

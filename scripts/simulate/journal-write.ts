@@ -45,7 +45,11 @@ export function carryOut(
     case 'settle_deferred': {
       const answer = journal.settleDeferred(now, held, write.identifier, write.outcome);
       const ending = write.outcome === 'accepted' ? 'accepted' : write.outcome.state;
-      if (answer.answer === 'ok') tally.add(`deferred entries ${ending}`);
+      if (answer.answer === 'ok') {
+        tally.add(`deferred entries ${ending}`);
+        if (write.outcome !== 'accepted' && write.outcome.state === 'deferred')
+          checker.markedDeferred(write.identifier);
+      }
       return answer;
     }
     case 'peek_replays':

@@ -7,11 +7,12 @@ import type { World } from './world.ts';
 export class ModelBreaker {
   readonly #world: World;
   readonly #process: Process;
-  readonly #changed: (state: BreakerState) => void;
+  readonly #changed: (state: BreakerState, reason: string) => void;
   #state: BreakerState = 'closed';
   #failuresInARow = 0;
+  #reason = '';
 
-  constructor(world: World, process: Process, changed: (state: BreakerState) => void) {
+  constructor(world: World, process: Process, changed: (state: BreakerState, reason: string) => void) {
     this.#world = world;
     this.#process = process;
     this.#changed = changed;
@@ -24,9 +25,11 @@ export class ModelBreaker {
   callEnded(outcome: Outcome): void {
     const failed = outcome.kind === 'unsent' || outcome.kind === 'unknown' || outcome.kind === 'unauthorized';
     this.#failuresInARow = failed ? this.#failuresInARow + 1 : 0;
+    if ('reason' in outcome) this.#reason = outcome.reason;
     switch (this.#state) {
       case 'closed':
-        if (this.#failuresInARow >= this.#world.profile.breakerFailures) this.#open();
+        if (outcome.kind === 'unauthorized' || this.#failuresInARow >= this.#world.profile.breakerFailures)
+          this.#open();
         break;
       case 'half_open':
         if (failed) this.#open();
@@ -45,6 +48,6 @@ export class ModelBreaker {
 
   #set(state: BreakerState): void {
     this.#state = state;
-    this.#changed(state);
+    this.#changed(state, this.#reason);
   }
 }

@@ -15,6 +15,7 @@ export class ModelProvider {
   readonly #random: Random;
   readonly #rememberedUntilMs = new Map<string, number>();
   readonly #busyLanes = new Set<string>();
+  readonly #revokedAccounts = new Set<string>();
   #mode: ProviderMode = 'well';
 
   constructor(world: World, random: Random) {
@@ -24,6 +25,12 @@ export class ModelProvider {
 
   set mode(mode: ProviderMode) {
     this.#mode = mode;
+  }
+
+  /** Takes the platform's access to a connected account away, or gives it back. */
+  revoke(account: string, isRevoked: boolean): void {
+    if (isRevoked) this.#revokedAccounts.add(account);
+    else this.#revokedAccounts.delete(account);
   }
 
   /** One call, as `Provider.send`: `ended` is told exactly once, after the call's timeout at the latest. */
@@ -51,19 +58,26 @@ export class ModelProvider {
     });
   }
 
-  /** Every meter, or undefined when it cannot be read. */
-  readMeters(process: Process, answered: (meters: ReadonlyMap<string, Meter> | undefined) => void): void {
+  /** Every meter of the account; undefined: there was no answer. */
+  readMeters(
+    account: string,
+    process: Process,
+    answered: (meters: ReadonlyMap<string, Meter> | 'unreadable' | undefined) => void,
+  ): void {
     const { timeline } = this.#world;
     timeline.after(this.#latencyMs(), () => {
       const works = this.#mode === 'well' || this.#mode === 'throttling';
-      const meters = works ? this.#meters() : undefined;
+      const meters = works ? (this.#revokedAccounts.has(account) ? 'unreadable' : this.#meters(account)) : undefined;
       timeline.after(this.#latencyMs(), () => process.receive(() => answered(meters)));
     });
   }
 
-  #meters(): ReadonlyMap<string, Meter> {
+  #meters(account: string): ReadonlyMap<string, Meter> {
     const { profile, timeline } = this.#world;
-    const existing = profile.meters.filter(({ createdAtMs }) => createdAtMs <= timeline.nowMs);
+    const existing = profile.meters.filter(
+      ({ createdAtMs, isOnlyPlatforms }) =>
+        createdAtMs <= timeline.nowMs && (account === '' || isOnlyPlatforms !== true),
+    );
     return new Map(existing.map(({ meter }) => [meter.eventName, meter]));
   }
 
@@ -73,8 +87,12 @@ export class ModelProvider {
       answer({ kind: 'unauthorized', reason: '401' });
       return;
     }
+    if (entry.account !== undefined && this.#revokedAccounts.has(entry.account)) {
+      answer({ kind: 'unauthorized', reason: '403' });
+      return;
+    }
     if (this.#mode === 'throttling' || this.#random.chance(rates.throttled)) {
-      answer({ kind: 'throttled', scope: 'account', reason: '429' });
+      answer({ kind: 'throttled', scope: 'account', limit: 'global-rate', reason: '429' });
       return;
     }
     const lane = `${entry.account ?? ''} ${entry.customer} ${entry.meter}`;

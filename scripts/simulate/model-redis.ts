@@ -1,4 +1,14 @@
-import { leaseSlots, type SlotAnswer, spacingUs } from '../../shared/limiter/slots.ts';
+import {
+  fullRate,
+  fullSpacingUs,
+  leaseAtPace,
+  patient,
+  precise,
+  type RateState,
+  type ThrottleReport,
+  throttle,
+} from '../../shared/limiter/pace.ts';
+import type { SlotAnswer } from '../../shared/limiter/slots.ts';
 import { type ModelSnapshot, ModelShardJournal } from './model-journal.ts';
 import type { RedisClient } from './redis-client.ts';
 import type { World } from './world.ts';
@@ -9,8 +19,8 @@ export class ModelRedis {
   readonly clients = new Set<RedisClient>();
   readonly #world: World;
   readonly #members = new Map<string, number>();
-  readonly #spacingUs: number;
-  #nextSlotUs = 0;
+  /** By account; the platform's own has no name. */
+  readonly #rates = new Map<string, RateState>();
   #isUp = true;
   /** Part of the topology's record; undefined when that is lost, or not to be trusted. */
   #incarnation: string | undefined;
@@ -19,7 +29,6 @@ export class ModelRedis {
 
   constructor(world: World) {
     this.#world = world;
-    this.#spacingUs = spacingUs(world.profile.ratePerS);
     this.#incarnation = world.profile.incarnation;
     if (world.profile.faults.redis_loses_writes !== undefined) this.#remember();
     this.journals = Array.from({ length: world.profile.shards }, () => new ModelShardJournal());
@@ -60,10 +69,16 @@ export class ModelRedis {
     for (const [name, untilMs] of this.#members) if (untilMs <= this.nowMs) this.#members.delete(name);
   }
 
-  slots(wanted: number): SlotAnswer {
-    const step = leaseSlots(this.#nextSlotUs, Math.floor(this.#clockUs()), wanted, this.#spacingUs);
-    this.#nextSlotUs = step.nextUs;
-    return step.answer;
+  slots(account: string, wanted: number): { readonly answer: SlotAnswer; readonly spacingUs: number } {
+    const { ratePerS, connectedRatePerS } = this.#world.profile;
+    const full = account === '' ? fullSpacingUs(ratePerS, precise) : fullSpacingUs(connectedRatePerS, patient);
+    const step = leaseAtPace(this.#rates.get(account) ?? fullRate, Math.floor(this.#clockUs()), wanted, full);
+    this.#rates.set(account, step.state);
+    return step;
+  }
+
+  throttled(account: string, report: ThrottleReport): void {
+    this.#rates.set(account, throttle(this.#rates.get(account) ?? fullRate, Math.floor(this.#clockUs()), report));
   }
 
   /** A member has found that writes are lost: nobody goes on until a person has looked. */

@@ -53,6 +53,8 @@ export const faultKinds = [
   'redis_restart',
   'redis_loses_writes',
   'provider_outage',
+  'account_revoked',
+  'windows_change',
 ] as const;
 
 export type FaultKind = (typeof faultKinds)[number];
@@ -61,6 +63,8 @@ export interface SimulatedMeter {
   readonly meter: Meter;
   /** On the timeline. */
   readonly createdAtMs: number;
+  /** Connected accounts do not have it. */
+  readonly isOnlyPlatforms?: true;
 }
 
 export interface SimulatedCustomer {
@@ -89,6 +93,8 @@ export interface Profile {
   readonly tickMs: number;
   readonly callTimeoutMs: number;
   readonly windowMs: number;
+  /** Windows are coarsened up to this: a power of two times as long. */
+  readonly windowMaxMs: number;
   readonly flushEvents: number;
   readonly flushIntervalMs: number;
   readonly dedupWindowMs: number;
@@ -101,6 +107,9 @@ export interface Profile {
   readonly drive: DriveLimits;
   readonly concurrency: number;
   readonly ratePerS: number;
+  readonly connectedRatePerS: number;
+  /** Part of the usage that is a connected account's. */
+  readonly connected: number;
   readonly breakerFailures: number;
   readonly breakerResetMs: number;
   readonly catalogPaceMs: number;
@@ -162,6 +171,9 @@ export const profileNames = [
   'duplicates',
   'spool',
   'members',
+  'accounts',
+  'windows',
+  'long_ambiguous_outage',
   'storm',
 ] as const;
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { profileNames } from './profile.ts';
 import { runSeed } from './run.ts';
+import { drawSchedule } from './schedule.ts';
 import { Tally } from './tally.ts';
 
 const seeds = Array.from({ length: 100 }, (_, index) => index + 1);
@@ -28,9 +29,14 @@ describe('the simulation', { timeout: 120_000 }, () => {
       'entries dead',
       'entries deferred',
       'entries in_doubt',
+      'connected accounts out of order',
+      'connected accounts whose meters cannot be read',
+      'deferred entries deferred',
+      'fault: account_revoked',
       'fault: broker_power_loss',
       'fault: consumer_crash',
       'fault: consumer_freeze',
+      'fault: windows_change',
       'fault: redis_loses_writes',
       'journal requests without answer',
       'last consumers drained',
@@ -51,6 +57,24 @@ describe('the simulation', { timeout: 120_000 }, () => {
     expect(happened.filter((what) => tally.get(what) === 0)).toEqual([]);
     // Most lines have to be compared: a checker that gives up finds nothing.
     expect(tally.get('lines of the bill not checked')).toBeLessThan(tally.get('lines of the bill checked') / 50);
+  });
+
+  it('ends 30 hours of ambiguous calls with every entry settled once, dead, or in doubt with a reason', () => {
+    const isOutage = (seed: number): boolean => drawSchedule(seed).profile.name === 'long_ambiguous_outage';
+    const outages = Array.from({ length: 2_000 }, (_, index) => index + 1)
+      .filter(isOutage)
+      .slice(0, 40);
+    const tally = new Tally();
+    for (const seed of outages) {
+      const result = runSeed(seed, { trace: false });
+      // That nothing else is in doubt than what was attempted is the checker's to find.
+      expect(result.violations, `npm run simulate -- --seed ${seed}`).toEqual([]);
+      tally.addAll(result.tally);
+    }
+    expect(outages).toHaveLength(40);
+    expect(tally.get('calls unknown')).toBeGreaterThan(tally.get('calls accepted') / 4);
+    for (const state of ['entries in_doubt', 'entries dead', 'deferred entries accepted', 'deferred entries in_doubt'])
+      expect(tally.get(state), state).toBeGreaterThan(0);
   });
 
   it('does the same again when it is given the same seed, with a trace and without', () => {

@@ -30,7 +30,7 @@ export interface ShardPorts {
   readonly journal: RedisClient;
   readonly mailbox: Mailbox;
   readonly link: () => BrokerLink | undefined;
-  readonly needCatalog: () => void;
+  readonly needCatalog: (account: string) => void;
   /** The core has ended and its channel is closed. */
   readonly ended: (reason: EndReason) => void;
 }
@@ -58,13 +58,17 @@ export class ShardRunner implements CallSource {
     return this.#ports.held;
   }
 
-  get armed(): number {
+  get armed(): ReadonlyMap<string, number> {
     return this.core.armed;
   }
 
-  takeCall(nowMs: number): Call | undefined {
+  accountChanged(account: string, closedFor: string | undefined): void {
+    this.post({ type: 'account_changed', account, closedFor });
+  }
+
+  takeCall(nowMs: number, account: string, onlyFresh: boolean): Call | undefined {
     const { world, shard, held, process } = this.#ports;
-    const call = this.core.takeCall(nowMs);
+    const call = this.core.takeCall(nowMs, account, onlyFresh);
     if (call === undefined) return undefined;
     if (world.trace.on) world.trace.line(process.name, `calls ${call.entry.identifier}`);
     const watched = world.checker.callStarted(call.entry, shard, held, process);
@@ -129,7 +133,7 @@ export class ShardRunner implements CallSource {
         this.#write(effect.write);
         break;
       case 'need_catalog':
-        this.#ports.needCatalog();
+        this.#ports.needCatalog(effect.account);
         break;
       case 'ended':
         if (trace.on) this.#trace(`ended: ${effect.reason}`);

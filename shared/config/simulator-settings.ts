@@ -34,7 +34,7 @@ export const simulatorSettings = {
     {
       name: 'TALLYMAN_SIM_LATENCY',
       services: ['stripe-simulator'],
-      meaning: 'how long a call takes: fixed:MS, uniform:MIN:MAX, lognormal:P50:P99 or samples:MS,MS,…',
+      meaning: 'how long a call takes: fixed:MS, uniform:MIN:MAX, lognormal:P50:P99, samples:MS,MS,… or file:PATH',
       kind: kinds.text(100_000),
     },
     'lognormal:200:800',

@@ -7,6 +7,8 @@ export interface Readiness {
   readonly state: string;
   /** Why it is not ready, as sentences. */
   readonly reasons: readonly string[];
+  /** What a person should know though it is ready, as sentences. */
+  readonly remarks?: readonly string[];
 }
 
 export interface Probes {
@@ -27,8 +29,8 @@ export async function answerProbe(
   } else if (path === '/healthz') {
     sendJson(response, 200, { status: 'ok' });
   } else if (path === '/readyz') {
-    const { ready, state, reasons } = readiness();
-    sendJson(response, ready ? 200 : 503, { ready, state, reasons });
+    const now = readiness();
+    sendJson(response, now.ready ? 200 : 503, now);
   } else {
     const text = await registry.metrics();
     response.writeHead(200, { 'content-type': registry.contentType }).end(text);

@@ -27,6 +27,8 @@ export interface Entry {
   readonly timestamp: number;
   /** Start of the event-time window, unix milliseconds. */
   readonly windowStartMs: number;
+  /** Its length, if it was coarsened under pressure. */
+  readonly windowMs?: number;
   /** How many usage events were counted into it. */
   readonly events: number;
   /** Set when the entry is dead from the start (for example a meter with `event_time_window`): it is never sent. */

@@ -5,7 +5,8 @@ import { connectRedis, type Redis, untilReady } from '../redis/client.ts';
 import { sharedServices } from '../testing/shared-services.ts';
 import { until } from '../testing/until.ts';
 import { clusterKeyPrefix } from '../topology/names.ts';
-import { askForSlots, createRedisLimiter } from './redis-limiter.ts';
+import { paceContract } from './pace.contract.ts';
+import { askForSlots, createRedisLimiter, giveSlotsBack, reportThrottled } from './redis-limiter.ts';
 import { slotContract } from './slots.contract.ts';
 
 const log = createLog({ service: 'test', level: 'silent' });
@@ -24,21 +25,51 @@ let opened = 0;
 slotContract('Redis', async () => {
   const redis = await connect();
   const key = `${keyPrefix}contract:${++opened}`;
-  const timeUs = async (): Promise<number> => {
-    const [seconds, microseconds] = await redis.time();
-    return Number(seconds) * 1_000_000 + Number(microseconds);
-  };
   return {
-    lease: (wanted, spacingUs) => askForSlots(redis, key, wanted, spacingUs),
+    lease: async (wanted, spacingUs) => (await askForSlots(redis, key, wanted, spacingUs)).answer,
     async pass(us) {
-      const fromUs = await timeUs();
-      await until(async () => (await timeUs()) - fromUs >= us, { intervalMs: 1 });
+      const fromUs = await timeUs(redis);
+      await until(async () => (await timeUs(redis)) - fromUs >= us, { intervalMs: 1 });
     },
     async remember(aheadUs) {
-      await redis.set(key, (await timeUs()) + aheadUs);
+      await redis.hset(key, 'next', (await timeUs(redis)) + aheadUs);
     },
   };
 });
+
+const fields = {
+  nextUs: 'next',
+  pace: 'pace',
+  climbsFromUs: 'climbs',
+  judgedFromUs: 'judged',
+  secondUs: 'second',
+  handedOut: 'out',
+  handedOutBefore: 'before',
+  throttled: 'throttled',
+  changedUs: 'changed',
+  reason: 'reason',
+} as const;
+
+paceContract('Redis', async () => {
+  const redis = await connect();
+  const key = `${keyPrefix}contract:${++opened}`;
+  return {
+    nowUs: () => timeUs(redis),
+    lease: (wanted, fullSpacing) => askForSlots(redis, key, wanted, fullSpacing),
+    throttle: async (report) => (await reportThrottled(redis, key, report)).pace,
+    giveBack: (count, endUs, spacingUs) => giveSlotsBack(redis, key, count, endUs, spacingUs),
+    async remember(state) {
+      for (const [name, value] of Object.entries(state)) {
+        await redis.hset(key, fields[name as keyof typeof fields], value);
+      }
+    },
+  };
+});
+
+async function timeUs(redis: Redis): Promise<number> {
+  const [seconds, microseconds] = await redis.time();
+  return Number(seconds) * 1_000_000 + Number(microseconds);
+}
 
 describe('a limit in Redis', () => {
   const limit = { keyPrefix, provider: 'stripe', endpoint: 'v1-meter-events', log };
@@ -56,7 +87,7 @@ describe('a limit in Redis', () => {
       });
       const endAtMs = performance.now() + lengthMs;
       while (performance.now() < endAtMs) {
-        const lease = await limiter.lease(25);
+        const { lease } = await limiter.lease(25);
         if ('waitMs' in lease) await delay(lease.waitMs);
         else started.push(...lease.slotsAtMs.filter((atMs) => atMs + lease.toleranceMs > performance.now()));
       }
@@ -75,12 +106,12 @@ describe('a limit in Redis', () => {
     const redis = await connect();
     const takeAll = async (credential: string): Promise<void> => {
       const limiter = createRedisLimiter({ ...limit, redis, credential: () => credential, ratePerS: 1 });
-      expect(await limiter.lease(1)).toHaveProperty('slotsAtMs');
-      expect(await limiter.lease(1)).toHaveProperty('waitMs');
+      expect((await limiter.lease(1)).lease).toHaveProperty('slotsAtMs');
+      expect((await limiter.lease(1)).lease).toHaveProperty('waitMs');
     };
     await takeAll('sk_test_first');
     await takeAll('sk_test_second');
-    const keys = await redis.keys(`${keyPrefix}limit:*`);
+    const keys = await redis.keys(`${keyPrefix}rate:*`);
     expect(keys.length).toBeGreaterThanOrEqual(2);
     expect(keys.join()).not.toContain('sk_test');
   });
@@ -90,7 +121,7 @@ describe('a limit in Redis', () => {
     const limiter = createRedisLimiter({ ...limit, redis, credential: () => 'sk_test_script', ratePerS: 100 });
     await limiter.lease(1);
     await redis.script('FLUSH');
-    expect(await limiter.lease(1)).toHaveProperty('slotsAtMs');
+    expect((await limiter.lease(1)).lease).toHaveProperty('slotsAtMs');
   });
 
   it('rejects when Redis cannot be reached', async () => {

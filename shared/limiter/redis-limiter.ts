@@ -1,6 +1,6 @@
 /**
- * The cluster's rate, kept in Redis: one small number per limit. A limit belongs to a provider, a credential and an
- * endpoint, as the providers' own limits do; two credentials never share one.
+ * A limit of the provider, kept in Redis: one small hash. A limit belongs to a provider, a credential, an endpoint and, where the
+ * provider counts those apart, a connected account; two of them never share one.
  *
  * An unanswered request may have taken slots: they are lost, the rate is then lower for a moment and never higher.
  * If Redis' clock is set by hand (not slewed), the rate can be exceeded for as long as slots were ahead, 150 ms.
@@ -8,11 +8,12 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from '../log/log.ts';
 import type { Redis } from '../redis/client.ts';
-import { createScript, runScript } from '../redis/script.ts';
+import { createScript, type Reply, runScript } from '../redis/script.ts';
 import type { ClockOffset } from './clock-offset.ts';
-import { localLease, type SlotLimiter } from './limiter.ts';
-import { slotScript } from './slot-script.ts';
-import { horizonUs, latenessMaxMs, pieceUs, type SlotAnswer, spacingUs } from './slots.ts';
+import { localLease, type Rate, type SlotLimiter } from './limiter.ts';
+import { fullSpacingUs, type Precision, precise } from './pace.ts';
+import { giveBackScript, leaseScript, throttleScript } from './rate-script.ts';
+import { horizonUs, pieceUs, type SlotAnswer } from './slots.ts';
 
 export interface RedisLimiterOptions {
   readonly redis: Redis;
@@ -26,49 +27,122 @@ export interface RedisLimiterOptions {
   readonly credential: () => string;
   /** For example `v1-meter-events`. */
   readonly endpoint: string;
+  /** A connected account that has a limit of its own. */
+  readonly account?: string;
+  readonly precision?: Precision;
   readonly log: Logger;
   /** A monotonic clock in milliseconds. */
   readonly now?: () => number;
 }
 
-const script = createScript('slots', slotScript);
+const scripts = {
+  lease: createScript('lease-slots', leaseScript),
+  throttle: createScript('throttle-slots', throttleScript),
+  giveBack: createScript('give-slots-back', giveBackScript),
+} as const;
 const warnEveryMs = 60_000;
 
 export function createRedisLimiter(options: RedisLimiterOptions): SlotLimiter {
-  const { redis, log, now = () => performance.now() } = options;
+  const { redis, log, ratePerS, precision = precise, now = () => performance.now() } = options;
+  const spacing = fullSpacingUs(ratePerS, precision);
   const keyOf = limitKey(options);
   let offset: ClockOffset | undefined;
   let warnedAtMs = -Infinity;
+  let last: RedisLease | undefined;
+
+  const rateOf = ({ pace, changedUs, reason }: RedisRate): Rate => ({
+    pace,
+    perS: ratePerS * pace,
+    lowered: changedUs === 0 ? undefined : { atMs: changedUs / 1_000, reason },
+  });
 
   return {
-    async lease(wanted, pace = 1) {
-      const spacing = spacingUs(options.ratePerS * pace);
+    async lease(wanted) {
       const sentAtMs = now();
-      const answer = await askForSlots(redis, keyOf(), wanted, spacing);
+      const leased = await askForSlots(redis, keyOf(), wanted, spacing);
       const receivedAtMs = now();
-      const local = localLease(answer, { sentAtMs, receivedAtMs, remoteMs: answer.nowUs / 1_000 }, offset, spacing);
+      const { answer, spacingUs } = leased;
+      const exchange = { sentAtMs, receivedAtMs, remoteMs: answer.nowUs / 1_000 };
+      const local = localLease(answer, exchange, offset, spacingUs, precision.latenessMaxMs);
       offset = local.offset;
-      if (local.uncertaintyMs >= latenessMaxMs && receivedAtMs - warnedAtMs >= warnEveryMs) {
+      if ('count' in answer) last = leased;
+      if (local.uncertaintyMs >= precision.latenessMaxMs && receivedAtMs - warnedAtMs >= warnEveryMs) {
         warnedAtMs = receivedAtMs;
         log.error(
-          { uncertaintyMs: Math.round(local.uncertaintyMs), latenessMaxMs },
+          { uncertaintyMs: Math.round(local.uncertaintyMs), latenessMaxMs: precision.latenessMaxMs },
           'Redis answers so slowly that its clock cannot be told: no call is started, usage waits in the broker. Bring Redis nearer, or relieve it.',
         );
       }
-      return local.lease;
+      return { lease: local.lease, rate: rateOf(leased) };
+    },
+
+    async throttled({ count, startedAtMs, reason }) {
+      // Without an offset no slot was ever had here, so no call can have started.
+      const startedUs = Math.floor((startedAtMs + (offset?.highMs ?? 0)) * 1_000);
+      const rate = await reportThrottled(redis, keyOf(), { count, startedUs, reason });
+      return rateOf(rate);
+    },
+
+    async giveBack(count) {
+      if (last === undefined || !('count' in last.answer)) return;
+      const { answer, spacingUs } = last;
+      const endUs = answer.firstUs + answer.count * spacingUs;
+      last = undefined;
+      await giveSlotsBack(redis, keyOf(), Math.min(count, answer.count), endUs, spacingUs);
     },
   };
 }
 
+interface RedisRate {
+  readonly nowUs: number;
+  readonly pace: number;
+  readonly changedUs: number;
+  readonly reason: string;
+}
+
+export interface RedisLease extends RedisRate {
+  readonly answer: SlotAnswer;
+  readonly spacingUs: number;
+}
+
 /** One request for slots, on Redis' own clock. */
-export async function askForSlots(redis: Redis, key: string, wanted: number, spacingUs: number): Promise<SlotAnswer> {
-  const reply = await runScript(redis, script, [key], [wanted, spacingUs, horizonUs, pieceUs]);
-  const [nowUs, count, us] = [reply.integer(0), reply.integer(1), reply.integer(2)];
-  return count === 0 ? { nowUs, waitUs: us } : { nowUs, firstUs: us, count };
+export async function askForSlots(redis: Redis, key: string, wanted: number, fullSpacing: number): Promise<RedisLease> {
+  const reply = await runScript(redis, scripts.lease, [key], [wanted, fullSpacing, horizonUs, pieceUs]);
+  const rate = readRate(reply);
+  const [spacingUs, count, us] = [reply.integer(4), reply.integer(5), reply.integer(6)];
+  const { nowUs } = rate;
+  return { ...rate, spacingUs, answer: count === 0 ? { nowUs, waitUs: us } : { nowUs, firstUs: us, count } };
+}
+
+export async function reportThrottled(
+  redis: Redis,
+  key: string,
+  { count, startedUs, reason }: { readonly count: number; readonly startedUs: number; readonly reason: string },
+): Promise<RedisRate> {
+  return readRate(await runScript(redis, scripts.throttle, [key], [count, startedUs, reason]));
+}
+
+export async function giveSlotsBack(
+  redis: Redis,
+  key: string,
+  count: number,
+  endUs: number,
+  spacingUs: number,
+): Promise<void> {
+  await runScript(redis, scripts.giveBack, [key], [count, endUs, spacingUs]);
+}
+
+function readRate(reply: Reply): RedisRate {
+  return {
+    nowUs: reply.integer(0),
+    pace: Number(reply.text(1)),
+    changedUs: reply.integer(2),
+    reason: reply.text(3),
+  };
 }
 
 /** The name of a limit never shows the credential. */
-function limitKey({ keyPrefix, provider, credential, endpoint }: RedisLimiterOptions): () => string {
+function limitKey({ keyPrefix, provider, credential, endpoint, account }: RedisLimiterOptions): () => string {
   let hashed: string | undefined;
   let key = '';
   return () => {
@@ -76,7 +150,7 @@ function limitKey({ keyPrefix, provider, credential, endpoint }: RedisLimiterOpt
     if (secret !== hashed) {
       hashed = secret;
       const hash = createHash('sha256').update(secret).digest('hex').slice(0, 32);
-      key = `${keyPrefix}limit:${provider}:${hash}:${endpoint}`;
+      key = `${keyPrefix}rate:${provider}:${hash}:${endpoint}${account === undefined ? '' : `:${account}`}`;
     }
     return key;
   };

@@ -3,7 +3,7 @@
  * Slots are handed out in order, `spacingUs` apart, and never twice. Nothing is saved up: a slot that nobody asked for
  * in time is gone, so there is no burst after a pause, and none in the first second.
  *
- * This file is the rule as a pure function. `slot-script.ts` is the same rule inside Redis, where the cluster shares
+ * This file is the rule as a pure function. `rate-script.ts` is the same rule inside Redis, where the cluster shares
  * it; both pass `slots.contract.ts`. All times are whole microseconds of one clock.
  *
  * Why it keeps the rate: every call starts within `latenessMaxMs` after its slot's time, so the calls of any one second
@@ -21,8 +21,8 @@ export const horizonUs = 150_000;
 export const latenessMaxMs = 30;
 
 /** Distance of two slots at a limit of `ratePerS` calls per second. */
-export function spacingUs(ratePerS: number): number {
-  return Math.ceil(1_000_000 / (aim * ratePerS));
+export function spacingUs(ratePerS: number, part = aim): number {
+  return Math.ceil(1_000_000 / (part * ratePerS));
 }
 
 /** `count` slots: the first at `firstUs`, the others `spacingUs` apart. Or none: ask again after `waitUs`. */

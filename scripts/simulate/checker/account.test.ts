@@ -8,6 +8,7 @@ import { Losses } from './losses.ts';
 import { Report } from './report.ts';
 
 const windowMs = 60_000;
+const windowMaxMs = 240_000;
 const dedupWindowMs = 1_000;
 
 function event(id: string, value: string, said: Partial<UsageEvent> = {}): UsageEvent {
@@ -21,6 +22,8 @@ interface Billed {
   readonly parked?: ParkedEntry['state'];
   readonly said?: Partial<Entry>;
   readonly unbilled?: true;
+  readonly windowMs?: number;
+  readonly windowStartMs?: number;
 }
 
 /** Events reach the broker at these times, in a message each, and this is billed: what does the checker say? */
@@ -39,10 +42,12 @@ function audit(
     );
     if (outcome === 'accepted') intake.accepted(sent);
   });
-  const entries = bill.map(({ value, events, timestamp = 1_790_000_000, said = {} }, index): Entry => {
-    const windowStartMs = timestamp * 1000 - ((timestamp * 1000) % windowMs);
+  const entries = bill.map((line, index): Entry => {
+    const { value, events, timestamp = 1_790_000_000, windowMs: lengthMs = windowMs, said = {} } = line;
+    const { windowStartMs = timestamp * 1000 - ((timestamp * 1000) % lengthMs) } = line;
+    const length = line.windowMs === undefined ? {} : { windowMs: line.windowMs };
     const lane = { customer: 'cus', meter: 'requests' };
-    return { identifier: String(index), ...lane, value, timestamp, windowStartMs, events, ...said };
+    return { identifier: String(index), ...lane, value, timestamp, windowStartMs, events, ...length, ...said };
   });
   const committed = new Map(
     entries.map((entry) => [
@@ -64,7 +69,7 @@ function audit(
   const identities = intake.identities.values();
   const losses = new Losses();
   checkAccount(
-    { identities, committed, billed, parked, windowMs, dedupWindowMs, lastMeters: new Set(), losses },
+    { identities, committed, billed, parked, windowMs, windowMaxMs, dedupWindowMs, lastMeters: new Set(), losses },
     report,
   );
   return report.violations;
@@ -116,6 +121,27 @@ describe('the account', () => {
       [second, 0, 'accepted'],
     ] as const;
     expect(audit(sent, bill)).not.toEqual([]);
+  });
+
+  it('may have events of one longer window in one entry, and knows that they are not of another', () => {
+    // 1790000000 is 80 s into a window of four minutes.
+    const late = event('late', '7', { timestamp: 1_790_000_100 });
+    const beyond = event('beyond', '9', { timestamp: 1_790_000_170 });
+    const sent = [
+      [first, 0, 'accepted'],
+      [late, 0, 'accepted'],
+      [beyond, 0, 'accepted'],
+    ] as const;
+    const [together, apart] = [
+      { value: '7.1', events: 2, timestamp: 1_790_000_100, windowMs: windowMaxMs },
+      { value: '9', events: 1, timestamp: 1_790_000_170 },
+    ];
+    expect(audit(sent, [together, apart])).toEqual([]);
+    expect(audit(sent, [{ ...together, value: '16.1', events: 3 }])).not.toEqual([]);
+    expect(audit(sent, [{ ...together, windowMs: 90_000 }, apart])).not.toEqual([]);
+    expect(audit(sent, [{ ...together, windowMs: 2 * windowMaxMs }, apart])).not.toEqual([]);
+    expect(audit(sent, [{ ...together, windowStartMs: 1_790_000_000_000 }, apart])).not.toEqual([]);
+    expect(audit(sent, [{ ...together, timestamp: 1_790_000_161 }, apart])).not.toEqual([]);
   });
 
   it('leaves open whether what was never answered with 202 is billed, but not how often', () => {

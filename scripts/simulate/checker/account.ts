@@ -21,6 +21,7 @@ export interface AccountInput {
   /** What the journal keeps outside of its sets, by identifier. */
   readonly parked: ReadonlyMap<string, ParkedEntry | ClosedEntry>;
   readonly windowMs: number;
+  readonly windowMaxMs: number;
   readonly dedupWindowMs: number;
   /** Meters that keep the newest value instead of adding. */
   readonly lastMeters: ReadonlySet<string>;
@@ -43,8 +44,9 @@ const combinationsMax = 20_000;
  */
 export function checkAccount(input: AccountInput, report: Report): void {
   const held = checkEntries(input, report);
-  const torn = tornLines(input);
-  for (const line of linesOf(input, held)) {
+  const windows = new Windows(input.windowMs, held.values());
+  const torn = tornLines(input, windows);
+  for (const line of linesOf(input, held, windows)) {
     if (torn.has(line.name)) {
       report.uncheckedLines++;
       continue;
@@ -57,10 +59,12 @@ export function checkAccount(input: AccountInput, report: Report): void {
 }
 
 /** Every committed entry has one place. Returns all that are on the bill. */
-function checkEntries({ committed, billed, parked, losses }: AccountInput, report: Report): Map<string, Entry> {
+function checkEntries(input: AccountInput, report: Report): Map<string, Entry> {
+  const { committed, billed, parked, losses } = input;
   const held = new Map<string, Entry>();
   const replayed = new Set([...committed.values()].flatMap(({ replayOf }) => replayOf ?? []));
   for (const [identifier, { entry, isLost }] of committed) {
+    checkWindow(entry, input, report);
     if (replayed.has(identifier)) {
       if (billed.has(identifier)) report.violation(`${identifier} was replayed, and was billed itself.`);
       if (parked.has(identifier)) report.violation(`${identifier} was replayed, and is still in the journal.`);
@@ -84,11 +88,12 @@ function checkEntries({ committed, billed, parked, losses }: AccountInput, repor
 }
 
 /** Lines of which a lost set has billed a part only: a sum too long for one entry, cut in two. */
-function tornLines({ committed, billed, windowMs }: AccountInput): Set<string> {
+function tornLines({ committed, billed }: AccountInput, windows: Windows): Set<string> {
   const parts = new Map<string, { readonly line: string; billed: number; all: number }>();
   for (const [identifier, { entry, isLost, shard, set, token }] of committed) {
     if (!isLost) continue;
-    const line = lineName(laneOf(entry), entry.dimensions, entry.timestamp * 1000, windowMs);
+    const key = keyName(laneOf(entry), entry.dimensions);
+    const line = `${key} window ${windows.of(key, entry.timestamp * 1000)}`;
     const name = `${setName(shard, set, token)} ${line}`;
     const part = parts.get(name) ?? { line, billed: 0, all: 0 };
     parts.set(name, part);
@@ -99,7 +104,7 @@ function tornLines({ committed, billed, windowMs }: AccountInput): Set<string> {
   return new Set(torn.map(({ line }) => line));
 }
 
-function linesOf({ identities, windowMs }: AccountInput, held: ReadonlyMap<string, Entry>): Iterable<Line> {
+function linesOf({ identities }: AccountInput, held: ReadonlyMap<string, Entry>, windows: Windows): Iterable<Line> {
   const lines = new Map<string, Line>();
   const lineOf = (name: string): Line => {
     const line = lines.get(name) ?? { name, identities: [], entries: [] };
@@ -108,23 +113,58 @@ function linesOf({ identities, windowMs }: AccountInput, held: ReadonlyMap<strin
   };
   for (const identity of identities) {
     const { timestamp, dimensions } = identity.event;
-    lineOf(lineName(identity.lane, dimensions, Math.round(timestamp * 1000), windowMs)).identities.push(identity);
+    const key = keyName(identity.lane, dimensions);
+    lineOf(`${key} window ${windows.of(key, Math.round(timestamp * 1000))}`).identities.push(identity);
   }
   // By the time that the provider was told: a window that only the journal believes in would be no window.
   for (const entry of held.values()) {
-    lineOf(lineName(laneOf(entry), entry.dimensions, entry.timestamp * 1000, windowMs)).entries.push(entry);
+    const key = keyName(laneOf(entry), entry.dimensions);
+    lineOf(`${key} window ${windows.of(key, entry.timestamp * 1000)}`).entries.push(entry);
   }
   return lines.values();
 }
 
-function lineName(
-  lane: string,
-  dimensions: Readonly<Record<string, string>> | undefined,
-  timeMs: number,
-  windowMs: number,
-): string {
+/** A window is one of those that are allowed, aligned, and holds what the provider is told to be the entry's time. */
+function checkWindow(entry: Entry, { windowMs, windowMaxMs }: AccountInput, report: Report): void {
+  const { identifier, windowStartMs, timestamp, windowMs: lengthMs = windowMs } = entry;
+  const isAllowed = windowMaxMs % lengthMs === 0 && lengthMs % windowMs === 0;
+  const isIn = timestamp * 1000 >= windowStartMs && timestamp * 1000 < windowStartMs + lengthMs;
+  if (isAllowed && isIn && windowStartMs % lengthMs === 0) return;
+  report.violation(`${identifier} of ${timestamp} is in no window: ${windowStartMs} for ${lengthMs} ms.`);
+}
+
+/** Windows of different lengths, each made of whole ones of the shorter: what may have been counted together is one line. */
+class Windows {
+  readonly #windowMs: number;
+  readonly #longest = new Map<string, { readonly startMs: number; readonly lengthMs: number }[]>();
+
+  constructor(windowMs: number, entries: Iterable<Entry>) {
+    this.#windowMs = windowMs;
+    for (const entry of entries) {
+      const { windowStartMs: startMs, windowMs: lengthMs = windowMs } = entry;
+      if (lengthMs === windowMs) continue;
+      const key = keyName(laneOf(entry), entry.dimensions);
+      const known = this.#longest.get(key) ?? [];
+      known.push({ startMs, lengthMs });
+      this.#longest.set(
+        key,
+        known.sort((left, right) => right.lengthMs - left.lengthMs),
+      );
+    }
+  }
+
+  /** The longest window of the key's entries that holds this time. */
+  of(key: string, timeMs: number): number {
+    const longest = this.#longest
+      .get(key)
+      ?.find(({ startMs, lengthMs }) => timeMs >= startMs && timeMs < startMs + lengthMs);
+    return longest?.startMs ?? timeMs - (timeMs % this.#windowMs);
+  }
+}
+
+function keyName(lane: string, dimensions: Readonly<Record<string, string>> | undefined): string {
   const pairs = Object.entries(dimensions ?? {}).map(([key, value]) => `${key}=${value}`);
-  return `${lane} {${pairs.sort().join(',')}} window ${timeMs - (timeMs % windowMs)}`;
+  return `${lane} {${pairs.sort().join(',')}}`;
 }
 
 function allowanceOf(identity: Identity, { dedupWindowMs, losses, billed }: AccountInput): Allowance {

@@ -25,6 +25,7 @@ export interface CommittedEntry {
 
 export interface LostSet {
   readonly name: string;
+  readonly set: number;
   readonly entries: readonly CommittedEntry[];
 }
 
@@ -130,7 +131,7 @@ export class Calls {
       this.#sets.delete(name);
       const entries = commit.entries.flatMap(({ identifier }) => this.committedEntries.get(identifier) ?? []);
       for (const entry of entries) entry.isLost = true;
-      lost.push({ name: setName(shard, commit.set, commit.token), entries });
+      lost.push({ name: setName(shard, commit.set, commit.token), set: commit.set, entries });
     }
     return lost;
   }
@@ -141,6 +142,12 @@ export class Calls {
       const committed = this.committedEntries.get(commit?.entries[index]?.identifier ?? '');
       if (committed !== undefined) committed.markedAtMs ??= this.#now();
     }
+  }
+
+  /** A deferred entry's first attempt is journaled with the entry itself. */
+  markedDeferred(identifier: string): void {
+    const committed = this.committedEntries.get(identifier);
+    if (committed !== undefined) committed.markedAtMs ??= this.#now();
   }
 
   started(entry: Entry, shard: number, held: Held, process: Process): WatchedCall {

@@ -96,6 +96,10 @@ export class Checker {
     this.calls.marked(shard, set, entries);
   }
 
+  markedDeferred(identifier: string): void {
+    this.calls.markedDeferred(identifier);
+  }
+
   replayed(shard: number, past: ParkedEntry, replay: ParkedEntry): void {
     this.parked([past]);
     this.calls.replayed(shard, past, replay);
@@ -199,14 +203,17 @@ export class Checker {
         `Event ${identity.event.id} was answered 202, and is neither on the broker nor in a settled set.`,
       );
     }
-    const { windowMs, meters, clockSkewMs } = this.#profile;
+    const { windowMs, windowMaxMs, meters, clockSkewMs } = this.#profile;
     // A sidecar's clock that is ahead shortens it, while there is a backlog.
     const dedupWindowMs = this.#profile.dedupWindowMs - clockSkewMs;
     const lastMeters = new Set(meters.flatMap(({ meter }) => (meter.formula === 'last' ? [meter.eventName] : [])));
     const identities = this.intake.identities.values();
     const { losses } = this;
     const billed = this.#billed;
-    checkAccount({ identities, committed, billed, parked, windowMs, dedupWindowMs, lastMeters, losses }, this.#report);
+    checkAccount(
+      { identities, committed, billed, parked, windowMs, windowMaxMs, dedupWindowMs, lastMeters, losses },
+      this.#report,
+    );
     if (!losses.any) checkTotals(redis.journals, committed.values(), lastMeters, this.#report);
   }
 }

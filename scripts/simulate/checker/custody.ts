@@ -42,7 +42,7 @@ export class Custody {
           const message = `${cursor}#${sequence}`;
           const before = this.#coveredBy.get(message);
           const set = setName(shard, commit.set, commit.token);
-          if (before === undefined) this.#covers(message, set, owner);
+          if (before === undefined) this.#covers(message, set, { owner, set: commit.set });
           else if (this.#lost.has(before) && !this.#coveredAnew.has(message)) this.#coveredAnew.set(message, set);
         }
       }
@@ -70,13 +70,13 @@ export class Custody {
     }
   }
 
-  #covers(message: string, set: string, owner: string): void {
+  #covers(message: string, set: string, by: { readonly owner: string; readonly set: number }): void {
     this.#coveredBy.set(message, set);
-    const sent = this.#losses.sentBefore(message, this.#isTold() ? undefined : owner);
+    const sent = this.#losses.sentBefore(message, this.#isTold() ? undefined : by);
     // A late copy of the very same commit: its identifiers are the same, so the provider knows them.
     if (sent === undefined || sent === set || this.#losses.isRecovered) return;
     this.#report.violation(
-      `Message ${message} was sent in set ${sent}, which Redis has lost. Nobody has looked, and ${owner} commits it again, ` +
+      `Message ${message} was sent in set ${sent}, which Redis has lost. Nobody has looked, and ${by.owner} commits it again, ` +
         `in set ${set}, although it could know (invariant 8).`,
     );
   }

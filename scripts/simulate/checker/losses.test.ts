@@ -33,6 +33,15 @@ describe('the checker, when Redis has lost a set that was sent', () => {
     expect([...looked.violations, ...other.violations]).toEqual([]);
   });
 
+  // Seed 298833182: the owner stood still while another one had the shard, and found the number that it had left. Epoch and number
+  // are all that it compares, so it could not know.
+  it('lets its owner commit it again once another one has brought the shard to a higher number', () => {
+    const { checker } = lost();
+    checker.committed(0, commit(1, { token: 'of another', cursors: new Map() }), 'other');
+    checker.committed(0, commit(2, { cursors, token: 'another', entries: [entry('entry again')] }), 'consumer');
+    expect(checker.violations.filter((violation) => violation.includes('Nobody has looked'))).toEqual([]);
+  });
+
   it('lets nobody do so once somebody has halted and the others have had the time to hear of it', () => {
     const { checker, pass } = lost();
     checker.halted('consumer', 'its journal is lower than it was');

@@ -70,10 +70,16 @@ export class Losses {
     return this.#noticedMs !== undefined && this.#noticedMs <= atMs;
   }
 
-  /** A lost set that covered the message and was sent: of this owner, since another one cannot know of it; absent: of anybody. */
-  sentBefore(message: string, by: string | undefined): string | undefined {
-    const isKnown = (set: string): boolean =>
-      this.#sets.get(set)?.entries.some(({ wasSent, owner }) => wasSent && (by === undefined || owner === by)) === true;
+  /**
+   * A lost set that covered the message and was sent, as far as whoever commits it again now can know: `by` knows of its own sets,
+   * unless others have brought the shard to a higher number since then; absent: all are known.
+   */
+  sentBefore(message: string, by: { readonly owner: string; readonly set: number } | undefined): string | undefined {
+    const isKnown = (name: string): boolean => {
+      const lost = this.#sets.get(name);
+      if (lost === undefined || (by !== undefined && by.set > lost.set)) return false;
+      return lost.entries.some(({ wasSent, owner }) => wasSent && (by === undefined || owner === by.owner));
+    };
     return this.#uncovered.get(message)?.find(isKnown);
   }
 

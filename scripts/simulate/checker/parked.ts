@@ -41,6 +41,7 @@ export function checkParked(
 function isHopeless(meter: string, lane: string, intake: Intake, profile: Profile): boolean {
   const known = profile.meters.find(({ meter: { eventName } }) => eventName === meter);
   if (known === undefined || known.meter.eventTimeWindow !== undefined) return true;
+  if (known.isOnlyPlatforms === true && !lane.startsWith(' ')) return true;
   const reachedMs = [...intake.messages.values()].flatMap(({ identities, firstReachedMs }) =>
     identities.some((identity) => identity.lane === lane) ? [firstReachedMs] : [],
   );

@@ -38,9 +38,9 @@ export const callMutants: readonly Mutant[] = [
     patches: [
       {
         file: flight,
-        find: 'drive.lanes.armed < markChunk) return this.#markWrite(set, token);',
+        find: 'drive.hasUnmarked(markChunk)) return this.#markWrite(set, token);',
         replace:
-          'drive.lanes.armed < markChunk) drive.lanes.marked(drive.lanes.takeUnmarked(markChunk), this.clock.at(nowMs), nowMs);',
+          'drive.hasUnmarked(markChunk)) drive.lanes.marked(drive.takeUnmarked(markChunk), this.clock.at(nowMs), nowMs);',
       },
     ],
   },
@@ -116,13 +116,13 @@ export const callMutants: readonly Mutant[] = [
       },
       {
         file: laneQueue,
-        find: '    const lane = this.#lanes.get(laneName(item.entry));',
-        replace: '    const lane = this.#lanes.get(item.entry.identifier);',
+        find: '  leave(item: Item): void {\n    const lane = this.#lanes.get(laneName(item.entry));',
+        replace: '  leave(item: Item): void {\n    const lane = this.#lanes.get(item.entry.identifier);',
       },
       {
         file: laneQueue,
-        find: '  next(item: Item, nowMs: number): void {\n    const name = laneName(item.entry);',
-        replace: '  next(item: Item, nowMs: number): void {\n    const name = item.entry.identifier;',
+        find: '    item.isBusy = false;\n    const lane = this.#lanes.get(laneName(item.entry));',
+        replace: '    item.isBusy = false;\n    const lane = this.#lanes.get(item.entry.identifier);',
       },
     ],
   },
@@ -153,7 +153,7 @@ export const callMutants: readonly Mutant[] = [
     patches: [
       {
         file: 'scripts/simulate/model-redis.ts',
-        find: 'this.#nextSlotUs = step.nextUs;',
+        find: 'this.#rates.set(account, step.state);',
         replace: '',
       },
     ],

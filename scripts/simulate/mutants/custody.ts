@@ -43,9 +43,9 @@ export const custodyMutants: readonly Mutant[] = [
       },
       {
         file: 'services/consumer/src/shard/memory.ts',
-        find: 'catalog.meters.get(event.meter), nowMs);\n    }',
+        find: 'this.demand.key(newKey, nowMs);\n    }',
         replace:
-          'catalog.meters.get(event.meter), nowMs);\n    }\n    if (this.countedEvents > countedBefore) this.cursors.add(origin);',
+          'this.demand.key(newKey, nowMs);\n    }\n    if (this.countedEvents > countedBefore) this.cursors.add(origin);',
       },
     ],
   },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseConfig } from './config.ts';
+import { isLiveKey, parseConfig } from './config.ts';
 
 const required = { AMQP_URL: 'amqp://broker', REDIS_URL: 'redis://cache', STRIPE_API_KEY: 'sk_test_1' };
 
@@ -43,12 +43,11 @@ describe('parseConfig of the consumer', () => {
     expect(parseConfig(small)).toMatchObject({ leaseMs: 1_000, stripeTimeoutMs: 500, shards: 1, windowMaxMs: 60_000 });
   });
 
-  it('sends at the rate of the kind of key, unless told', () => {
+  it('leaves the rate to the kind of key, unless told', () => {
     const rateOf = (key: string, rate = '') =>
       parseConfig({ ...required, STRIPE_API_KEY: key, TALLYMAN_STRIPE_RATE_PER_S: rate }).stripeRatePerS;
-    expect(rateOf('sk_live_1')).toBe(1_000);
-    expect(rateOf('rk_live_1')).toBe(1_000);
-    expect(rateOf('sk_test_1')).toBe(25);
+    expect(rateOf('sk_live_1')).toBeUndefined();
+    expect(['sk_live_1', 'rk_live_1', 'sk_test_1', 'rk_test_1'].map(isLiveKey)).toEqual([true, true, false, false]);
     expect(rateOf('sk_test_1', '700')).toBe(700);
   });
 

@@ -22,8 +22,8 @@ export interface ConsumerConfig {
   readonly dedupWindowMs: number;
   /** Per shard. */
   readonly dedupMaxIds: number;
-  /** The rate of the account, before `stripeShare` is taken of it. */
-  readonly stripeRatePerS: number;
+  /** The rate of the account, before `stripeShare` is taken of it; undefined: as the provider has it for this kind of key. */
+  readonly stripeRatePerS: number | undefined;
   readonly stripeShare: number;
   readonly stripeConcurrency: number;
   readonly stripeTimeoutMs: number;
@@ -56,10 +56,6 @@ const shape = {
   podNamespace: settings.podNamespace,
 } as const;
 
-// What Stripe takes per second from an account, by the kind of its key (design 3.3).
-const liveRatePerS = 1_000;
-const testRatePerS = 25;
-
 /** Throws a `ConfigError` that names every fault. */
 export function parseConfig(env: Environment, readFile?: ReadFile): ConsumerConfig {
   const reading = readSettings('consumer', env, shape, readFile);
@@ -79,12 +75,11 @@ export function parseConfig(env: Environment, readFile?: ReadFile): ConsumerConf
   return {
     ...values,
     http: httpConfigOf({ ...values, host, port, socket, token, adminHost, adminPort }),
-    stripeRatePerS: values.stripeRatePerS ?? (isLiveKey(values.stripeApiKey.reveal()) ? liveRatePerS : testRatePerS),
     stripeTimeoutMs: values.stripeTimeoutMs ?? Math.floor(values.leaseMs / 2),
     pod: podName === undefined || podNamespace === undefined ? undefined : { name: podName, namespace: podNamespace },
   };
 }
 
-function isLiveKey(key: string): boolean {
+export function isLiveKey(key: string): boolean {
   return key.startsWith('sk_live_') || key.startsWith('rk_live_');
 }

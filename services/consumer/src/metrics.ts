@@ -10,6 +10,8 @@ export interface ConsumerView {
   readonly past: () => ShardTotals;
   readonly members: () => number;
   readonly halted: () => boolean;
+  readonly windowMs: () => number;
+  readonly capacityRatio: () => number;
 }
 
 /** The consumer's metrics are computed when they are scraped: nothing is counted twice, and the hot path is left alone. */
@@ -114,6 +116,16 @@ export function registerConsumerMetrics(registry: Registry, view: ConsumerView):
       oldestMs = Math.max(oldestMs, performance.now() - core.flight.unresolvedSinceMs);
     return oldestMs / 1000;
   });
+  gauge(
+    'tallyman_capacity_ratio',
+    'Calls that the present keys take per window over those the provider allows: above 1 the backlog grows',
+    view.capacityRatio,
+  );
+  gauge(
+    'tallyman_consumer_window_seconds',
+    'Length of event-time windows now: longer than configured while demand is near the budget',
+    () => view.windowMs() / 1_000,
+  );
   gauge('tallyman_consumer_shards_owned', 'Shards that this consumer owns', () => total(() => 1));
   gauge('tallyman_consumer_members', 'Members of the cluster, as this one sees it', view.members);
   gauge(

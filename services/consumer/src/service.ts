@@ -6,6 +6,7 @@ import { type Readiness, type RunningHttp, startHttp } from '../../../shared/htt
 import { EntryBook } from '../../../shared/journal/entry-book.ts';
 import { createRedisJournal } from '../../../shared/journal/redis-journal.ts';
 import type { Lifecycle, Service } from '../../../shared/lifecycle/lifecycle.ts';
+import { patient, precise } from '../../../shared/limiter/pace.ts';
 import { createRedisLimiter } from '../../../shared/limiter/redis-limiter.ts';
 import type { Logger } from '../../../shared/log/log.ts';
 import { createRegistry } from '../../../shared/metrics/metrics.ts';
@@ -13,7 +14,8 @@ import { connectRedis, type Redis, untilReady } from '../../../shared/redis/clie
 import { delayMs } from '../../../shared/retry/delay.ts';
 import { clusterKeyPrefix } from '../../../shared/topology/names.ts';
 import { type Topology, topologyName } from '../../../shared/topology/record.ts';
-import type { ConsumerConfig } from './config.ts';
+import { type ConsumerConfig, isLiveKey } from './config.ts';
+import { createLimiters, type Limiters, meterEventLimits } from './dispatch/limiters.ts';
 import { type RunningDispatcher, runDispatcher } from './dispatch/run-dispatcher.ts';
 import { noteDeletionCost } from './kubernetes/pod.ts';
 import { type MeterCatalogSource, startCatalog } from './meters/catalog.ts';
@@ -22,7 +24,7 @@ import { Member } from './ownership/member.ts';
 import { createMembership, type Membership } from './ownership/membership.ts';
 import { noTotals } from './ownership/stats.ts';
 import { checkBroker, checkRedis } from './preflight.ts';
-import { type Breaker, createBreaker } from './provider/breaker.ts';
+import { type Breakers, createBreakers, platform } from './provider/breakers.ts';
 import { createStripeProvider, type StripeProvider } from './provider/stripe.ts';
 import { ReturnedMeters } from './replay/returned-meters.ts';
 import { DeadLetters } from './shard/dead-letters.ts';
@@ -53,7 +55,8 @@ export class ConsumerService implements Service {
   #redis: Redis | undefined;
   #http: RunningHttp | undefined;
   #provider: StripeProvider | undefined;
-  #breaker: Breaker | undefined;
+  #breakers: Breakers | undefined;
+  #limiters: Limiters | undefined;
   #dispatcher: RunningDispatcher | undefined;
   #catalog: MeterCatalogSource | undefined;
   #member: Member | undefined;
@@ -112,7 +115,7 @@ export class ConsumerService implements Service {
     await this.#member?.leave();
     await this.#dispatcher?.stop();
     this.#catalog?.stop();
-    this.#breaker?.stop();
+    this.#breakers?.stop();
     this.#provider?.close();
     await this.#broker.stop();
     this.#redis?.disconnect();
@@ -156,7 +159,8 @@ export class ConsumerService implements Service {
         deadLetters: this.#deadLetters,
         log: this.#log,
         catalog: () => catalog.current(),
-        needCatalog: () => catalog.refresh(),
+        needCatalog: (account) => catalog.refresh(account),
+        budgetPerS: () => precise.aim * (this.#limiters?.rate.perS ?? 1),
         past: this.#past,
         halted: (fault, lost) => void this.#halt(member, fault, lost ? membership : undefined, topology, redis),
       },
@@ -230,25 +234,31 @@ export class ConsumerService implements Service {
 
   #startProvider(redis: Redis, keyPrefix: string): void {
     const { stripeApiKey, stripeApiBase, stripeConcurrency, stripeRatePerS, stripeShare } = this.#config;
+    const isLive = isLiveKey(stripeApiKey.reveal());
     this.#provider = createStripeProvider({
       apiKey: stripeApiKey,
       apiBase: stripeApiBase,
       timeoutMs: this.#callTimeoutMs(),
       concurrency: stripeConcurrency,
     });
-    this.#breaker = createBreaker(this.#provider);
-    const limiter = createRedisLimiter({
-      redis,
-      keyPrefix,
-      ratePerS: stripeRatePerS * stripeShare,
-      provider: 'stripe',
-      credential: () => stripeApiKey.reveal(),
-      endpoint: 'v1-meter-events',
-      log: this.#log,
-    });
+    this.#breakers = createBreakers(this.#provider);
+    const limits = meterEventLimits(isLive, stripeRatePerS, stripeShare);
+    const limiterOf = (account: string) =>
+      createRedisLimiter({
+        redis,
+        keyPrefix,
+        provider: 'stripe',
+        credential: () => stripeApiKey.reveal(),
+        endpoint: 'v1-meter-events',
+        log: this.#log,
+        ...(account === platform
+          ? { ratePerS: limits.ratePerS }
+          : { ratePerS: limits.connectedRatePerS, account, precision: patient }),
+      });
+    this.#limiters = createLimiters(limiterOf, limits.ratePerS);
     this.#dispatcher = runDispatcher({
-      provider: this.#breaker,
-      limiter,
+      provider: this.#breakers,
+      limiters: this.#limiters,
       concurrency: stripeConcurrency,
       registry: this.#registry,
       log: this.#log,
@@ -276,6 +286,8 @@ export class ConsumerService implements Service {
       past: () => this.#past,
       members: () => this.#member?.members.length ?? 0,
       halted: () => this.#haltReason !== undefined,
+      windowMs: () => this.#member?.windows.windowMs ?? this.#config.windowMs,
+      capacityRatio: () => this.#member?.windows.capacityRatio ?? 0,
     });
   }
 
@@ -286,6 +298,11 @@ export class ConsumerService implements Service {
     if (this.#session === undefined) reasons.push('There is no connection to the broker.');
     if (this.#redis?.status !== 'ready') reasons.push('There is no connection to Redis.');
     if (reasons.length === 0 && this.#member?.isMember !== true) reasons.push('It is not a member of the cluster yet.');
-    return { ready: reasons.length === 0, state: this.#lifecycle.state, reasons };
+    return {
+      ready: reasons.length === 0,
+      state: this.#lifecycle.state,
+      reasons,
+      remarks: this.#dispatcher?.remarks() ?? [],
+    };
   }
 }

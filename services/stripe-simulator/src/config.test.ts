@@ -33,6 +33,13 @@ it('reads latency, faults and meters', () => {
   ]);
 });
 
+it('reads sampled latencies from a file, and says what the file must be', () => {
+  const file = (content: string) => parseConfig({ TALLYMAN_SIM_LATENCY: 'file:calls.txt' }, () => content);
+  expect(file('180\n950\n').simulator.limits.latency).toEqual({ kind: 'file', path: 'calls.txt', ms: [180, 950] });
+  expect(() => file('soon')).toThrow(/one sampled call a line/);
+  expect(() => parseConfig({ TALLYMAN_SIM_LATENCY: 'file:/nowhere/calls.txt' })).toThrow(/one sampled call a line/);
+});
+
 it('names every fault at once', () => {
   const env = {
     TALLYMAN_SIM_LATENCY: 'often',

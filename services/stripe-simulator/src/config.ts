@@ -1,9 +1,17 @@
+import { readFileSync } from 'node:fs';
 import { type Environment, type ReadFile, readSettings } from '../../../shared/config/config.ts';
 import { addServerRules, type HttpConfig, httpConfigOf, serverShape } from '../../../shared/config/http-config.ts';
 import { settings } from '../../../shared/config/settings.ts';
 import type { LogLevel } from '../../../shared/log/log.ts';
 import { faultShape, parseFaults } from './rules/faults.ts';
-import { latencyShape, parseLatency } from './rules/latency.ts';
+import {
+  type Latency,
+  latencyFile,
+  latencyFileShape,
+  latencyShape,
+  parseLatency,
+  parseLatencyFile,
+} from './rules/latency.ts';
 import { meterShape, parseMeters } from './rules/meter-definition.ts';
 import type { SimulatorOptions } from './rules/simulator.ts';
 
@@ -31,7 +39,10 @@ const shape = {
 export function parseConfig(env: Environment, readFile?: ReadFile): SimulatorConfig {
   const reading = readSettings('stripe-simulator', env, shape, readFile);
   addServerRules(reading, { v1: true });
-  reading.rule(['latency'], ({ latency }) => grammar('TALLYMAN_SIM_LATENCY', latency, parseLatency, latencyShape));
+  const readLatency = latencyReader(readFile ?? ((path) => readFileSync(path, 'utf8')));
+  reading.rule(['latency'], ({ latency }) =>
+    grammar('TALLYMAN_SIM_LATENCY', latency, readLatency, `${latencyShape}, or file:PATH of ${latencyFileShape}`),
+  );
   reading.rule(['faults'], ({ faults }) => grammar('TALLYMAN_SIM_FAULTS', faults, parseFaults, faultShape));
   reading.rule(['meters'], ({ meters }) => grammar('TALLYMAN_SIM_METERS', meters, parseMeters, meterShape));
   const { seed, ratePerS, basicRatePerS, latency, faults, meters, ...rest } = reading.values();
@@ -42,13 +53,27 @@ export function parseConfig(env: Environment, readFile?: ReadFile): SimulatorCon
     drainMs: server.drainMs,
     simulator: {
       seed,
-      limits: { ratePerS, basicRatePerS, latency: parseLatency(latency) ?? { kind: 'fixed', ms: 0 } },
+      limits: { ratePerS, basicRatePerS, latency: readLatency(latency) ?? { kind: 'fixed', ms: 0 } },
       faults: parseFaults(faults ?? '') ?? [],
       meters: parseMeters(meters ?? '') ?? [],
       identifiersMax,
       idempotencyKeysMax,
       summaryLagMs,
     },
+  };
+}
+
+/** Undefined: it is no latency, or its file cannot be read or holds something else. */
+function latencyReader(readFile: ReadFile): (text: string) => Latency | undefined {
+  return (text) => {
+    const path = latencyFile(text);
+    if (path === undefined) return parseLatency(text);
+    try {
+      return parseLatencyFile(path, readFile(path));
+    } catch {
+      // It cannot be read, which is told as what the setting may be.
+      return undefined;
+    }
   };
 }
 

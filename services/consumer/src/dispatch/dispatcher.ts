@@ -1,16 +1,18 @@
 import type { Entry } from '../../../../shared/journal/journal.ts';
 import type { BreakerState } from '../provider/breaker.ts';
+import { platform } from '../provider/breakers.ts';
 import type { Meter, Outcome } from '../provider/provider.ts';
-import { Pace } from './pace.ts';
+import { AccountLine } from './account-line.ts';
 import { SlotQueue } from './slot-queue.ts';
 
 /**
  * Starts the calls of all shards: which one, when, how many at once. Time comes in with every event; the shell
  * (`run-dispatcher.ts`) and the simulation run the calls and the requests for slots that `tick` answers.
  *
- * It guarantees: a call starts only in a slot of the cluster's rate, each slot starts at most one, and no more than
- * `concurrency` are in flight; shards that have calls take turns; while the breaker is open nothing starts, while it is
- * half open exactly one. It keeps no calls: what a source has to send again comes again through `takeCall`, and pays again.
+ * It guarantees: a call starts only in a slot of the cluster's rate, one for a connected account only in a slot of that
+ * account's rate as well; each slot starts at most one; no more than `concurrency` are in flight. Accounts that have calls
+ * take turns, and so do an account's shards. While an account's breaker is open none of its calls starts, while it is half
+ * open exactly one. It keeps no calls: what a source has to send again comes again through `takeCall`, and pays again.
  */
 
 /** One call to the provider. */
@@ -18,8 +20,10 @@ export interface Call {
   readonly entry: Entry;
   /** Undefined when the provider's list does not have it. */
   readonly meter: Meter | undefined;
+  /** It was deferred because it fails while others do not: that it fails again says nothing about the provider. */
+  readonly isKnownToFail: boolean;
   /**
-   * Called exactly once. `breakerClosed`: the breaker was closed when the call began and when it ended, so that a
+   * Called exactly once. `breakerClosed`: the account's breaker was closed when the call began and when it ended, so that a
    * failure is this entry's own and not the provider's as a whole.
    */
   ended(outcome: Outcome, nowMs: number, breakerClosed: boolean): void;
@@ -27,10 +31,15 @@ export interface Call {
 
 /** Where calls come from: a shard. */
 export interface CallSource {
-  /** Calls that could start now. */
-  readonly armed: number;
-  /** The next call, which starts in this very tick; undefined if none may start now. */
-  takeCall(nowMs: number): Call | undefined;
+  /** Calls that could start now, by account; the platform's own has no name. */
+  readonly armed: ReadonlyMap<string, number>;
+  /**
+   * The account's next call, which starts in this very tick; undefined if none may start now. `onlyFresh`: none that was
+   * deferred because it fails; such a call says little about the provider.
+   */
+  takeCall(nowMs: number, account: string, onlyFresh: boolean): Call | undefined;
+  /** The provider does not serve this connected account, for this reason; undefined: it may be tried again. */
+  accountChanged(account: string, closedFor: string | undefined): void;
 }
 
 export interface DispatchLimits {
@@ -47,17 +56,24 @@ export const defaultDispatchLimits = { chunk: 25, leaseGapMs: 5 } as const;
 export interface StartedCall {
   readonly call: Call;
   readonly source: CallSource;
+  readonly account: string;
+  readonly startedAtMs: number;
   readonly breakerClosed: boolean;
+}
+
+/** Ask this account's limiter for so many slots, and answer with `slotsGranted` or `slotsRefused`. */
+export interface SlotsWanted {
+  readonly account: string;
+  readonly count: number;
 }
 
 export interface Tick {
   readonly started: readonly StartedCall[];
-  /** Ask the limiter for so many slots, and answer with `slotsGranted` or `slotsRefused`; 0: do not ask. */
-  readonly slotsWanted: number;
-  /** The part of the rate to ask for: see `Pace`. */
-  readonly pace: number;
+  readonly slotsWanted: readonly SlotsWanted[];
   /** Slots that ended unused since the last tick. */
   readonly slotsMissed: number;
+  /** Slots of the cluster's rate that have no use any more, the last ones that were granted. */
+  readonly slotsToGiveBack: number;
   /** When there is something to do again, unless something happens before; undefined: nothing is armed. */
   readonly nextMs: number | undefined;
 }
@@ -78,11 +94,10 @@ export class Dispatcher {
   /** Whose turn it is first. */
   #turns: SourceState[] = [];
   readonly #slots = new SlotQueue();
-  readonly #pace = new Pace();
+  readonly #lines = new Map<string, AccountLine<SourceState>>();
+  /** Accounts with armed calls; whose turn it is first. */
+  #inTurn: AccountLine<SourceState>[] = [];
   #inFlight = 0;
-  #breaker: BreakerState = 'closed';
-  /** The one call of a half-open breaker. */
-  #probe: StartedCall | undefined;
   #isAsking = false;
   #askAgainAtMs = Number.NEGATIVE_INFINITY;
 
@@ -92,6 +107,13 @@ export class Dispatcher {
 
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  /** Connected accounts that the provider does not serve, or not as fast as it should. */
+  get closedAccounts(): number {
+    let closed = 0;
+    for (const line of this.#lines.values()) if (line.closedFor !== undefined) closed++;
+    return closed;
   }
 
   /** Calls of a source that still run, also after it was removed: a shard is not claimed again before they have ended. */
@@ -106,6 +128,8 @@ export class Dispatcher {
     state.removed = false;
     this.#states.set(source, state);
     this.#turns.push(state);
+    for (const { account, closedFor } of this.#lines.values())
+      if (closedFor !== undefined) source.accountChanged(account, closedFor);
   }
 
   /** No call of it starts any more; those in flight go on, and are told to it when they end. */
@@ -117,106 +141,177 @@ export class Dispatcher {
     if (state.inFlight === 0) this.#states.delete(source);
   }
 
-  breakerChanged(state: BreakerState): void {
-    this.#breaker = state;
-    this.#probe = undefined;
+  breakerChanged(account: string, state: BreakerState, reason: string, nowMs: number): void {
+    this.#lineOf(account).breakerChanged(state, reason, nowMs);
+    this.#tellClosed();
   }
 
-  slotsGranted(slotsAtMs: readonly number[], toleranceMs: number, nowMs: number): void {
+  slotsGranted(account: string, slotsAtMs: readonly number[], toleranceMs: number, nowMs: number): void {
+    if (account !== platform) {
+      this.#lineOf(account).slotsGranted(slotsAtMs, toleranceMs, nowMs + this.#limits.leaseGapMs);
+      return;
+    }
     this.#isAsking = false;
     this.#askAgainAtMs = nowMs + this.#limits.leaseGapMs;
     for (const atMs of slotsAtMs) this.#slots.add({ fromMs: atMs, untilMs: atMs + toleranceMs });
   }
 
   /** No slots now, or nobody could be asked. */
-  slotsRefused(waitMs: number, nowMs: number): void {
+  slotsRefused(account: string, waitMs: number, nowMs: number): void {
+    const againAtMs = nowMs + Math.max(waitMs, this.#limits.leaseGapMs);
+    if (account !== platform) {
+      this.#lineOf(account).slotsGranted([], 0, againAtMs);
+      return;
+    }
     this.#isAsking = false;
-    this.#askAgainAtMs = nowMs + Math.max(waitMs, this.#limits.leaseGapMs);
+    this.#askAgainAtMs = againAtMs;
   }
 
   callEnded(started: StartedCall, outcome: Outcome, nowMs: number): void {
-    this.#pace.callEnded(outcome.kind === 'throttled' && outcome.scope === 'account', nowMs);
     this.#inFlight--;
-    if (this.#probe === started) this.#probe = undefined;
     const state = this.#states.get(started.source);
     if (state === undefined) throw new Error('A call ended that was never started.');
     state.inFlight--;
     if (state.removed && state.inFlight === 0) this.#states.delete(started.source);
+    this.#lineOf(started.account).callEnded(started, outcome);
+    if (outcome.kind === 'accepted') {
+      for (const line of this.#lines.values()) if (line.account !== started.account) line.othersServed(nowMs);
+    }
+    this.#tellClosed();
   }
 
   tick(nowMs: number): Tick {
-    if (this.#breaker === 'open') this.#slots.clear();
+    this.#lookAround(nowMs);
     const started: StartedCall[] = [];
-    while (this.#slots.isDue(nowMs) && this.#room() > 0) {
+    while (this.#slots.isDue(nowMs) && this.#inFlight < this.#limits.concurrency) {
       const call = this.#takeCall(nowMs);
       if (call === undefined) break;
       this.#slots.use();
       started.push(call);
     }
-    const armed = this.#armed(nowMs);
-    const wanted = this.#wanted(armed);
-    const slotsWanted =
-      wanted > 0 && !this.#isAsking && nowMs >= this.#askAgainAtMs ? Math.min(wanted, this.#limits.chunk) : 0;
-    if (slotsWanted > 0) this.#isAsking = true;
-    return {
-      started,
-      slotsWanted,
-      pace: this.#pace.current,
-      slotsMissed: this.#slots.takeMissed(),
-      nextMs: this.#nextMs(nowMs, armed, wanted),
-    };
+    // With nothing to call, slots that are still to come are of use to others.
+    const slotsToGiveBack = this.#hasWork() ? 0 : this.#slots.clear(nowMs);
+    const startable = this.#startable(nowMs);
+    const wanted = startable - this.#slots.size;
+    const slotsWanted = this.#ask(nowMs, wanted);
+    const nextMs = this.#nextMs(nowMs, startable, wanted);
+    const slotsMissed = this.#slots.takeMissed();
+    this.#forgetIdle();
+    return { started, slotsWanted, slotsMissed, slotsToGiveBack, nextMs };
   }
 
-  /** How many more calls may be in flight. */
-  #room(): number {
-    switch (this.#breaker) {
-      case 'open':
-        return 0;
-      case 'half_open':
-        return this.#probe === undefined ? 1 : 0;
-      case 'closed':
-        return this.#limits.concurrency - this.#inFlight;
+  /** What is armed where, as of now. */
+  #lookAround(nowMs: number): void {
+    for (const line of this.#lines.values()) line.begin();
+    for (const state of this.#turns) {
+      if (nowMs < state.restsUntilMs) continue;
+      for (const [account, armed] of state.source.armed) this.#lineOf(account).offer(state, armed);
     }
+    const before = this.#inTurn.filter(({ armed }) => armed > 0);
+    const known = new Set(before);
+    for (const line of this.#lines.values()) if (line.armed > 0 && !known.has(line)) before.push(line);
+    this.#inTurn = before;
   }
 
-  #armed(nowMs: number): number {
-    let armed = 0;
-    for (const { source, restsUntilMs } of this.#turns) if (nowMs >= restsUntilMs) armed += source.armed;
-    return armed;
-  }
-
-  /** The source whose turn it is goes to the end of the line, whether or not it gives a call. */
+  /** Account and source whose turn it is go to the end of their lines. */
   #takeCall(nowMs: number): StartedCall | undefined {
-    for (let turn = 0; turn < this.#turns.length; turn++) {
-      const state = this.#turns.shift();
-      if (state === undefined) return undefined;
-      this.#turns.push(state);
-      if (nowMs < state.restsUntilMs || state.source.armed === 0) continue;
-      const call = state.source.takeCall(nowMs);
-      if (call === undefined) {
-        state.restsUntilMs = nowMs + restMs;
-        continue;
-      }
-      const started = { call, source: state.source, breakerClosed: this.#breaker === 'closed' };
+    for (let turn = 0; turn < this.#inTurn.length; turn++) {
+      const line = this.#inTurn.shift();
+      if (line === undefined) return undefined;
+      this.#inTurn.push(line);
+      if (!line.mayStart(nowMs)) continue;
+      const taken = (line.isWell ? undefined : this.#takeFrom(line, nowMs, true)) ?? this.#takeFrom(line, nowMs, false);
+      if (taken === undefined) continue;
+      const { call, state } = taken;
+      const { source } = state;
+      const started = { call, source, account: line.account, startedAtMs: nowMs, breakerClosed: line.isWell };
       state.inFlight++;
       this.#inFlight++;
-      if (this.#breaker === 'half_open') this.#probe = started;
+      line.started(started);
       return started;
     }
     return undefined;
   }
 
-  /** Slots that are missing for what could start. */
-  #wanted(armed: number): number {
-    return Math.min(armed, this.#room()) - this.#slots.size;
+  /** From the source whose turn it is, or else from another. */
+  #takeFrom(
+    line: AccountLine<SourceState>,
+    nowMs: number,
+    onlyFresh: boolean,
+  ): { readonly call: Call; readonly state: SourceState } | undefined {
+    for (const state of line.sources) {
+      const call = state.source.takeCall(nowMs, line.account, onlyFresh);
+      if (call !== undefined) {
+        this.#turns = [...this.#turns.filter((other) => other !== state), state];
+        line.toTheEnd(state);
+        return { call, state };
+      }
+      if (onlyFresh) continue;
+      state.restsUntilMs = nowMs + restMs;
+      line.withdraw(state);
+    }
+    return undefined;
   }
 
-  #nextMs(nowMs: number, armed: number, wanted: number): number | undefined {
-    if (armed === 0 || this.#room() === 0) return undefined;
+  /** Something may start soon, if not now. */
+  #hasWork(): boolean {
+    for (const { source } of this.#turns)
+      for (const account of source.armed.keys()) if (!this.#lineOf(account).isOpen) return true;
+    return false;
+  }
+
+  /** Calls that only want a slot of the cluster's rate. */
+  #startable(nowMs: number): number {
+    let startable = 0;
+    for (const line of this.#inTurn) startable += line.startable(nowMs);
+    return Math.min(startable, this.#limits.concurrency - this.#inFlight);
+  }
+
+  #ask(nowMs: number, wanted: number): SlotsWanted[] {
+    const asked: SlotsWanted[] = [];
+    if (wanted > 0 && !this.#isAsking && nowMs >= this.#askAgainAtMs) {
+      this.#isAsking = true;
+      asked.push({ account: platform, count: Math.min(wanted, this.#limits.chunk) });
+    }
+    for (const line of this.#inTurn) {
+      const count = line.ask(nowMs, Math.min(this.#limits.chunk, this.#limits.concurrency - this.#inFlight));
+      if (count > 0) asked.push({ account: line.account, count });
+    }
+    return asked;
+  }
+
+  #nextMs(nowMs: number, startable: number, wanted: number): number | undefined {
     const times: number[] = [];
-    const slotAtMs = this.#slots.firstAtMs();
-    if (slotAtMs !== undefined) times.push(slotAtMs);
-    if (wanted > 0 && !this.#isAsking) times.push(this.#askAgainAtMs);
+    if (startable > 0) {
+      const slotAtMs = this.#slots.firstAtMs();
+      if (slotAtMs !== undefined) times.push(slotAtMs);
+      if (wanted > 0 && !this.#isAsking) times.push(this.#askAgainAtMs);
+    }
+    if (this.#inFlight < this.#limits.concurrency)
+      for (const line of this.#inTurn) times.push(...line.nextTimes(nowMs));
     return times.length === 0 ? undefined : Math.max(nowMs, Math.min(...times));
+  }
+
+  #lineOf(account: string): AccountLine<SourceState> {
+    let line = this.#lines.get(account);
+    if (line === undefined) {
+      line = new AccountLine(account);
+      this.#lines.set(account, line);
+    }
+    return line;
+  }
+
+  #tellClosed(): void {
+    // With the key itself out of order everything waits, in the broker: that is no account's own trouble.
+    const isKeyRefused = this.#lines.get(platform)?.isUnauthorized === true;
+    for (const line of this.#lines.values()) {
+      line.keyRefused(isKeyRefused);
+      if (!line.takeClosedChanged()) continue;
+      for (const { source } of this.#turns) source.accountChanged(line.account, line.closedFor);
+    }
+  }
+
+  #forgetIdle(): void {
+    for (const [account, line] of this.#lines) if (line.isIdle) this.#lines.delete(account);
   }
 }

@@ -1,20 +1,27 @@
 import { Counter, Gauge, Histogram } from 'prom-client';
+import type { Rate } from '../../../../shared/limiter/limiter.ts';
 import type { Registry } from '../../../../shared/metrics/metrics.ts';
 import type { BreakerState } from '../provider/breaker.ts';
-import type { Outcome } from '../provider/provider.ts';
+import { limitReasons, type Outcome } from '../provider/provider.ts';
 
 export interface DispatchMetrics {
   callEnded(kind: Outcome['kind'], seconds: number): void;
   inFlight(calls: number): void;
   slots(used: number, missed: number): void;
-  pace(pace: number): void;
   breaker(state: BreakerState): void;
+}
+
+/** What is read when the metrics are asked for. */
+export interface DispatchView {
+  /** The cluster's own. */
+  readonly rate: () => Rate;
+  readonly closedAccounts: () => number;
 }
 
 const outcomes: readonly Outcome['kind'][] = ['accepted', 'refused', 'throttled', 'unauthorized', 'unsent', 'unknown'];
 const breakerStates: readonly BreakerState[] = ['closed', 'open', 'half_open'];
 
-export function createDispatchMetrics(registry: Registry): DispatchMetrics {
+export function createDispatchMetrics(registry: Registry, view: DispatchView): DispatchMetrics {
   const registers = [registry];
   const calls = new Counter({
     name: 'tallyman_consumer_provider_calls_total',
@@ -39,11 +46,42 @@ export function createDispatchMetrics(registry: Registry): DispatchMetrics {
     labelNames: ['use'],
     registers,
   });
-  const pace = new Gauge({
-    name: 'tallyman_consumer_rate_pace_ratio',
-    help: 'Part of the rate that this consumer asks for: below 1 after the provider answered 429',
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  gauge('tallyman_consumer_rate_per_second', 'Calls per second that the cluster may make now', () => view.rate().perS);
+  gauge(
+    'tallyman_consumer_rate_pace_ratio',
+    'Part of the limit that the cluster uses: below 1 after the provider answered 429',
+    () => view.rate().pace,
+  );
+  gauge(
+    'tallyman_consumer_rate_lowered_timestamp_seconds',
+    'When a 429 lowered the rate last, unix time; 0: it did not in the last minutes',
+    () => (view.rate().lowered?.atMs ?? 0) / 1_000,
+  );
+  new Gauge({
+    name: 'tallyman_consumer_rate_limited_reason',
+    help: '1 for what the provider said when it lowered the rate last, while the rate is below its limit',
+    labelNames: ['reason'],
     registers,
+    collect() {
+      const { pace, lowered } = view.rate();
+      for (const reason of limitReasons) this.set({ reason }, pace < 1 && lowered?.reason === reason ? 1 : 0);
+    },
   });
+  gauge(
+    'tallyman_consumer_accounts_closed',
+    'Connected accounts that the provider does not serve while it serves others',
+    view.closedAccounts,
+  );
   const breaker = new Gauge({
     name: 'tallyman_consumer_breaker_state',
     help: '1 for the state that the circuit breaker is in, 0 for the others',
@@ -61,7 +99,6 @@ export function createDispatchMetrics(registry: Registry): DispatchMetrics {
       slots.inc({ use: 'used' }, used);
       slots.inc({ use: 'missed' }, missed);
     },
-    pace: (ratio) => pace.set(ratio),
     breaker(state) {
       for (const known of breakerStates) breaker.set({ state: known }, known === state ? 1 : 0);
     },

@@ -7,39 +7,51 @@ import { connectRedis, untilReady } from '../../../../shared/redis/client.ts';
 import { sharedServices } from '../../../../shared/testing/shared-services.ts';
 import { until } from '../../../../shared/testing/until.ts';
 import { clusterKeyPrefix } from '../../../../shared/topology/names.ts';
-import { createBreaker } from '../provider/breaker.ts';
+import { createBreakers } from '../provider/breakers.ts';
 import type { Outcome } from '../provider/provider.ts';
 import { accept, entry, json, meter, providerAt, type Reply, scriptedStripe } from '../provider/scripted-stripe.ts';
 import type { Call, CallSource } from './dispatcher.ts';
+import { createLimiters } from './limiters.ts';
 import { type RunningDispatcher, runDispatcher } from './run-dispatcher.ts';
 
 const log = createLog({ service: 'test', level: 'silent' });
 
 /** A shard with calls on its hands, each of which is sent again until it is accepted. */
 class Backlog implements CallSource {
-  armed: number;
+  left: number;
   accepted = 0;
   readonly startedAtMs: number[] = [];
   readonly outcomes: { kind: Outcome['kind']; breakerClosed: boolean }[] = [];
 
   constructor(calls: number) {
-    this.armed = calls;
+    this.left = calls;
+  }
+
+  get armed(): ReadonlyMap<string, number> {
+    return new Map(this.left === 0 ? [] : [['', this.left]]);
+  }
+
+  accountChanged(): void {
+    // Only the platform's own account is called.
   }
 
   takeCall(): Call {
-    this.armed--;
+    this.left--;
     this.startedAtMs.push(performance.now());
     return {
       entry,
       meter,
+      isKnownToFail: false,
       ended: (outcome, _nowMs, breakerClosed) => {
         this.outcomes.push({ kind: outcome.kind, breakerClosed });
         if (outcome.kind === 'accepted') this.accepted++;
-        else this.armed++;
+        else this.left++;
       },
     };
   }
 }
+
+const limited = { 'stripe-rate-limited-reason': 'global-rate' };
 
 interface Consumer {
   readonly dispatcher: RunningDispatcher;
@@ -52,13 +64,14 @@ async function consumerOf(namespace: string, base: string, ratePerS: number): Pr
   onTestFinished(() => redis.disconnect());
   await untilReady(redis);
   const registry = createRegistry('consumer');
-  const breaker = createBreaker(providerAt(base), { resetMs: 300 });
+  const breakers = createBreakers(providerAt(base), { resetMs: 300 });
   const limit = { keyPrefix: clusterKeyPrefix(namespace), provider: 'stripe', endpoint: 'v1-meter-events', log };
-  const limiter = createRedisLimiter({ ...limit, redis, credential: () => 'sk_test_1', ratePerS });
-  const dispatcher = runDispatcher({ provider: breaker, limiter, concurrency: 64, registry, log });
+  const limiterOf = () => createRedisLimiter({ ...limit, redis, credential: () => 'sk_test_1', ratePerS });
+  const limiters = createLimiters(limiterOf, ratePerS);
+  const dispatcher = runDispatcher({ provider: breakers, limiters, concurrency: 64, registry, log });
   onTestFinished(async () => {
     await dispatcher.stop();
-    breaker.stop();
+    breakers.stop();
   });
   return { dispatcher, registry };
 }
@@ -102,6 +115,32 @@ describe('the dispatchers of a cluster', () => {
     expect(await stateOf('closed')).toBe(true);
   });
 
+  it('halve their rate within a second, all of them, when the provider answers 429 with its reason', async () => {
+    let reply: Reply = accept;
+    const { base } = await scriptedStripe((response, call) => reply(response, call));
+    const { namespace } = sharedServices();
+    const [one, two] = [await consumerOf(namespace, base, 500), await consumerOf(namespace, base, 500)];
+    const backlogs = [new Backlog(1_000_000), new Backlog(1_000_000)];
+    one.dispatcher.add(backlogs[0]!);
+    two.dispatcher.add(backlogs[1]!);
+    await until(() => backlogs.every(({ accepted }) => accepted > 50));
+    const rateOf = async ({ registry }: Consumer): Promise<number> => {
+      const [, rate = ''] = /tallyman_consumer_rate_per_second\{[^}]*\} (\S+)/.exec(await registry.metrics()) ?? [];
+      return Number(rate);
+    };
+    expect(await rateOf(one)).toBe(500);
+    reply = json(429, { error: { type: 'invalid_request_error', message: 'Slow down.' } }, limited);
+    const sinceMs = performance.now();
+    await until(async () => (await rateOf(one)) <= 260 && (await rateOf(two)) <= 260, { intervalMs: 5 });
+    expect(performance.now() - sinceMs).toBeLessThan(1_000);
+    reply = accept;
+    expect(await one.registry.metrics()).toContain(
+      'tallyman_consumer_rate_limited_reason{reason="global-rate",service="consumer"} 1',
+    );
+    const lowest = await rateOf(one);
+    await until(async () => (await rateOf(one)) > lowest * 1.05);
+  });
+
   it('start nothing more once they stop, and let running calls end before', async () => {
     const answers: (() => void)[] = [];
     const stripe = await scriptedStripe((response, call) => void answers.push(() => void accept(response, call)));
@@ -109,7 +148,7 @@ describe('the dispatchers of a cluster', () => {
     const backlog = new Backlog(1);
     dispatcher.add(backlog);
     await until(() => answers.length === 1);
-    backlog.armed = 5;
+    backlog.left = 5;
     const stopped = dispatcher.stop();
     dispatcher.wake();
     expect(dispatcher.inFlightOf(backlog)).toBe(1);

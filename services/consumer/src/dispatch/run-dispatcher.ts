@@ -6,19 +6,26 @@
  * otherwise every `idleMs`, so that a shard that says nothing is served as well.
  */
 import type { Logger } from '../../../../shared/log/log.ts';
-import type { SlotLimiter } from '../../../../shared/limiter/limiter.ts';
 import type { Registry } from '../../../../shared/metrics/metrics.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
-import type { Breaker, BreakerState } from '../provider/breaker.ts';
+import { type AccountChange, type Breakers, platform } from '../provider/breakers.ts';
 import { classify } from '../provider/classify.ts';
 import type { Outcome } from '../provider/provider.ts';
-import { type CallSource, defaultDispatchLimits, Dispatcher, type StartedCall } from './dispatcher.ts';
+import {
+  type CallSource,
+  defaultDispatchLimits,
+  Dispatcher,
+  type SlotsWanted,
+  type StartedCall,
+} from './dispatcher.ts';
+import type { Limiters } from './limiters.ts';
+import { createDispatchLog, remarksOf } from './dispatch-log.ts';
 import { createDispatchMetrics } from './metrics.ts';
 
 export interface DispatcherOptions {
-  /** The breaker round the provider. */
-  readonly provider: Breaker;
-  readonly limiter: SlotLimiter;
+  /** The breakers round the provider. */
+  readonly provider: Breakers;
+  readonly limiters: Limiters;
   /** Calls in flight. */
   readonly concurrency: number;
   readonly registry: Registry;
@@ -32,6 +39,8 @@ export interface RunningDispatcher {
   /** Something may have been armed. */
   wake(): void;
   inFlightOf(source: CallSource): number;
+  /** What keeps calls from being made at full speed, as sentences for a person. */
+  remarks(): string[];
   /** Resolves when the last call has ended. */
   stop(): Promise<void>;
 }
@@ -40,19 +49,20 @@ const idleMs = 25;
 // All consumers are told to wait for the same moment. Without jitter, the one with the luckiest timer gets every slot.
 const waitJitterMs = 20;
 const limiterRetry = { baseMs: 50, maxMs: 2_000 };
-const unauthorizedLogMs = 60_000;
 
 export function runDispatcher(options: DispatcherOptions): RunningDispatcher {
-  const { provider, limiter, concurrency, log, random = Math.random } = options;
+  const { provider, limiters, concurrency, log, random = Math.random } = options;
   const core = new Dispatcher({ concurrency, ...defaultDispatchLimits });
-  const metrics = createDispatchMetrics(options.registry);
+  const metrics = createDispatchMetrics(options.registry, {
+    rate: () => limiters.rate,
+    closedAccounts: () => core.closedAccounts,
+  });
   const now = (): number => performance.now();
   let timer: NodeJS.Timeout | undefined;
   let immediate: NodeJS.Immediate | undefined;
   let stopping: PromiseWithResolvers<void> | undefined;
-  let limiterFailures = 0;
-  let isOutageLogged = false;
-  let unauthorizedLoggedAtMs = Number.NEGATIVE_INFINITY;
+  const limiterFailures = new Map<string, number>();
+  const told = createDispatchLog(log);
 
   const wake = (): void => {
     if (stopping === undefined) immediate ??= setImmediate(tick);
@@ -63,21 +73,22 @@ export function runDispatcher(options: DispatcherOptions): RunningDispatcher {
     clearImmediate(immediate);
     immediate = undefined;
     const nowMs = now();
-    const { started, slotsWanted, slotsMissed, pace, nextMs } = core.tick(nowMs);
-    for (const call of started) void run(call, nowMs);
-    if (slotsWanted > 0) void askForSlots(slotsWanted, pace);
+    const { started, slotsWanted, slotsMissed, slotsToGiveBack, nextMs } = core.tick(nowMs);
+    for (const call of started) void run(call);
+    for (const wanted of slotsWanted) void askForSlots(wanted);
+    // Unanswered: they are lost.
+    if (slotsToGiveBack > 0) limiters.giveBack(slotsToGiveBack).catch(() => undefined);
     metrics.slots(started.length, slotsMissed);
-    metrics.pace(pace);
     metrics.inFlight(core.inFlight);
     const waitMs = nextMs === undefined ? idleMs : Math.min(idleMs, Math.ceil(nextMs - nowMs));
     timer = setTimeout(tick, waitMs);
   }
 
-  async function run(started: StartedCall, startedAtMs: number): Promise<void> {
-    const { call, breakerClosed } = started;
+  async function run(started: StartedCall): Promise<void> {
+    const { call, account, startedAtMs, breakerClosed } = started;
     let outcome: Outcome;
     try {
-      outcome = await provider.send(call.entry, call.meter);
+      outcome = await provider.send(call.entry, call.meter, call.isKnownToFail);
     } catch (error) {
       outcome = classify(error);
     }
@@ -85,53 +96,48 @@ export function runDispatcher(options: DispatcherOptions): RunningDispatcher {
     core.callEnded(started, outcome, endedAtMs);
     metrics.callEnded(outcome.kind, (endedAtMs - startedAtMs) / 1_000);
     metrics.inFlight(core.inFlight);
-    if (outcome.kind === 'unauthorized') logUnauthorized(outcome.reason, endedAtMs);
-    call.ended(outcome, endedAtMs, breakerClosed && provider.state === 'closed');
+    if (outcome.kind === 'unauthorized') told.unauthorized(account, outcome.reason, endedAtMs);
+    if (outcome.kind === 'throttled' && outcome.scope === 'account') void slowDown(account, startedAtMs, outcome.limit);
+    call.ended(outcome, endedAtMs, breakerClosed && provider.stateOf(account) === 'closed');
     if (core.inFlight === 0) stopping?.resolve();
     wake();
   }
 
-  async function askForSlots(wanted: number, pace: number): Promise<void> {
+  async function askForSlots({ account, count }: SlotsWanted): Promise<void> {
     try {
-      const lease = await limiter.lease(wanted, pace);
-      limiterFailures = 0;
-      if ('waitMs' in lease) core.slotsRefused(lease.waitMs + random() * waitJitterMs, now());
-      else core.slotsGranted(lease.slotsAtMs, lease.toleranceMs, now());
+      const lease = await limiters.lease(account, count);
+      limiterFailures.delete(account);
+      if ('waitMs' in lease) core.slotsRefused(account, lease.waitMs + random() * waitJitterMs, now());
+      else core.slotsGranted(account, lease.slotsAtMs, lease.toleranceMs, now());
     } catch (error) {
       // Without Redis nothing may start; the connection to Redis says loudly that it is away.
       log.debug({ error }, 'No slots could be asked for. Asking again.');
-      core.slotsRefused(delayMs(limiterRetry, ++limiterFailures, random()), now());
+      const failures = (limiterFailures.get(account) ?? 0) + 1;
+      limiterFailures.set(account, failures);
+      core.slotsRefused(account, delayMs(limiterRetry, failures, random()), now());
     }
     wake();
   }
 
-  function breakerChanged(state: BreakerState, reason: string): void {
-    core.breakerChanged(state);
-    metrics.breaker(state);
-    // From half open it may open again every few seconds: that is the same outage.
-    if (state === 'open' && !isOutageLogged) {
-      log.warn(
-        { reason },
-        'The billing provider fails: calls are stopped, usage waits in the broker. One call tries it again every few seconds.',
-      );
+  async function slowDown(account: string, startedAtMs: number, reason: string): Promise<void> {
+    try {
+      const rate = await limiters.throttled(account, startedAtMs, reason);
+      if (rate !== undefined) told.throttled(account, rate, now());
+    } catch (error) {
+      // Without Redis no call starts at all; the next 429 says it again.
+      log.debug({ error }, 'The cluster could not be told of a 429.');
     }
-    if (state === 'closed') log.info('The billing provider answers again: calls go on.');
-    isOutageLogged = state !== 'closed';
-    wake();
   }
 
-  function logUnauthorized(reason: string, nowMs: number): void {
-    if (nowMs - unauthorizedLoggedAtMs < unauthorizedLogMs) return;
-    unauthorizedLoggedAtMs = nowMs;
-    log.error(
-      { reason },
-      'The billing provider does not accept the credential: nothing is billed and nothing is lost, usage waits. Give STRIPE_API_KEY a valid key.',
-    );
+  function breakerChanged({ account, state, reason }: AccountChange): void {
+    core.breakerChanged(account, state, reason, now());
+    if (account === platform) metrics.breaker(state);
+    told.breaker(account, state, reason);
+    wake();
   }
 
   provider.onChange(breakerChanged);
-  core.breakerChanged(provider.state);
-  metrics.breaker(provider.state);
+  metrics.breaker(provider.stateOf(platform));
   tick();
 
   return {
@@ -142,6 +148,7 @@ export function runDispatcher(options: DispatcherOptions): RunningDispatcher {
     remove: (source) => core.remove(source),
     wake,
     inFlightOf: (source) => core.inFlightOf(source),
+    remarks: () => remarksOf(provider.stateOf(platform) === 'closed', limiters.rate, core.closedAccounts),
     async stop() {
       if (stopping === undefined) {
         stopping = Promise.withResolvers();

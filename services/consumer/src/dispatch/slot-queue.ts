@@ -36,10 +36,12 @@ export class SlotQueue {
     this.#slots.shift();
   }
 
-  /** Gives all of them up. */
-  clear(): void {
-    this.#missed += this.#slots.length;
+  /** Gives all of them up. Returns how many of them are still to come. */
+  clear(nowMs: number): number {
+    const toCome = this.#slots.filter(({ fromMs }) => fromMs > nowMs).length;
+    this.#missed += this.#slots.length - toCome;
     this.#slots = [];
+    return toCome;
   }
 
   /** How many were lost since this was last asked. */

@@ -5,8 +5,8 @@ import { connectRedis, type Redis, untilReady } from '../../../../shared/redis/c
 import { sharedServices } from '../../../../shared/testing/shared-services.ts';
 import { until } from '../../../../shared/testing/until.ts';
 import { clusterKeyPrefix } from '../../../../shared/topology/names.ts';
-import type { Meter } from '../provider/provider.ts';
-import type { MeterCatalog } from '../shard/open-set.ts';
+import { type Meter, MetersUnreadable } from '../provider/provider.ts';
+import { type MeterCatalog, metersOf } from '../shard/open-set.ts';
 import { type CatalogOptions, type MeterCatalogSource, startCatalog } from './catalog.ts';
 
 const log = createLog({ service: 'test', level: 'silent' });
@@ -19,7 +19,16 @@ class Meters {
   isAway = false;
   reads = 0;
 
-  meters(): Promise<readonly Meter[]> {
+  /** Of connected accounts; one that is not here is not ours to read. */
+  readonly connected = new Map<string, readonly Meter[]>();
+  readonly connectedReads: string[] = [];
+
+  meters(account?: string): Promise<readonly Meter[]> {
+    if (account !== undefined) {
+      this.connectedReads.push(account);
+      const list = this.connected.get(account);
+      return list === undefined ? Promise.reject(new MetersUnreadable('revoked')) : Promise.resolve(list);
+    }
     this.reads++;
     return this.isAway ? Promise.reject(new Error('HTTP 500')) : Promise.resolve(this.list);
   }
@@ -152,6 +161,32 @@ describe('the catalog of meters', () => {
     await redis.set(`${cluster.keyPrefix}meters`, '{"version":9}');
     await (await cluster.join()).catalog.untilKnown(never);
     expect(cluster.provider.reads).toBe(1);
+  });
+
+  // Connected accounts shared the platform's list: usage of a meter that only they have was refused as no_meter, and one with another
+  // formula was added up wrongly.
+  it("knows a connected account's own meters, once they were asked for, and reads them once for the cluster", async () => {
+    const cluster = clusterOf();
+    cluster.provider.connected.set('acct_1', [seats]);
+    const [one, two] = await Promise.all([cluster.join(), cluster.join()]);
+    await Promise.all([one.catalog.untilKnown(never), two.catalog.untilKnown(never)]);
+    expect(metersOf(one.catalog.current(), 'acct_1')).toBeUndefined();
+    for (const { catalog } of [one, two]) catalog.refresh('acct_1');
+    for (const { catalog } of [one, two]) {
+      await until(() => expect(metersOf(catalog.current(), 'acct_1')?.meters).toEqual(new Map([['seats', seats]])));
+      expect(catalog.current().meters.has('seats')).toBe(false);
+    }
+    expect(cluster.provider.connectedReads).toEqual(['acct_1']);
+  });
+
+  it('says why the meters of a connected account cannot be read, and reads them when they can be', async () => {
+    const cluster = clusterOf({ paceMs: 50 });
+    const { catalog } = await cluster.join();
+    await catalog.untilKnown(never);
+    catalog.refresh('acct_1');
+    await until(() => expect(catalog.current().connected?.get('acct_1')).toEqual({ unreadable: 'revoked' }));
+    cluster.provider.connected.set('acct_1', [calls]);
+    await until(() => expect(metersOf(catalog.current(), 'acct_1')?.meters.has('calls')).toBe(true));
   });
 
   it('is not waited for any longer than somebody wants', async () => {

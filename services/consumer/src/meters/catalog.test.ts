@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../../../../shared/log/log.ts';
-import { isReadDue } from './catalog.ts';
+import { isReadDue } from './account-meters.ts';
 import { createMeterNotices } from './meter-notices.ts';
 import type { Formula, Meter } from '../provider/provider.ts';
 

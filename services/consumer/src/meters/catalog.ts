@@ -1,18 +1,15 @@
 /**
- * The meters' formulas and payload keys, which decide how usage is counted. One consumer reads them from the provider,
- * once per quarter of an hour, the others take them from Redis. A meter that nobody knows asks for an early read, of which
- * the cluster makes at most one in five seconds.
- *
- * unknown → known. Once there is a catalog there always is one: with the provider or Redis away the last one is kept, and
- * asked for again until they are back.
+ * The meters' formulas and payload keys, which decide how usage is counted: the platform's own, and those of every connected
+ * account that has usage, each list by itself (account-meters.ts). Nothing is counted before the platform's are known;
+ * a connected account's are asked for when its first event comes.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../../../shared/log/log.ts';
 import type { Redis } from '../../../../shared/redis/client.ts';
-import type { Meter, Provider } from '../provider/provider.ts';
-import type { MeterCatalog } from '../shard/open-set.ts';
+import { MetersUnreadable, type Provider } from '../provider/provider.ts';
+import type { MeterCatalog, MeterList, UnreadableMeters } from '../shard/open-set.ts';
+import { type AccountMeters, followMeters } from './account-meters.ts';
 import { createMeterNotices } from './meter-notices.ts';
-import { createCatalogStore, type StoredCatalog } from './stored-catalog.ts';
+import { createCatalogStore } from './stored-catalog.ts';
 
 export interface CatalogOptions {
   readonly provider: Pick<Provider, 'meters'>;
@@ -22,102 +19,96 @@ export interface CatalogOptions {
   readonly log: Logger;
   /** A read is due at this age. */
   readonly maxAgeMs?: number;
-  /** The cluster asks the provider at most once in this time. */
+  /** The cluster asks the provider for one list at most once in this time. */
   readonly paceMs?: number;
 }
 
 export interface MeterCatalogSource {
   /** The newest catalog. Nothing may be counted before there is one: throws. */
   current(): MeterCatalog;
-  /** Resolves once there is a catalog, rejects when `signal` aborts. */
+  /** Resolves once the platform's meters are known, rejects when `signal` aborts. */
   untilKnown(signal: AbortSignal): Promise<void>;
   /** Called with every catalog that is newer than the one before. */
   onRead(listener: (catalog: MeterCatalog) => void): void;
-  /** A meter is missing: read again as soon as the pace allows. May be said as often as one likes. */
-  refresh(): void;
+  /** A meter of the account is missing: read again as soon as the pace allows. May be said as often as one likes. */
+  refresh(account?: string): void;
   stop(): void;
 }
 
 const quarterHourMs = 15 * 60_000;
 const earlyPaceMs = 5_000;
-// While a newer catalog is wanted, and otherwise: the latter only finds what other consumers have read.
-const wantedPollMs = 500;
 const pollMs = 10_000;
+const connectedPollMs = 60_000;
+/** Reads of connected accounts at a time. */
+const readsMax = 4;
 
 export function startCatalog(options: CatalogOptions): MeterCatalogSource {
   const { provider, redis, keyPrefix, log, maxAgeMs = quarterHourMs, paceMs = earlyPaceMs } = options;
-  const store = createCatalogStore(redis, keyPrefix);
   const notices = createMeterNotices(log);
   const listeners: ((catalog: MeterCatalog) => void)[] = [];
-  const stopping = new AbortController();
   const known = Promise.withResolvers<void>();
+  const connected = new Map<string, MeterList | UnreadableMeters>();
+  const followed = new Map<string, AccountMeters>();
+  const atATime = limitReads(readsMax);
   let catalog: MeterCatalog | undefined;
-  let takenReadAtMs: number | undefined;
-  let isWanted = true;
   let isFailureLogged = false;
-  let nap = new AbortController();
 
-  /** Makes a stored catalog the current one. `redisMs` was Redis' clock at, or after, `lookedAtMs` on ours. */
-  function take(stored: StoredCatalog, redisMs: number, lookedAtMs: number): void {
-    if (stored.readAtMs === takenReadAtMs) return;
-    const askedAtMs = lookedAtMs - Math.max(0, redisMs - stored.readAtMs);
-    // Older than what this consumer has read, but could not store.
-    if (catalog !== undefined && askedAtMs < catalog.askedAtMs) return;
-    takenReadAtMs = stored.readAtMs;
-    isWanted = false;
-    catalog = { meters: new Map(stored.meters.map((meter) => [meter.eventName, meter])), askedAtMs };
-    notices.about(stored.meters);
+  function tell(): void {
+    const own = platform.list;
+    if (own === undefined) return;
+    catalog = { ...own, connected: new Map(connected) };
     known.resolve();
     for (const listener of listeners) listener(catalog);
   }
 
-  /** Answers whether there is nothing newer to be had for now. */
-  async function round(): Promise<boolean> {
-    const lookedAtMs = performance.now();
-    const { stored, redisMs } = await store.look();
-    if (stored !== undefined) take(stored, redisMs, lookedAtMs);
-    if (!isWanted && !isReadDue(stored?.readAtMs, redisMs, maxAgeMs)) return true;
-    if (!(await store.mayRead(paceMs))) return false;
-    const meters = await readMeters();
-    if (meters === undefined) return false;
-    const read = { readAtMs: redisMs, meters };
-    take(read, redisMs, lookedAtMs);
-    await store.store(read);
-    return true;
-  }
-
-  async function readMeters(): Promise<readonly Meter[] | undefined> {
-    try {
+  const shared = { log, maxAgeMs, paceMs };
+  const platform = followMeters({
+    ...shared,
+    pollMs,
+    store: createCatalogStore(redis, keyPrefix),
+    read: async () => {
       const meters = await provider.meters();
       log.debug({ meters: meters.length }, 'Read the meters.');
       isFailureLogged = false;
       return meters;
-    } catch (error) {
-      if (!isFailureLogged) {
-        isFailureLogged = true;
-        log.warn({ error, isKnown: catalog !== undefined }, failureText(catalog !== undefined));
-      }
-      return undefined;
-    }
-  }
+    },
+    failed: (error) => {
+      if (isFailureLogged) return;
+      isFailureLogged = true;
+      log.warn({ error, isKnown: catalog !== undefined }, failureText(catalog !== undefined));
+    },
+    taken: (list) => {
+      notices.about([...list.meters.values()]);
+      tell();
+    },
+  });
 
-  async function run(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      let isDone = false;
-      try {
-        isDone = await round();
-      } catch (error) {
-        // Redis is away, and its connection says so loudly. The last catalog stays.
-        log.debug({ error }, 'The stored meters could not be looked up. Trying again.');
-      }
-      nap = new AbortController();
-      const signal = AbortSignal.any([nap.signal, stopping.signal]);
-      // Ends early when a catalog is wanted at once, or none any more.
-      await sleep(isDone && !isWanted ? pollMs : wantedPollMs, undefined, { signal }).catch(() => undefined);
-    }
+  /** From its first event until the process ends. */
+  function follow(account: string): AccountMeters {
+    return followMeters({
+      ...shared,
+      pollMs: connectedPollMs,
+      store: createCatalogStore(redis, keyPrefix, account),
+      read: () => atATime(() => provider.meters(account)),
+      failed: (error) => {
+        const before = connected.get(account);
+        if (!(error instanceof MetersUnreadable) || before?.unreadable !== undefined) {
+          log.debug({ error, account }, 'The meters of a connected account cannot be read. Trying again.');
+          return;
+        }
+        log.warn(
+          { reason: error.message, account },
+          'The meters of a connected account cannot be read: its usage is kept and waits, the other accounts go on. Connect it again, or check its id.',
+        );
+        connected.set(account, { ...before, unreadable: error.message });
+        tell();
+      },
+      taken: (list) => {
+        connected.set(account, list);
+        tell();
+      },
+    });
   }
-
-  void run();
 
   return {
     current() {
@@ -133,20 +124,37 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
       await Promise.race([known.promise, aborted]);
     },
     onRead: (listener) => void listeners.push(listener),
-    refresh() {
-      if (isWanted) return;
-      isWanted = true;
-      nap.abort();
+    refresh(account = '') {
+      if (account === '') {
+        platform.refresh();
+        return;
+      }
+      const meters = followed.get(account);
+      if (meters === undefined) followed.set(account, follow(account));
+      else meters.refresh();
     },
-    stop: () => stopping.abort(),
+    stop() {
+      platform.stop();
+      for (const each of followed.values()) each.stop();
+    },
   };
 }
 
-/** An age below zero: Redis' clock was set back, and nobody can tell how old the list is. */
-export function isReadDue(readAtMs: number | undefined, redisMs: number, maxAgeMs: number): boolean {
-  if (readAtMs === undefined) return true;
-  const ageMs = redisMs - readAtMs;
-  return ageMs < 0 || ageMs >= maxAgeMs;
+/** At most so many under way; the others wait for their turn. */
+function limitReads(most: number): <Result>(read: () => Promise<Result>) => Promise<Result> {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (read) => {
+    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running++;
+    try {
+      return await read();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) running--;
+      else next();
+    }
+  };
 }
 
 function failureText(isKnown: boolean): string {

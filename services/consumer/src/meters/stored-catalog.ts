@@ -37,9 +37,10 @@ const storedFormat = z.object({
     .readonly(),
 });
 
-export function createCatalogStore(redis: Redis, keyPrefix: string): CatalogStore {
-  const key = `${keyPrefix}meters`;
-  const lockKey = `${keyPrefix}meters:lock`;
+/** Without an account, the platform's own meters. */
+export function createCatalogStore(redis: Redis, keyPrefix: string, account?: string): CatalogStore {
+  const key = `${keyPrefix}meters${account === undefined ? '' : `:of:${account}`}`;
+  const lockKey = `${key}:lock`;
   return {
     async look() {
       const [text, [seconds, microseconds]] = await Promise.all([redis.get(key), redis.time()]);

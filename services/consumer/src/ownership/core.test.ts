@@ -165,7 +165,10 @@ describe('OwnershipCore, keeping leases', () => {
   it.each([undefined, 'stale'] as const)('does not lengthen the lease on the answer %s, and asks again', (answer) => {
     const member = ownerOfOne();
     member.tick(2_000);
-    expect(ofType(member.renewed(0, 2_000, answer), 'lease_renewed')).toEqual([]);
+    const effects = member.renewed(0, 2_000, answer);
+    expect(ofType(effects, 'lease_renewed')).toEqual([]);
+    // Whoever knows that it is over does not count on.
+    expect(ofType(effects, 'lease_lost')).toHaveLength(answer === 'stale' ? 1 : 0);
     expect(ofType(member.tick(heartbeatMs), 'renew')).toHaveLength(1);
   });
 

@@ -58,6 +58,7 @@ export type OwnershipEffect =
   | { readonly type: 'renew'; readonly shard: number; readonly epoch: number; readonly ttlMs: number }
   | { readonly type: 'release'; readonly shard: number; readonly epoch: number }
   | { readonly type: 'start_shard'; readonly shard: number; readonly epoch: number; readonly deadlineMs: number }
+  | { readonly type: 'lease_lost'; readonly shard: number }
   | {
       readonly type: 'lease_renewed';
       readonly shard: number;
@@ -215,8 +216,9 @@ export class OwnershipCore {
       const { redisMs, replays = 0 } = event.answer;
       this.#effects.push({ type: 'lease_renewed', shard: event.shard, deadlineMs, redisMs, replays });
     } else {
-      // Stale: the shard ends by itself at its deadline or its next write, whichever is first. No answer: ask again.
       tenure.renewAtMs = nowMs + this.#heartbeatMs();
+      // No answer: ask again. Stale: what it counts now would only be discarded at its next write.
+      if (event.answer?.answer === 'stale') this.#effects.push({ type: 'lease_lost', shard: event.shard });
     }
   }
 

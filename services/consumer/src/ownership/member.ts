@@ -13,6 +13,7 @@ import { Mailbox } from '../shard/mailbox.ts';
 import type { MeterCatalog } from '../shard/open-set.ts';
 import type { EndReason, RandomSource } from '../shard/protocol.ts';
 import { ShardRunner } from '../shard/runner.ts';
+import { Windows } from '../windows/windows.ts';
 import { OwnershipCore, type OwnershipEffect, type OwnershipEvent } from './core.ts';
 import type { Heartbeat, Membership } from './membership.ts';
 import { addTotals, type ShardTotals } from './stats.ts';
@@ -30,6 +31,8 @@ export interface MemberOptions {
   readonly leaseMs: number;
   readonly drainMs: number;
   readonly callTimeoutMs: number;
+  readonly windowMs: number;
+  readonly windowMaxMs: number;
   readonly shard: Omit<ShardLimits, 'shard' | 'incarnation' | 'callTimeoutMs' | 'strandedMs' | 'drive'>;
 }
 
@@ -50,7 +53,9 @@ export interface MemberPorts {
   readonly log: Logger;
   /** The catalog that is known now; a member is only made once there is one. */
   readonly catalog: () => MeterCatalog;
-  readonly needCatalog: () => void;
+  readonly needCatalog: (account: string) => void;
+  /** Calls per second that the cluster may make now. */
+  readonly budgetPerS: () => number;
   /** Totals of tenures that are over are added here. */
   readonly past: ShardTotals;
   /**
@@ -63,6 +68,7 @@ export interface MemberPorts {
 const lostWrites = 'Redis has lost writes. What is in the broker is safe and waits; run npm run recover.';
 const tickMs = 20;
 const callsPollMs = 5;
+const windowsEveryMs = 1_000;
 /** Brokers give a connection up after about two heartbeats without a word. */
 const strandedMs = 3 * heartbeatMaxS * 1000;
 
@@ -79,6 +85,8 @@ export class Member {
   #session: BrokerSession | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #finished: (() => void) | undefined;
+  readonly #windows: Windows;
+  #windowsDueMs = Number.NEGATIVE_INFINITY;
   #ticking = false;
   #over = false;
 
@@ -87,6 +95,7 @@ export class Member {
     this.#options = options;
     this.#ports = ports;
     this.#core = new OwnershipCore({ ...options, member: name });
+    this.#windows = new Windows(options, ports.log);
   }
 
   get isMember(): boolean {
@@ -99,6 +108,10 @@ export class Member {
 
   get runners(): ReadonlyMap<number, ShardRunner> {
     return this.#runners;
+  }
+
+  get windows(): Pick<Windows, 'windowMs' | 'capacityRatio'> {
+    return this.#windows;
   }
 
   /** `session`: the broker connection that is up now, if any; later ones come through `brokerConnected`. */
@@ -150,7 +163,20 @@ export class Member {
 
   #tick(): void {
     this.#post({ type: 'ticked' });
+    this.#lookAtWindows(performance.now());
     if (!this.#ticking) void this.#tickShards();
+  }
+
+  #lookAtWindows(nowMs: number): void {
+    if (nowMs < this.#windowsDueMs) return;
+    this.#windowsDueMs = nowMs + windowsEveryMs;
+    let demandPerS = 0;
+    for (const { core } of this.#runners.values()) demandPerS += core.memory.demand.perS(nowMs);
+    const { shards } = this.#options;
+    const seen = { demandPerS, owned: this.#runners.size, shards, budgetPerS: this.#ports.budgetPerS() };
+    const windowMs = this.#windows.look(seen, nowMs);
+    if (windowMs === undefined) return;
+    for (const runner of this.#runners.values()) runner.post({ type: 'window_changed', windowMs });
   }
 
   /** One shard per turn of the event loop: when many seal at once, each takes some milliseconds. */
@@ -189,6 +215,7 @@ export class Member {
         this.#startShard(effect.shard, effect.epoch, effect.deadlineMs);
         break;
       case 'lease_renewed':
+      case 'lease_lost':
       case 'hand_over':
       case 'drain':
         this.#runners.get(effect.shard)?.post(effect);
@@ -307,6 +334,8 @@ export class Member {
     dispatcher.add(runner);
     log.info('Took over a shard.');
     runner.start();
+    const { windowMs } = this.#windows;
+    if (windowMs !== limits.windowMs) runner.post({ type: 'window_changed', windowMs });
   }
 
   async #ended(shard: number, runner: ShardRunner, reason: EndReason, log: Logger): Promise<void> {

@@ -1,13 +1,16 @@
 /**
- * The circuit breaker round a provider (opossum's, in this project's words).
+ * The circuit breaker round one account's calls (opossum's, in this project's words).
  *
  * closed     calls pass. More than half of at least `callsMin` calls of the last ten seconds failing → open.
- * open       no call passes, each is answered `unsent` at once. After `resetMs` → half_open.
+ *            A single 401 or 403 → open: what the credential may not do it may not do with the next call either.
+ * open       no call passes, each is answered `unsent` at once. After `resetMs` → half_open; each time that it opens again
+ *            without having closed, it stays open twice as long, up to `resetMaxMs`.
  * half_open  one call passes as a probe, any other is answered `unsent`. Its outcome → closed, or open again.
  *
  * Failing means that the provider cannot be worked with: unsent, unknown, unauthorized. A refusal, a 429 and a 409 are
- * answers of a provider that is well. Opossum's own timeout is off, since a call has one, and one that is longer
- * than opossum's would go on unseen.
+ * answers of a provider that is well. A customer that fails while others are served is no witness: from then on its
+ * failures are not counted until one of its calls succeeds, else a few broken customers would stop everybody else.
+ * Opossum's own timeout is off, since a call has one, and one that is longer than opossum's would go on unseen.
  */
 import CircuitBreaker from 'opossum';
 import type { Entry } from '../../../../shared/journal/journal.ts';
@@ -16,7 +19,9 @@ import type { Meter, Outcome, Provider } from './provider.ts';
 
 export type BreakerState = 'closed' | 'open' | 'half_open';
 
-export interface Breaker extends Pick<Provider, 'send'> {
+export interface Breaker {
+  /** `isKnownToFail`: that it fails again says nothing about the provider. */
+  send(entry: Entry, meter: Meter | undefined, isKnownToFail?: boolean): Promise<Outcome>;
   readonly state: BreakerState;
   /** `reason`: how the latest failing call failed. */
   onChange(listener: (state: BreakerState, reason: string) => void): void;
@@ -27,9 +32,16 @@ export interface Breaker extends Pick<Provider, 'send'> {
 export interface BreakerOptions {
   /** How long it stays open before a probe, in milliseconds. */
   readonly resetMs?: number;
+  /** … at most, if probes keep failing. */
+  readonly resetMaxMs?: number;
   /** Fewer calls in ten seconds never open it. */
   readonly callsMin?: number;
+  /** A monotonic clock in milliseconds. */
+  readonly now?: () => number;
 }
+
+/** Beyond this, the customer that has failed for longest counts again. */
+const sickMax = 10_000;
 
 /** Carries a failing outcome through opossum, which counts rejections. */
 class CallFailed extends Error {
@@ -43,27 +55,46 @@ class CallFailed extends Error {
 
 export function createBreaker(
   provider: Pick<Provider, 'send'>,
-  { resetMs = 3_000, callsMin = 20 }: BreakerOptions = {},
+  { resetMs = 3_000, resetMaxMs = resetMs, callsMin = 20, now = () => performance.now() }: BreakerOptions = {},
 ): Breaker {
   let latestReason = 'no call has failed yet';
+  let acceptedAtMs = Number.NEGATIVE_INFINITY;
+  /** Customers whose latest call failed, and since when. */
+  const sick = new Map<string, number>();
 
-  const call = async (entry: Entry, meter: Meter | undefined): Promise<Outcome> => {
+  const call = async (entry: Entry, meter: Meter | undefined, isKnownToFail: boolean): Promise<Outcome> => {
     const outcome = await provider.send(entry, meter);
     switch (outcome.kind) {
       case 'accepted':
+        acceptedAtMs = now();
+        sick.delete(entry.customer);
+        return outcome;
       case 'refused':
       case 'throttled':
         return outcome;
       case 'unsent':
-      case 'unknown':
+      case 'unknown': {
+        latestReason = outcome.reason;
+        if (isKnownToFail && circuit.closed) return outcome;
+        const sinceMs = sick.get(entry.customer);
+        if (sinceMs === undefined) {
+          const [oldest] = sick.keys();
+          if (sick.size >= sickMax && oldest !== undefined) sick.delete(oldest);
+          sick.set(entry.customer, now());
+        } else if (acceptedAtMs > sinceMs && circuit.closed) {
+          return outcome;
+        }
+        throw new CallFailed(outcome);
+      }
       case 'unauthorized':
         latestReason = outcome.reason;
         throw new CallFailed(outcome);
     }
   };
 
-  const circuit = new CircuitBreaker(call, {
-    timeout: false,
+  // Read by opossum each time that the circuit opens.
+  const options = {
+    timeout: false as const,
     errorThresholdPercentage: 50,
     volumeThreshold: callsMin,
     rollingCountTimeout: 10_000,
@@ -71,7 +102,10 @@ export function createBreaker(
     rollingPercentilesEnabled: false,
     enableSnapshots: false,
     resetTimeout: resetMs,
-  });
+  };
+  const circuit = new CircuitBreaker(call, options);
+  circuit.on('open', () => (options.resetTimeout = Math.min(resetMaxMs, options.resetTimeout * 2)));
+  circuit.on('close', () => (options.resetTimeout = resetMs));
 
   return {
     get state() {
@@ -79,11 +113,14 @@ export function createBreaker(
       return circuit.closed ? 'closed' : 'open';
     },
 
-    async send(entry, meter) {
+    async send(entry, meter, isKnownToFail = false) {
       try {
-        return await circuit.fire(entry, meter);
+        return await circuit.fire(entry, meter, isKnownToFail);
       } catch (error) {
-        if (error instanceof CallFailed) return error.outcome;
+        if (error instanceof CallFailed) {
+          if (error.outcome.kind === 'unauthorized') circuit.open();
+          return error.outcome;
+        }
         if (error instanceof Error && CircuitBreaker.isOurError(error)) {
           return { kind: 'unsent', reason: `the breaker let no call through: ${latestReason}` };
         }

@@ -5,7 +5,7 @@
  */
 import Stripe from 'stripe';
 import { CallError, UnreadableBody } from './http-client.ts';
-import type { Outcome } from './provider.ts';
+import { limitReasons, type Outcome } from './provider.ts';
 
 const reasonLengthMax = 500;
 /** Stripe's own 4xx that say nothing about the entry: request timeout, failed dependency, too early. */
@@ -67,12 +67,11 @@ function throttled(
   // A lock is on one object; so is the limit that Stripe calls resource-specific.
   if (status === 409 || code === 'lock_timeout') return { kind: 'throttled', scope: 'lane', reason };
   if (status !== 429 && code !== 'rate_limit') return undefined;
-  if (limit === undefined) return { kind: 'throttled', scope: 'account', reason };
-  return {
-    kind: 'throttled',
-    scope: limit === 'resource-specific' ? 'lane' : 'account',
-    reason: cut(`${limit}, ${reason}`),
-  };
+  if (limit === undefined) return { kind: 'throttled', scope: 'account', limit: 'other', reason };
+  const said = cut(`${limit}, ${reason}`);
+  if (limit === 'resource-specific') return { kind: 'throttled', scope: 'lane', reason: said };
+  const known = limitReasons.find((name) => name === limit) ?? 'other';
+  return { kind: 'throttled', scope: 'account', limit: known, reason: said };
 }
 
 /** Only Stripe's own verdict on the request itself. A wrong base address is no verdict: it would bury every entry. */

@@ -10,13 +10,24 @@ export type Outcome =
   /** Refused for what it is (unknown customer, archived meter, too old). Repeating it cannot help. */
   | { readonly kind: 'refused'; readonly reason: string }
   /** Certainly not processed, and not the entry's fault: rate limit, or another call of the same lane (409). */
-  | { readonly kind: 'throttled'; readonly scope: 'account' | 'lane'; readonly reason: string }
+  | { readonly kind: 'throttled'; readonly scope: 'account'; readonly limit: LimitReason; readonly reason: string }
+  | { readonly kind: 'throttled'; readonly scope: 'lane'; readonly reason: string }
   /** Certainly not processed: the credential does not work (401/403). Nothing is dropped, everything waits. */
   | { readonly kind: 'unauthorized'; readonly reason: string }
   /** Certainly not sent: no connection could be made, or the breaker is open. */
   | { readonly kind: 'unsent'; readonly reason: string }
   /** It may have been processed: timeout, reset, 5xx, or an answer that cannot be read. */
   | { readonly kind: 'unknown'; readonly reason: string };
+
+/** Which of its limits the provider says was exceeded; `other`: one that is not known, or it does not say. */
+export const limitReasons = [
+  'global-rate',
+  'global-concurrency',
+  'endpoint-rate',
+  'endpoint-concurrency',
+  'other',
+] as const;
+export type LimitReason = (typeof limitReasons)[number];
 
 export type Formula = 'sum' | 'count' | 'last';
 
@@ -32,9 +43,17 @@ export interface Meter {
   readonly archived?: true;
 }
 
+/** The credential may not read this account's meters: it is revoked, or does not exist. */
+export class MetersUnreadable extends Error {
+  readonly code = 'meters_unreadable';
+}
+
 export interface Provider {
   /** One call. Needs the meter for the payload's keys; absent when the provider's list does not have it. */
   send(entry: Entry, meter: Meter | undefined): Promise<Outcome>;
-  /** Every meter of the account, archived ones too. Rejects when it cannot be read. */
-  meters(): Promise<readonly Meter[]>;
+  /**
+   * Every meter of the account, archived ones too; without a name the platform's own. Rejects when it cannot be read, with
+   * `MetersUnreadable` when the account is not ours to read.
+   */
+  meters(account?: string): Promise<readonly Meter[]>;
 }

@@ -9,7 +9,7 @@ import type { Secret } from '../../../../shared/config/secret.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
 import { classify } from './classify.ts';
 import { createHttpClient } from './http-client.ts';
-import type { Formula, Meter, Outcome, Provider } from './provider.ts';
+import { type Formula, type Meter, MetersUnreadable, type Outcome, type Provider } from './provider.ts';
 
 export interface StripeOptions {
   /** Read before every call, so that a rotated key is taken without a restart. */
@@ -60,30 +60,40 @@ export function createStripeProvider({ apiKey, apiBase, timeoutMs, concurrency }
       }
     },
 
-    async meters() {
-      const meters = new Map<string, Meter>();
-      const active = new Set<string>();
-      for await (const meter of listedMeters(stripe)) {
-        // A name can be used again once its meter is archived: the active one counts.
-        if (active.has(meter.event_name)) continue;
-        if (meter.status === 'active') active.add(meter.event_name);
-        meters.set(meter.event_name, meterOf(meter));
+    async meters(account) {
+      try {
+        return await readMeters(stripe, account);
+      } catch (error) {
+        const outcome = classify(error);
+        if (account === undefined || outcome.kind !== 'unauthorized') throw error;
+        throw new MetersUnreadable(outcome.reason, { cause: error });
       }
-      return [...meters.values()];
     },
 
     close: () => httpClient.close(),
   };
 }
 
+async function readMeters(stripe: Stripe, account: string | undefined): Promise<readonly Meter[]> {
+  const meters = new Map<string, Meter>();
+  const active = new Set<string>();
+  for await (const meter of listedMeters(stripe, account)) {
+    // A name can be used again once its meter is archived: the active one counts.
+    if (active.has(meter.event_name)) continue;
+    if (meter.status === 'active') active.add(meter.event_name);
+    meters.set(meter.event_name, meterOf(meter));
+  }
+  return [...meters.values()];
+}
+
 /** The package's own paging would take a proxy's answer without an `error` for a list. */
-async function* listedMeters(stripe: Stripe): AsyncGenerator<Stripe.Billing.Meter> {
+async function* listedMeters(stripe: Stripe, account: string | undefined): AsyncGenerator<Stripe.Billing.Meter> {
   let after: string | undefined;
   do {
-    const page = await stripe.billing.meters.list({
-      limit: meterPageSize,
-      ...(after === undefined ? {} : { starting_after: after }),
-    });
+    const page = await stripe.billing.meters.list(
+      { limit: meterPageSize, ...(after === undefined ? {} : { starting_after: after }) },
+      account === undefined ? {} : { stripeAccount: account },
+    );
     const { statusCode } = page.lastResponse;
     if (statusCode !== 200 || page.object !== 'list')
       throw new Error(`HTTP ${statusCode} without Stripe's list of meters.`);

@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { marked, TestShard, typesOf } from './test-shard.ts';
-import { catalogOf, entry, hourMs, minuteMs, outcomes, pendingSet, shardState, usageEvent } from './testing.ts';
+import {
+  catalogOf,
+  entry,
+  hourMs,
+  minuteMs,
+  outcomes,
+  pendingSet,
+  shardState,
+  usageEvent,
+  startRedisMs,
+} from './testing.ts';
 
 describe('ShardCore, draining', () => {
   it('stops consuming, seals at once, settles, acks, closes the channel and ends, in that order', () => {
@@ -68,7 +78,7 @@ describe('ShardCore, draining', () => {
     shard.step({ type: 'drain', deadlineMs: 1_000 });
     shard.tick(1_000);
     expect(shard.core.life).toBe('closing');
-    expect(shard.core.armed).toBe(0);
+    expect(shard.core.armed.size).toBe(0);
     expect(shard.core.takeCall(shard.nowMs)).toBeUndefined();
     expect(shard.endedAs).toBeUndefined();
     call.ended(outcomes.accepted, shard.nowMs, true);
@@ -213,7 +223,15 @@ describe('ShardCore, handing over', () => {
   });
 
   it('waits for the call of a deferred entry and tells how it ended', () => {
-    const deferred = { entry: entry(), state: 'deferred', reason: '', attempts: 5, parkedAtMs: 0, set: 1 } as const;
+    const deferred = {
+      entry: entry(),
+      state: 'deferred',
+      reason: '',
+      attemptedAtMs: startRedisMs,
+      attempts: 5,
+      parkedAtMs: 0,
+      set: 1,
+    } as const;
     const shard = TestShard.open({ state: shardState({ next: 2, deferred: [deferred] }) });
     shard.tick(10_000);
     const call = shard.core.takeCall(shard.nowMs)!;

@@ -22,6 +22,15 @@ describe('ShardCore, when its lease ends', () => {
     expect(shard.core.held).toBe(0);
   });
 
+  it('ends at once when it hears that it was lost, whatever its deadline is', () => {
+    const shard = marked(2);
+    expect(shard.step({ type: 'lease_lost' })).toEqual([
+      { type: 'close_channel', generation: 1 },
+      { type: 'ended', reason: 'stale' },
+    ]);
+    expect(shard.core.takeCall(shard.nowMs)).toBeUndefined();
+  });
+
   it('counts no delivery after that', () => {
     const shard = TestShard.open({ deadlineMs: leaseMs });
     shard.nowMs = leaseMs;
@@ -76,7 +85,7 @@ describe('ShardCore, when its lease ends', () => {
     expect(shard.core.takeCall(0)).toBeUndefined();
     shard.tick(leaseMs);
     shard.step({ type: 'written', answer: { answer: 'ok', redisMs: startRedisMs } });
-    expect(shard.core.armed).toBe(0);
+    expect(shard.core.armed.size).toBe(0);
     expect(shard.core.takeCall(shard.nowMs)).toBeUndefined();
     expect(shard.acked).toBe(0);
   });

@@ -5,7 +5,8 @@ import { Flight } from './flight.ts';
 import type { DriveLimits } from './drive.ts';
 import { type IntakeLimits, ShardIntake } from './intake.ts';
 import { ShardMemory } from './memory.ts';
-import type { MeterCatalog } from './open-set.ts';
+import { isKnownEnough, withKnownMeters } from './meter-knowledge.ts';
+import { type MeterCatalog, metersOf } from './open-set.ts';
 import type { EndReason, RandomSource, ShardEffect, ShardEvent } from './protocol.ts';
 
 /**
@@ -35,6 +36,8 @@ export interface ShardLimits extends IntakeLimits {
   readonly drive: DriveLimits;
 }
 
+const nothingArmed: ReadonlyMap<string, number> = new Map();
+
 type Life =
   | { readonly mode: 'loading' }
   | { readonly mode: 'owned' }
@@ -61,6 +64,7 @@ export class ShardCore {
     this.memory = new ShardMemory(limits);
     this.#intake = new ShardIntake(limits);
     this.flight = new Flight({ ...limits, random });
+    if (catalog.connected !== undefined) this.flight.catalogRead(catalog.connected);
   }
 
   get life(): Life['mode'] {
@@ -93,15 +97,21 @@ export class ShardCore {
     return this.#takeEffects();
   }
 
-  /** Calls that could start now. */
-  get armed(): number {
-    return this.#mayCall() ? this.flight.armed : 0;
+  /** Calls that could start now, by account; the platform's own has no name. */
+  get armed(): ReadonlyMap<string, number> {
+    if (!this.#mayCall()) return nothingArmed;
+    return withKnownMeters(this.flight.armed, this.#catalog);
   }
 
-  /** The next call; the caller must start it in this very tick. Undefined when none may start. */
-  takeCall(nowMs: number): Call | undefined {
+  /**
+   * The account's next call; the caller must start it in this very tick. Undefined when none may start; with `onlyFresh` also
+   * when there are only entries that were deferred because they fail.
+   */
+  takeCall(nowMs: number, account = '', onlyFresh = false): Call | undefined {
+    const meters = metersOf(this.#catalog, account);
+    if (meters === undefined) return undefined;
     if (!this.#mayCall() || this.#deadlineMs - nowMs <= this.#limits.callTimeoutMs) return undefined;
-    return this.flight.takeCall(nowMs, this.#catalog.meters);
+    return this.flight.takeCall(nowMs, account, meters, onlyFresh);
   }
 
   #mayCall(): boolean {
@@ -125,6 +135,16 @@ export class ShardCore {
         break;
       case 'catalog_read':
         this.#catalog = event.catalog;
+        if (event.catalog.connected !== undefined) this.flight.catalogRead(event.catalog.connected);
+        break;
+      case 'account_changed':
+        this.flight.accountChanged(event.account, event.closedFor);
+        break;
+      case 'window_changed':
+        this.memory.changeWindow(event.windowMs, nowMs);
+        break;
+      case 'lease_lost':
+        this.#end('stale');
         break;
       case 'channel_opened':
         this.#intake.opened(event.generation, nowMs);
@@ -239,6 +259,7 @@ export class ShardCore {
         this.flight.seal(this.memory, this.#catalog, isInOrder, nowMs);
       }
     }
+    if (this.#mayCall()) this.#askForMeters();
     const write = this.flight.nextWrite(nowMs, this.#mayCall());
     if (write !== undefined) this.#emit({ type: 'write', write });
     this.#emit(this.#intake.ack(this.flight.settledThrough));
@@ -265,19 +286,23 @@ export class ShardCore {
     }
   }
 
-  /**
-   * How events merge depends on their meter's formula, so a set with a meter that the catalog lacks waits for a newer
-   * catalog. A meter does not exist if it is not in one that was asked for after the first event of each of its counts had
-   * come, and after the set was due: what the provider would take now must not be refused on its word of five minutes ago.
-   * Customers that keep turning up for a meter that does not exist hold the set up no longer than the prefetch lasts.
-   */
+  /** How events merge depends on their meter's formula, so a set with a meter that is not known waits for a newer catalog. */
   #catalogKnowsTheSet(dueSinceMs: number): boolean {
-    for (const [meter, countedAtMs] of this.memory.open.unknownMeters) {
-      if (this.#catalog.meters.has(meter) || this.#catalog.askedAtMs >= Math.max(dueSinceMs, countedAtMs)) continue;
-      this.#emit({ type: 'need_catalog' });
+    const roomForEach = this.flight.roomForClosed;
+    for (const unknown of this.memory.open.unknownMeters.values()) {
+      if (isKnownEnough(unknown, this.#catalog, dueSinceMs, roomForEach)) continue;
+      this.#emit({ type: 'need_catalog', account: unknown.account });
       return false;
     }
     return true;
+  }
+
+  /** Before anything of an account is called its meters are known; one that was taken over has to be asked for. */
+  #askForMeters(): void {
+    for (const account of this.flight.takeWantedMeters()) this.#emit({ type: 'need_catalog', account });
+    for (const account of this.flight.armed.keys()) {
+      if (metersOf(this.#catalog, account) === undefined) this.#emit({ type: 'need_catalog', account });
+    }
   }
 
   #finish(nowMs: number): void {

@@ -3,6 +3,7 @@ import { defaultDriveLimits, Drive } from './drive.ts';
 import { newItem } from './lane-queue.ts';
 import {
   endCall,
+  entries,
   entry,
   failCalls,
   hourMs,
@@ -28,6 +29,67 @@ function deferOne(random = 0.5): { readonly drive: Drive; readonly nowMs: number
   expect(writeEnded(drive, nowMs).settled).toEqual(['deferred']);
   return { drive, nowMs };
 }
+
+describe('a lane with a deferred entry', () => {
+  // Every set had an entry of the customer that always fails, each was tried five times, and the next set of everybody else waited for that.
+  it('has what it uses after that deferred at the first failure', () => {
+    const { drive, nowMs } = deferOne();
+    const [again, other] = [entry({ identifier: 'again' }), entry({ identifier: 'other', customer: 'cus_2' })];
+    drive.startSet(itemsOf([again, other], 2), startRedisMs, nowMs);
+    for (let call = 0; call < 2; call++) endCall(drive, takeMarked(drive, nowMs)!, unsent, nowMs);
+    expect(writeEnded(drive, nowMs).parked.map(({ entry: { identifier } }) => identifier)).toEqual(['again']);
+  });
+
+  it('has to fail five times again once that one has ended', () => {
+    const { drive, nowMs } = deferOne();
+    const laterMs = nowMs + 15_000;
+    endCall(drive, takeMarked(drive, laterMs)!, accepted, laterMs);
+    drive.startSet(itemsOf([entry({ identifier: 'again' })], 2), startRedisMs, laterMs);
+    endCall(drive, takeMarked(drive, laterMs)!, unsent, laterMs);
+    expect(drive.unsettled).toBe(1);
+  });
+});
+
+describe('a connected account that is closed', () => {
+  const account = 'acct_1';
+
+  /** A drive that has deferred so many of its entries. */
+  function deferClosed(count: number, limits: Partial<typeof defaultDriveLimits>): Drive {
+    const drive = new Drive({ ...defaultDriveLimits, ...limits }, () => 0.5);
+    drive.accounts.changed(account, 'this account is revoked');
+    drive.startSet(itemsOf(entries(count, { account })), startRedisMs, 0);
+    drive.tick(0, startRedisMs);
+    writeEnded(drive, 0);
+    return drive;
+  }
+
+  // With more than 1,000 of its entries deferred nothing of the shard went on, for as long as the account was revoked.
+  it('has its entries deferred beyond the room that there is for what fails', () => {
+    const drive = deferClosed(5, { deferredMax: 2 });
+    expect(drive.setIsSettled).toBe(true);
+    expect(drive.deferred).toBe(5);
+  });
+
+  it('takes the room neither of what fails nor of replays', () => {
+    const drive = deferClosed(5, { deferredMax: 2, replaysMax: 1 });
+    expect(drive.roomForReplays).toBe(1);
+    drive.startSet(itemsOf([entry({ identifier: 'fails', customer: 'cus_fails' })], 2), startRedisMs, 0);
+    failCalls(drive, unsent, 5, 0);
+    expect(writeEnded(drive, 0).settled).toEqual(['deferred']);
+  });
+
+  it('takes it again once the account is open', () => {
+    const drive = deferClosed(5, { replaysMax: 6 });
+    drive.accounts.changed(account, undefined);
+    expect(drive.roomForReplays).toBe(1);
+  });
+
+  it('has no more deferred than the journal is to hold', () => {
+    const drive = deferClosed(5, { closedMax: 3 });
+    expect(drive.deferred).toBe(3);
+    expect(drive.unsettled).toBe(2);
+  });
+});
 
 describe('a deferred entry', () => {
   it.each([0, 0.5, 0.999])(

@@ -168,7 +168,7 @@ describe('Drive', () => {
 
   describe('an outcome that stays unknown', () => {
     it('is tried up to 23 h after the first such attempt, and is in doubt from then on', () => {
-      const drive = newDrive();
+      const drive = new Drive({ ...defaultDriveLimits, deferTail: { entries: 0, afterMs: 0 } }, () => 0.5);
       drive.startSet(itemsOf([entry()]), startRedisMs, 0);
       drive.callEnded(takeMarked(drive, 1_000)!, unknown, 1_000, 31_000, startRedisMs, false);
       const lastMs = 1_000 + 23 * hourMs - 1;
@@ -220,11 +220,22 @@ describe('Drive', () => {
       expect(drive.setIsSettled).toBe(false);
     });
 
-    it('while the breaker is not closed is not at fault and never deferred', () => {
+    it('while the breaker is not closed is not at fault, and not deferred', () => {
+      const drive = newDrive();
+      drive.startSet(itemsOf(entries(11)), startRedisMs, 0);
+      failCalls(drive, unknown, 500, 0, false);
+      expect(drive.unsettled).toBe(11);
+    });
+
+    // Only customers that always fail were left in the sets of all shards: the breaker opened, each of its probes failed, and what the
+    // other customers had used since waited in sets that could not be sealed.
+    it('makes way after five minutes though the breaker is not closed, when few entries of the set are left', () => {
       const drive = newDrive();
       drive.startSet(itemsOf([entry()]), startRedisMs, 0);
-      failCalls(drive, unknown, 50, 0, false);
+      const nowMs = failCalls(drive, unknown, 10, 0, false);
       expect(drive.setIsSettled).toBe(false);
+      failCalls(drive, unknown, 1, nowMs, false);
+      expect(writeEnded(drive, nowMs).settled).toEqual(['deferred']);
     });
 
     it('frees its lane when it is deferred', () => {

@@ -1,6 +1,8 @@
+import { laneName } from '../../../../shared/event/lane.ts';
 import type { ClosedEntry, DeferredEnding, ParkedEntry, SettledAs } from '../../../../shared/journal/journal.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { Outcome } from '../provider/provider.ts';
+import { AccountCounts, ClosedAccounts } from './closed-accounts.ts';
 import { LaneQueue, type Item } from './lane-queue.ts';
 
 /**
@@ -14,7 +16,17 @@ export interface DriveLimits {
   /** Longest age of an unknown outcome, ms: the provider remembers identifiers for at least 24 h. */
   readonly inDoubtAfterMs: number;
   readonly deferAfterFailures: number;
+  /**
+   * When so few entries of a set are left and have failed for so long, they are deferred though the provider as a whole is
+   * taken for ill: whether it is, only the entries behind them can show.
+   */
+  readonly deferTail: { readonly entries: number; readonly afterMs: number };
   readonly deferredMax: number;
+  /**
+   * Most deferred entries of all while some belong to closed accounts. Those do not count in the two limits beside this one: an
+   * account that the provider does not serve takes the room of nobody else.
+   */
+  readonly closedMax: number;
   /** Replays are only taken from the journal while fewer entries than this are deferred: the others come first. */
   readonly replaysMax: number;
   readonly deferredRetry: { readonly baseMs: number; readonly maxMs: number };
@@ -24,7 +36,9 @@ export interface DriveLimits {
 export const defaultDriveLimits: DriveLimits = {
   inDoubtAfterMs: 23 * 3_600_000,
   deferAfterFailures: 5,
+  deferTail: { entries: 10, afterMs: 300_000 },
   deferredMax: 1000,
+  closedMax: 10_000,
   replaysMax: 400,
   deferredRetry: { baseMs: 10_000, maxMs: 600_000 },
   retry: { baseMs: 200, maxMs: 30_000 },
@@ -43,8 +57,12 @@ interface DeferredItem {
   readonly dueAtMs: number;
 }
 
+/** Whether an entry may be called: not before its meter is known, and not if its meter could not take it. */
+export type Verdict = 'call' | 'wait' | { readonly refusal: string };
+
 export interface DeferredEnd {
   readonly identifier: string;
+  readonly account: string | undefined;
   readonly outcome: DeferredEnding;
 }
 
@@ -54,6 +72,7 @@ const answerLengthMax = 160;
 
 export class Drive {
   readonly lanes = new LaneQueue();
+  readonly accounts = new ClosedAccounts();
   readonly outcomes: Record<SettledAs, number> = { accepted: 0, dead: 0, in_doubt: 0, deferred: 0 };
   /** Usage events in the entries that were accepted. */
   billedEvents = 0;
@@ -67,6 +86,9 @@ export class Drive {
   #deferredDue: DeferredItem[] = [];
   /** Identifiers of deferred entries and how often each was retried since this owner took the shard. */
   readonly #deferredRetries = new Map<string, number>();
+  readonly #deferredOf = new AccountCounts();
+  /** Identifiers of the deferred entries of each lane. */
+  readonly #deferredInLane = new Map<string, Set<string>>();
 
   constructor(limits: DriveLimits, random: () => number) {
     this.#limits = limits;
@@ -109,7 +131,10 @@ export class Drive {
   /** Starts the pending set. Items that ended before (as far as the journal knows) are left out by the caller. */
   startSet(items: readonly Item[], redisMs: number, nowMs: number): void {
     this.#unsettled = items.length;
+    this.accounts.newSet();
     for (const item of items) {
+      item.sinceMs = nowMs;
+      this.accounts.waits(item);
       if (item.entry.refusal === undefined) this.lanes.add(item, nowMs);
       else this.#settle(item, 'dead', item.entry.refusal, redisMs);
     }
@@ -122,9 +147,13 @@ export class Drive {
 
   /** Schedules an entry that the journal holds as deferred. */
   addDeferred(item: Item, nowMs: number): void {
+    item.sinceMs = Math.min(item.sinceMs, nowMs);
     const identifier = item.entry.identifier;
-    const retries = this.#deferredRetries.get(identifier) ?? 0;
+    const known = this.#deferredRetries.get(identifier);
+    if (known === undefined) this.#deferredOf.add(item.entry.account);
+    const retries = known ?? 0;
     this.#deferredRetries.set(identifier, retries + 1);
+    this.#knownToFail(item, true);
     const { baseMs, maxMs } = this.#limits.deferredRetry;
     this.#deferredDue.push({
       item,
@@ -135,24 +164,20 @@ export class Drive {
 
   /** How many replays may be taken from the journal now. */
   get roomForReplays(): number {
-    return Math.max(0, this.#limits.replaysMax - this.#deferredRetries.size - this.#deferring);
+    return Math.max(0, this.#limits.replaysMax - this.#countedDeferred);
   }
 
   /** A replay that the journal holds as deferred: its turn comes at once. */
   addReplay(item: Item, nowMs: number): void {
+    this.#deferredOf.add(item.entry.account);
     this.#deferredRetries.set(item.entry.identifier, 0);
+    item.sinceMs = nowMs;
     this.lanes.add(item, nowMs);
   }
 
-  /** Ends what was taken to be called, without a call: an entry of which it is certain that the provider cannot count it right. */
-  refuse(item: Item, reason: string, nowMs: number, redisMs: number): void {
-    item.attempts--;
-    this.#refused(item, reason, redisMs);
-    this.lanes.next(item, nowMs);
-  }
-
-  tick(nowMs: number): void {
+  tick(nowMs: number, redisMs: number): void {
     this.lanes.wake(nowMs);
+    this.#deferClosed(redisMs);
     if (this.#deferredDue.every(({ dueAtMs }) => dueAtMs > nowMs)) return;
     const due = this.#deferredDue.filter(({ dueAtMs }) => dueAtMs <= nowMs);
     this.#deferredDue = this.#deferredDue.filter(({ dueAtMs }) => dueAtMs > nowMs);
@@ -160,9 +185,24 @@ export class Drive {
   }
 
   /** The next entry to call, or undefined. The caller starts the call in this very tick (invariant 6). */
-  take(nowMs: number, redisMs: number): Item | undefined {
-    for (let item = this.lanes.take(); item !== undefined; item = this.lanes.take()) {
+  take(
+    nowMs: number,
+    redisMs: number,
+    account = '',
+    onlyFresh = false,
+    judge: (item: Item) => Verdict = () => 'call',
+  ): Item | undefined {
+    const next = (): Item | undefined => this.lanes.take(nowMs, account, onlyFresh);
+    for (let item = next(); item !== undefined; item = next()) {
       const since = item.unresolvedSinceMs;
+      // What may have been sent already is sent again; but a replay may not be what its meter could take.
+      const verdict = since === undefined || item.history !== undefined ? judge(item) : 'call';
+      if (verdict !== 'call') {
+        if (verdict === 'wait') item.readyAtMs = nowMs + this.#limits.retry.baseMs;
+        else this.#refused(item, verdict.refusal, redisMs);
+        this.lanes.next(item, nowMs);
+        continue;
+      }
       if (since === undefined || nowMs - since < this.#limits.inDoubtAfterMs) {
         item.attempts++;
         return item;
@@ -216,11 +256,21 @@ export class Drive {
   /** The journal has it; entries that it holds as deferred are scheduled from now on. */
   endedWritten(written: readonly Ended[], nowMs: number): void {
     this.#ended = this.#ended.slice(written.length);
-    for (const { item, as } of written) {
+    for (const { item, as, parked } of written) {
       if (as !== 'deferred') continue;
       this.#deferring--;
-      this.addDeferred({ ...item, index: undefined, failures: 0 }, nowMs);
+      const kept = { ...item, index: undefined, failures: 0, isBusy: false, isGone: false, parked };
+      this.addDeferred(kept, nowMs);
     }
+  }
+
+  /**
+   * A deferred entry whose first attempt has to be journaled, and the entry as the journal has to keep it from then on.
+   */
+  takeUnmarkedDeferred(redisMs: number): { readonly item: Item; readonly parked: ParkedEntry } | undefined {
+    const item = this.lanes.takeUnmarkedDeferred(this.#isClosed);
+    if (item?.parked === undefined) return undefined;
+    return { item, parked: { ...item.parked, attemptedAtMs: redisMs } };
   }
 
   peekDeferredEnd(): DeferredEnd | undefined {
@@ -229,7 +279,9 @@ export class Drive {
 
   deferredEndWritten(): void {
     const end = this.#deferredEnded.shift();
-    if (end !== undefined) this.#deferredRetries.delete(end.identifier);
+    if (end === undefined) return;
+    this.#deferredRetries.delete(end.identifier);
+    this.#deferredOf.remove(end.account);
   }
 
   /** Final only if no earlier attempt is unresolved (invariant 6). */
@@ -239,15 +291,60 @@ export class Drive {
   }
 
   #failed(item: Item, reason: string, nowMs: number, redisMs: number, breakerClosed: boolean): void {
+    item.failingSinceMs ??= nowMs;
     if (breakerClosed) item.failures++;
     if (item.index === undefined) {
       this.addDeferred(item, nowMs);
       this.lanes.leave(item);
       return;
     }
-    const room = this.#deferredRetries.size + this.#deferring < this.#limits.deferredMax;
-    if (item.failures >= this.#limits.deferAfterFailures && room) this.#settle(item, 'deferred', reason, redisMs);
+    const { deferTail } = this.#limits;
+    // A lane that fails already need not prove it anew with every set.
+    const deferAfterFailures = this.#deferredInLane.has(laneName(item.entry)) ? 1 : this.#limits.deferAfterFailures;
+    const isTail = this.#unsettled <= deferTail.entries && nowMs - item.failingSinceMs >= deferTail.afterMs;
+    if ((item.failures >= deferAfterFailures || isTail) && this.#hasRoom())
+      this.#settle(item, 'deferred', reason, redisMs);
     else this.#retry(item, nowMs);
+  }
+
+  #knownToFail({ entry }: Item, isKnown: boolean): void {
+    const lane = laneName(entry);
+    const deferred = this.#deferredInLane.get(lane) ?? new Set();
+    if (isKnown) this.#deferredInLane.set(lane, deferred.add(entry.identifier));
+    else if (deferred.delete(entry.identifier) && deferred.size === 0) this.#deferredInLane.delete(lane);
+  }
+
+  #hasRoom(): boolean {
+    return this.#countedDeferred < this.#limits.deferredMax;
+  }
+
+  /** Room for entries of an account that is closed, or whose meters cannot be read. */
+  get roomForClosed(): number {
+    return Math.max(0, this.#limits.closedMax - this.#deferredRetries.size - this.#deferring);
+  }
+
+  /** Deferred entries, those of closed accounts left out. */
+  get #countedDeferred(): number {
+    let closed = 0;
+    for (const account of this.accounts.closed) closed += this.#deferredOf.get(account);
+    return this.#deferredRetries.size + this.#deferring - closed;
+  }
+
+  readonly #isClosed = (account: string): boolean => this.accounts.isClosed(account, this.lanes.armed.has(account));
+
+  /** Items of the set whose attempt has to be journaled next. */
+  takeUnmarked(max: number): Item[] {
+    return this.lanes.takeUnmarked(max, max, this.#isClosed);
+  }
+
+  hasUnmarked(max: number): boolean {
+    return this.lanes.hasUnmarked(max, this.#isClosed);
+  }
+
+  /** Once nothing else of the set is left, what belongs to closed accounts makes way for the next set. */
+  #deferClosed(redisMs: number): void {
+    for (const [item, reason] of this.accounts.onlyThemLeft(this.#unsettled))
+      if (!item.isBusy && this.roomForClosed > 0) this.#settle(item, 'deferred', reason, redisMs);
   }
 
   #retry(item: Item, nowMs: number): void {
@@ -260,14 +357,17 @@ export class Drive {
     this.outcomes[as]++;
     if (as === 'accepted') this.billedEvents += item.entry.events;
     if (item.index === undefined) {
+      this.#knownToFail(item, false);
       this.#deferredEnded.push({
         identifier: item.entry.identifier,
+        account: item.entry.account,
         outcome: deferredEnding(item, as, reason, redisMs),
       });
       return;
     }
     const parked = as === 'accepted' ? undefined : recordOf(item, as, reason, redisMs);
     this.#unsettled--;
+    this.accounts.ended(item);
     if (as === 'deferred') this.#deferring++;
     this.#ended.push({ item, as, ...(parked === undefined ? {} : { parked }) });
   }

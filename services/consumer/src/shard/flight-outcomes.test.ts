@@ -105,7 +105,15 @@ describe('a set in flight', () => {
   });
 
   it('is not quiet while a call is under way, whatever it may be of', () => {
-    const deferred = { entry: entry(), state: 'deferred', reason: '', attempts: 5, parkedAtMs: 0, set: 1 } as const;
+    const deferred = {
+      entry: entry(),
+      state: 'deferred',
+      reason: '',
+      attemptedAtMs: startRedisMs,
+      attempts: 5,
+      parkedAtMs: 0,
+      set: 1,
+    } as const;
     const { flight } = newFlight(shardState({ next: 2, deferred: [deferred] }));
     flight.tick(10_000);
     const underWay = takeCall(flight, 10_000);
@@ -157,7 +165,13 @@ describe('a set in flight', () => {
         attemptedAtMs: new Map([[0, startRedisMs]]),
       });
       const { flight } = newFlight(shardState({ next: 5, pending }));
-      expect(flight).toMatchObject({ pendingSet: 4, settledThrough: 3, next: 5, unsettled: 2, armed: 1 });
+      expect(flight).toMatchObject({
+        pendingSet: 4,
+        settledThrough: 3,
+        next: 5,
+        unsettled: 2,
+        armed: new Map([['', 1]]),
+      });
       const again = takeCall(flight);
       expect(again.entry).toBe(first);
       expect(nextWrite(flight)).toMatchObject({ kind: 'mark', set: 4, token: pending.token, entries: [2] });
@@ -192,7 +206,7 @@ describe('a set in flight', () => {
       ]) {
         const flight = new Flight({ ...shardLimits(), random: steadyRandom() });
         flight.load(state, 1_000, 2_000);
-        expect(flight.takeCall(nowMs, requestsCatalog.meters) !== undefined).toBe(starts);
+        expect(flight.takeCall(nowMs, '', requestsCatalog) !== undefined).toBe(starts);
         if (!starts) expect(nextWrite(flight, nowMs)).toMatchObject({ settled: new Map([[0, 'in_doubt']]) });
       }
     });
@@ -203,7 +217,7 @@ describe('a set in flight', () => {
       const { flight } = newFlight(shardState({ next: 2, deferred: [{ ...parked, attemptedAtMs }] }));
       expect(flight.deferred).toBe(1);
       flight.tick(10_000);
-      expect(flight.takeCall(10_000, requestsCatalog.meters)).toBeUndefined();
+      expect(flight.takeCall(10_000, '', requestsCatalog)).toBeUndefined();
       expect(nextWrite(flight, 10_000)).toMatchObject({ kind: 'settle_deferred', outcome: { state: 'in_doubt' } });
     });
   });
@@ -213,7 +227,7 @@ describe('a set in flight', () => {
     mark(flight);
     takeCall(flight, 0).ended(unknown, 30_000, false);
     flight.tick(23 * hourMs);
-    expect(flight.takeCall(23 * hourMs, requestsCatalog.meters)).toBeUndefined();
+    expect(flight.takeCall(23 * hourMs, '', requestsCatalog)).toBeUndefined();
     expect(nextWrite(flight, 23 * hourMs)).toMatchObject({ settled: new Map([[0, 'in_doubt']]) });
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  catalogOf,
   committed,
   countCustomers,
   hourMs,
@@ -151,7 +152,7 @@ describe('Flight', () => {
       const { flight } = committed('cus_1');
       nextWrite(flight);
       expect(flight.written({ answer }, 0)).toBe(answer);
-      expect(flight.takeCall(0, requestsCatalog.meters)).toBeUndefined();
+      expect(flight.takeCall(0, '', requestsCatalog)).toBeUndefined();
     });
 
     it('and refuses an answer that nobody asked for', () => {
@@ -167,12 +168,12 @@ describe('Flight', () => {
         set: 1,
         entries: Array.from({ length: 64 }, (_, at) => at),
       });
-      expect(flight.armed).toBe(0);
+      expect(flight.armed.size).toBe(0);
       flight.written(undefined, 0);
-      expect(flight.takeCall(0, requestsCatalog.meters)).toBeUndefined();
+      expect(flight.takeCall(0, '', requestsCatalog)).toBeUndefined();
       nextWrite(flight, 5_000);
       flight.written(ok(5_000), 5_000);
-      expect(flight.armed).toBe(64);
+      expect(flight.armed).toEqual(new Map([['', 64]]));
     });
 
     it('the next chunk when there is less than one to call', () => {
@@ -181,7 +182,7 @@ describe('Flight', () => {
       expect(flight.nextWrite(0, true)).toBeUndefined();
       takeCall(flight);
       mark(flight);
-      expect(flight.armed).toBe(127);
+      expect(flight.armed).toEqual(new Map([['', 127]]));
     });
 
     it('nothing that was not begun once it is told to stop', () => {
@@ -197,6 +198,10 @@ describe('Flight', () => {
     expect(takeCall(flight).meter).toEqual(meter('requests'));
     const { flight: other } = committed('cus_1');
     mark(other);
-    expect(other.takeCall(0, new Map())).toMatchObject({ meter: undefined });
+    expect(other.takeCall(0, '', catalogOf()), 'nobody has asked since').toBeUndefined();
+    expect([...other.takeWantedMeters()]).toEqual(['']);
+    other.tick(1_000);
+    expect(other.takeCall(1_000, '', { ...catalogOf(), askedAtMs: 500 }), 'there is none').toBeUndefined();
+    expect(nextWrite(other, 1_000)).toMatchObject({ kind: 'progress', parked: [{ state: 'dead' }] });
   });
 });

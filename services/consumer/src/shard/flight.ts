@@ -1,16 +1,15 @@
 import type { PendingSet, SetCommit, SettledAs, ShardState } from '../../../../shared/journal/journal.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { Call } from '../dispatch/dispatcher.ts';
-import type { Meter } from '../provider/provider.ts';
-import { Drive, type DriveLimits } from './drive.ts';
+import { Drive, type DriveLimits, type Verdict } from './drive.ts';
 import { deferredItem, newItem, type Item } from './lane-queue.ts';
 import type { ShardMemory } from './memory.ts';
-import type { MeterCatalog } from './open-set.ts';
+import type { MeterCatalog, MeterList, UnreadableMeters } from './open-set.ts';
 import type { JournalAnswer, JournalWrite, RandomSource } from './protocol.ts';
 import { RedisClock } from './redis-clock.ts';
 import { ReplayIntake } from './replay-intake.ts';
 import { replayObstacle } from './replay-obstacle.ts';
-import { sealEntries } from './seal.ts';
+import { refusalOf, sealEntries } from './seal.ts';
 import { addToTotals } from './totals.ts';
 
 /**
@@ -41,6 +40,7 @@ interface Write {
 export interface FlightLimits {
   readonly shard: number;
   readonly incarnation: string;
+  readonly windowMs: number;
   readonly drive: DriveLimits;
   readonly random: RandomSource;
 }
@@ -63,6 +63,7 @@ export class Flight {
   #progressDueMs = Number.NEGATIVE_INFINITY;
   #settled: { readonly set: number; readonly redisMs: number } | undefined;
   #forgottenIdSets: readonly number[] | undefined;
+  #wantedMeters = new Set<string>();
 
   constructor(limits: FlightLimits) {
     this.#limits = limits;
@@ -98,7 +99,8 @@ export class Flight {
     return this.#drive.outcomes;
   }
 
-  get armed(): number {
+  /** Calls that could start, by account. */
+  get armed(): ReadonlyMap<string, number> {
     return this.#drive.lanes.armed;
   }
 
@@ -114,6 +116,11 @@ export class Flight {
     return this.#drive.unresolvedSinceMs;
   }
 
+  /** How many entries of closed accounts could be deferred. */
+  get roomForClosed(): number {
+    return this.#drive.roomForClosed;
+  }
+
   /** No call and no write under way, and nothing known that the journal should be told. */
   get isQuiet(): boolean {
     return this.#callsUnderWay === 0 && this.#write === undefined && !this.#drive.hasEndedToWrite;
@@ -126,9 +133,8 @@ export class Flight {
     // An outcome's age: what the journal says, plus our own clock since before it was asked (invariant 6).
     const since = (attemptedAtMs: number) => askedAtMs - Math.max(0, state.redisMs - attemptedAtMs);
     for (const parked of state.deferred) {
-      const attemptedAtMs = parked.attemptedAtMs ?? state.redisMs;
-      const item = deferredItem(parked, attemptedAtMs);
-      item.unresolvedSinceMs = since(attemptedAtMs);
+      const item = deferredItem(parked, parked.attemptedAtMs);
+      if (parked.attemptedAtMs !== undefined) item.unresolvedSinceMs = since(parked.attemptedAtMs);
       this.#drive.addDeferred(item, nowMs);
     }
     if (state.pending !== undefined) this.#inherit(state.pending, since, state.redisMs, nowMs);
@@ -160,8 +166,8 @@ export class Flight {
     this.#next++;
     const token = this.#limits.random.token();
     const open = memory.seal(set);
-    const { shard, incarnation } = this.#limits;
-    const entries = sealEntries(open.counts.values(), catalog.meters, { shard, incarnation, set, token });
+    const { shard, incarnation, windowMs } = this.#limits;
+    const entries = sealEntries(open.counts.values(), catalog, { shard, incarnation, set, token, windowMs });
     const commit: SetCommit = {
       set,
       token,
@@ -170,13 +176,26 @@ export class Flight {
       forgottenCursors: isInOrder ? memory.cursors.forget(open.oldestAcceptedMs) : [],
       ids: open.ids.slots(),
       forgottenIdSets: memory.forgettableIdSets(open.oldestAcceptedMs, isInOrder),
-      totals: addToTotals(this.#totals, entries, catalog.meters),
+      totals: addToTotals(this.#totals, entries, catalog),
     };
     this.#state = { mode: 'committing', commit };
   }
 
   tick(nowMs: number): void {
-    this.#drive.tick(nowMs);
+    this.#drive.tick(nowMs, this.clock.at(nowMs));
+  }
+
+  catalogRead(connected: ReadonlyMap<string, MeterList | UnreadableMeters>): void {
+    this.#drive.accounts.unreadable(
+      [...connected].flatMap(([account, { unreadable }]) =>
+        unreadable === undefined ? [] : [[account, unreadable] as const],
+      ),
+    );
+  }
+
+  /** The provider does not serve this connected account, for this reason; undefined: it may be tried again. */
+  accountChanged(account: string, closedFor: string | undefined): void {
+    this.#drive.accounts.changed(account, closedFor);
   }
 
   /** The write to send now, if any; without `goingOn` only what was begun is ended. */
@@ -211,13 +230,14 @@ export class Flight {
     }
   }
 
-  takeCall(nowMs: number, meters: ReadonlyMap<string, Meter>): Call | undefined {
-    const item = this.#takeItem(nowMs, meters);
+  takeCall(nowMs: number, account: string, list: MeterList, onlyFresh = false): Call | undefined {
+    const item = this.#drive.take(nowMs, this.clock.at(nowMs), account, onlyFresh, (taken) => this.#judge(taken, list));
     if (item === undefined) return undefined;
     this.#callsUnderWay++;
     return {
       entry: item.entry,
-      meter: meters.get(item.entry.meter),
+      isKnownToFail: item.index === undefined,
+      meter: list.meters.get(item.entry.meter),
       ended: (outcome, endedAtMs, breakerClosed) => {
         this.#callsUnderWay--;
         this.#drive.callEnded(item, outcome, nowMs, endedAtMs, this.clock.at(endedAtMs), breakerClosed);
@@ -225,19 +245,27 @@ export class Flight {
     };
   }
 
+  /** Usage may have been counted when nobody could tell what its meter is: that shows only now. */
+  #judge({ entry, sinceMs, history }: Item, { meters, askedAtMs }: MeterList): Verdict {
+    const meter = meters.get(entry.meter);
+    if (meter === undefined && askedAtMs < sinceMs) {
+      this.#wantedMeters.add(entry.account ?? '');
+      return 'wait';
+    }
+    const refusal = history === undefined ? refusalOf(entry.meter, meter) : replayObstacle(entry, meters);
+    return refusal === undefined ? 'call' : { refusal };
+  }
+
+  /** Accounts whose meters have to be read again, since this was last asked. */
+  takeWantedMeters(): Iterable<string> {
+    const wanted = this.#wantedMeters;
+    if (wanted.size > 0) this.#wantedMeters = new Set();
+    return wanted;
+  }
+
   /** So many replays wait in the journal: they are taken as soon as there is room. */
   replaysWait(count: number): void {
     this.#replays.wait(count);
-  }
-
-  #takeItem(nowMs: number, meters: ReadonlyMap<string, Meter>): Item | undefined {
-    const redisMs = this.clock.at(nowMs);
-    for (let item = this.#drive.take(nowMs, redisMs); item !== undefined; item = this.#drive.take(nowMs, redisMs)) {
-      const obstacle = replayObstacle(item.entry, meters);
-      if (item.history === undefined || obstacle === undefined) return item;
-      this.#drive.refuse(item, obstacle, nowMs, redisMs);
-    }
-    return undefined;
   }
 
   /** The set that settled since this was last asked. */
@@ -262,9 +290,9 @@ export class Flight {
           this.#committed(state.commit, redisMs, atMs),
         );
       case 'driving':
-        return this.#chooseSetWrite(state, nowMs, goingOn) ?? this.#chooseOtherWrite(goingOn);
+        return this.#chooseSetWrite(state, nowMs, goingOn) ?? this.#chooseOtherWrite(nowMs, goingOn);
       case 'none':
-        return this.#chooseOtherWrite(goingOn);
+        return this.#chooseOtherWrite(nowMs, goingOn);
     }
   }
 
@@ -281,7 +309,7 @@ export class Flight {
         drive.setCompleted();
       });
     }
-    if (goingOn && drive.lanes.unmarked > 0 && drive.lanes.armed < markChunk) return this.#markWrite(set, token);
+    if (goingOn && drive.hasUnmarked(markChunk)) return this.#markWrite(set, token);
     return undefined;
   }
 
@@ -302,15 +330,16 @@ export class Flight {
     });
   }
 
-  #markWrite(set: number, token: string): Write {
-    const items = this.#drive.lanes.takeUnmarked(markChunk);
+  #markWrite(set: number, token: string): Write | undefined {
+    const items = this.#drive.takeUnmarked(markChunk);
+    if (items.length === 0) return undefined;
     return newWrite({ kind: 'mark', set, token, entries: items.map(indexOf) }, (redisMs, nowMs) =>
       this.#drive.lanes.marked(items, redisMs, nowMs),
     );
   }
 
-  #chooseOtherWrite(goingOn: boolean): Write | undefined {
-    return this.#chooseDeferredWrite() ?? (goingOn ? this.#chooseReplayWrite() : undefined);
+  #chooseOtherWrite(nowMs: number, goingOn: boolean): Write | undefined {
+    return this.#chooseDeferredWrite(nowMs, goingOn) ?? (goingOn ? this.#chooseReplayWrite() : undefined);
   }
 
   #chooseReplayWrite(): Write | undefined {
@@ -321,10 +350,22 @@ export class Flight {
     });
   }
 
-  #chooseDeferredWrite(): Write | undefined {
+  #chooseDeferredWrite(nowMs: number, goingOn: boolean): Write | undefined {
     const end = this.#drive.peekDeferredEnd();
-    if (end === undefined) return undefined;
-    return newWrite({ kind: 'settle_deferred', ...end }, () => this.#drive.deferredEndWritten());
+    if (end !== undefined) {
+      const { identifier, outcome } = end;
+      return newWrite({ kind: 'settle_deferred', identifier, outcome }, () => this.#drive.deferredEndWritten());
+    }
+    const unmarked = goingOn ? this.#drive.takeUnmarkedDeferred(this.clock.at(nowMs)) : undefined;
+    if (unmarked === undefined) return undefined;
+    const { item, parked } = unmarked;
+    return newWrite(
+      { kind: 'settle_deferred', identifier: item.entry.identifier, outcome: parked },
+      (redisMs, atMs) => {
+        item.parked = parked;
+        this.#drive.lanes.marked([item], redisMs, atMs);
+      },
+    );
   }
 
   #committed(commit: SetCommit, redisMs: number, nowMs: number): void {

@@ -27,7 +27,7 @@ function laneItem(lane: number, name: string): Item {
 function takeAll(queue: LaneQueue, nowMs: number): Item[] {
   queue.marked(queue.takeUnmarked(Number.POSITIVE_INFINITY), 0, nowMs);
   const taken: Item[] = [];
-  for (let item = queue.take(); item !== undefined; item = queue.take()) taken.push(item);
+  for (let item = queue.take(nowMs); item !== undefined; item = queue.take(nowMs)) taken.push(item);
   return taken;
 }
 
@@ -51,7 +51,7 @@ describe('LaneQueue', () => {
           isOut.add(lane);
         };
         const take = () => {
-          const item = queue.take();
+          const item = queue.take(nowMs);
           if (item === undefined) return;
           expect(item.marked).toBe(true);
           takeOut(item);
@@ -122,7 +122,8 @@ describe('LaneQueue', () => {
         }
         for (const item of busy.splice(0)) end(item);
         expect([...model.values()].flat()).toEqual([]);
-        expect(queue.armed + queue.unmarked).toBe(0);
+        expect(queue.armed.size).toBe(0);
+        expect(queue.hasUnmarked(Number.POSITIVE_INFINITY)).toBe(false);
       }),
     );
   });
@@ -150,7 +151,16 @@ describe('LaneQueue', () => {
     const queue = new LaneQueue();
     queue.add(newItem(entry(), 1, 0), 0);
     queue.add(newItem(entry({ account: 'acct_1' }), 1, 1), 0);
-    expect(takeAll(queue, 0)).toHaveLength(2);
+    queue.marked(queue.takeUnmarked(2), 0, 0);
+    expect(queue.armed).toEqual(
+      new Map([
+        ['', 1],
+        ['acct_1', 1],
+      ]),
+    );
+    expect(queue.take(0, 'acct_1')?.entry.account).toBe('acct_1');
+    expect(queue.take(0, 'acct_1')).toBeUndefined();
+    expect(queue.take(0)?.entry.account).toBeUndefined();
   });
 
   it('marks an item once: a retry needs no second journal entry, and the first time stays', () => {
@@ -158,10 +168,10 @@ describe('LaneQueue', () => {
     const item = laneItem(1, 'entry');
     queue.add(item, 0);
     queue.marked(queue.takeUnmarked(1), 1_000, 0);
-    queue.take();
+    queue.take(0);
     queue.next(item, 0);
-    expect(queue.unmarked).toBe(0);
-    expect(queue.take()).toBe(item);
+    expect(queue.hasUnmarked(1)).toBe(false);
+    expect(queue.take(0)).toBe(item);
     queue.marked([item], 2_000, 0);
     expect(item.attemptedAtMs).toBe(1_000);
   });
@@ -172,11 +182,11 @@ describe('LaneQueue', () => {
       const item = laneItem(round, `entry-${round}`);
       queue.add(item, 0);
       queue.marked(queue.takeUnmarked(1), 0, 0);
-      expect(queue.armed).toBe(1);
-      expect(queue.take()).toBe(item);
+      expect(queue.armed).toEqual(new Map([['', 1]]));
+      expect(queue.take(0)).toBe(item);
       queue.leave(item);
       queue.next(item, 0);
     }
-    expect(queue.armed).toBe(0);
+    expect(queue.armed.size).toBe(0);
   });
 });

@@ -8,6 +8,8 @@ export interface Item {
   readonly set: number;
   /** Its place in the pending set; undefined for an entry that the journal keeps as deferred. */
   readonly index: number | undefined;
+  /** When this owner took it in hand. */
+  sinceMs: number;
   /** Its attempt is journaled, so it may be called. */
   marked: boolean;
   /** First journaled attempt, Redis time. */
@@ -23,7 +25,15 @@ export interface Item {
   retries: number;
   /** Failures that were the entry's own. */
   failures: number;
+  /** Since its first failure, also one while the provider as a whole was taken for ill. */
+  failingSinceMs: number | undefined;
   readyAtMs: number;
+  /** Its call is under way. */
+  isBusy: boolean;
+  /** It has ended without having been called last: where it still stands in line it is passed over. */
+  isGone: boolean;
+  /** As the journal keeps it, if it is deferred. */
+  parked: ParkedEntry | undefined;
 }
 
 export function newItem(entry: Entry, set: number, index: number | undefined): Item {
@@ -31,6 +41,7 @@ export function newItem(entry: Entry, set: number, index: number | undefined): I
     entry,
     set,
     index,
+    sinceMs: Number.POSITIVE_INFINITY,
     marked: false,
     attemptedAtMs: undefined,
     unresolvedSinceMs: undefined,
@@ -39,21 +50,79 @@ export function newItem(entry: Entry, set: number, index: number | undefined): I
     calls: undefined,
     retries: 0,
     failures: 0,
+    failingSinceMs: undefined,
     readyAtMs: Number.NEGATIVE_INFINITY,
+    isBusy: false,
+    isGone: false,
+    parked: undefined,
   };
 }
 
-/** An entry that the journal keeps outside of its set: its attempt is journaled. */
-export function deferredItem({ entry, set, attempts, calls, history }: ParkedEntry, attemptedAtMs: number): Item {
-  return { ...newItem(entry, set, undefined), marked: true, attemptedAtMs, attempts, calls, history };
+/** An entry that the journal keeps outside of its set. Its attempt is journaled if it says so. */
+export function deferredItem(parked: ParkedEntry, attemptedAtMs: number | undefined): Item {
+  const { entry, set, attempts, calls, history } = parked;
+  const marked = attemptedAtMs !== undefined;
+  return { ...newItem(entry, set, undefined), marked, attemptedAtMs, attempts, calls, history, parked };
 }
 
+/** No call of the account may start now. */
+type IsClosed = (account: string) => boolean;
+
 interface Lane {
+  readonly name: string;
+  readonly account: string;
   readonly items: Item[];
 }
 
+/** The lanes of one account that could go on: none of them waits behind those of another account. */
+class AccountLanes {
+  unmarked: Lane[] = [];
+  #armed: Lane[] = [];
+  #head = 0;
+
+  get armed(): number {
+    return this.#armed.length - this.#head;
+  }
+
+  arm(lane: Lane): void {
+    this.#armed.push(lane);
+  }
+
+  /** A lane whose first entry was not deferred becomes the next; false: there is none. */
+  bringFreshForward(): boolean {
+    const at = this.#armed.findIndex(({ items: [first] }, index) => index >= this.#head && first?.index !== undefined);
+    if (at < 0) return false;
+    this.#armed.splice(this.#head, 0, ...this.#armed.splice(at, 1));
+    return true;
+  }
+
+  /** Takes the lanes out whose first item is gone. */
+  sift(): Lane[] {
+    const out = [...this.unmarked, ...this.#armed.slice(this.#head)].filter(beginsWithGone);
+    this.unmarked = this.unmarked.filter((lane) => !beginsWithGone(lane));
+    this.#armed = this.#armed.slice(this.#head).filter((lane) => !beginsWithGone(lane));
+    this.#head = 0;
+    return out;
+  }
+
+  take(): Lane | undefined {
+    const lane = this.#armed[this.#head];
+    if (lane === undefined) return undefined;
+    this.#head++;
+    if (this.#head > 256 && this.#head * 2 > this.#armed.length) {
+      this.#armed = this.#armed.slice(this.#head);
+      this.#head = 0;
+    }
+    return lane;
+  }
+}
+
+function beginsWithGone({ items: [first] }: Lane): boolean {
+  return first?.isGone === true;
+}
+
 /**
- * Items in line per lane (invariant 10). A lane is in exactly one place, by its first item:
+ * Items in line per lane (invariant 10), lanes in line per account. A lane is in exactly one place, by its first item:
  * - waiting: the item backs off until its `readyAtMs`;
  * - unmarked: its attempt has to be journaled; marking: that is being written;
  * - armed: it may be called now;
@@ -61,18 +130,17 @@ interface Lane {
  */
 export class LaneQueue {
   readonly #lanes = new Map<string, Lane>();
+  readonly #accounts = new Map<string, AccountLanes>();
+  /** Calls that could start, by account; the platform's own has no name. */
+  readonly #armed = new Map<string, number>();
   #waiting: Lane[] = [];
   #wakeAtMs = Number.POSITIVE_INFINITY;
-  readonly #unmarked: Lane[] = [];
-  #armed: Lane[] = [];
-  #armedHead = 0;
+  #haveGone = false;
+  /** Lanes that begin with a deferred entry which was never attempted: each takes a write of its own. */
+  #unmarkedDeferred: Lane[] = [];
 
-  get armed(): number {
-    return this.#armed.length - this.#armedHead;
-  }
-
-  get unmarked(): number {
-    return this.#unmarked.length;
+  get armed(): ReadonlyMap<string, number> {
+    return this.#armed;
   }
 
   /** Start of the oldest attempt whose outcome is not known, or Infinity. Looks at every item: for a scrape, not for a call. */
@@ -90,39 +158,50 @@ export class LaneQueue {
       lane.items.push(item);
       return;
     }
-    const started: Lane = { items: [item] };
+    const started: Lane = { name, account: item.entry.account ?? '', items: [item] };
     this.#lanes.set(name, started);
     this.#place(started, nowMs);
   }
 
-  /** The first item of the next armed lane; the lane is busy until `next`. */
-  take(): Item | undefined {
-    const lane = this.#armed[this.#armedHead];
-    if (lane === undefined) return undefined;
-    this.#armedHead++;
-    if (this.#armedHead > 256 && this.#armedHead * 2 > this.#armed.length) {
-      this.#armed = this.#armed.slice(this.#armedHead);
-      this.#armedHead = 0;
+  /**
+   * The first item of the account's next armed lane; the lane is busy until `next`. `onlyFresh`: undefined, if that
+   * lane and all others begin with an entry that was deferred because it fails.
+   */
+  take(nowMs: number, account = '', onlyFresh = false): Item | undefined {
+    const lanes = this.#accounts.get(account);
+    if (onlyFresh && lanes?.bringFreshForward() === false) return undefined;
+    for (let lane = lanes?.take(); lane !== undefined; lane = lanes?.take()) {
+      this.#count(account);
+      const [item] = lane.items;
+      if (item !== undefined && !item.isGone) {
+        item.isBusy = true;
+        return item;
+      }
+      this.#place(lane, nowMs);
     }
-    return lane.items[0];
+    return undefined;
   }
 
   /** The item has ended, or leaves its lane for now. Items that never stood in a lane may be passed too. */
   leave(item: Item): void {
     const lane = this.#lanes.get(laneName(item.entry));
-    if (lane?.items[0] === item) lane.items.shift();
+    // A lane that stands in line somewhere stands there for its first item: it is looked at again when its turn comes.
+    if (item.isBusy && lane?.items[0] === item) lane.items.shift();
+    else {
+      item.isGone = true;
+      this.#haveGone = true;
+    }
   }
 
   /** The lane's call is over: its first item (the same one, if it has to be retried) is placed anew. */
   next(item: Item, nowMs: number): void {
-    const name = laneName(item.entry);
-    const lane = this.#lanes.get(name);
-    if (lane === undefined) return;
-    if (lane.items.length === 0) this.#lanes.delete(name);
-    else this.#place(lane, nowMs);
+    item.isBusy = false;
+    const lane = this.#lanes.get(laneName(item.entry));
+    if (lane !== undefined) this.#place(lane, nowMs);
   }
 
   wake(nowMs: number): void {
+    if (this.#haveGone) this.#sift(nowMs);
     if (nowMs < this.#wakeAtMs) return;
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -130,9 +209,40 @@ export class LaneQueue {
     for (const lane of waiting) this.#place(lane, nowMs);
   }
 
-  /** Items whose attempt has to be journaled before they can be called; `marked` gives them back. */
-  takeUnmarked(max: number): Item[] {
-    return this.#unmarked.splice(0, max).flatMap((lane) => lane.items.slice(0, 1));
+  /**
+   * Items whose attempt has to be journaled before they can be called; `marked` gives them back. Of each account only
+   * what it needs so that `enough` of its calls are armed, and nothing of one that is closed: what will not be called must
+   * not look as if it had been.
+   */
+  takeUnmarked(max: number, enough = max, isClosed: IsClosed = () => false): Item[] {
+    const taken: Item[] = [];
+    for (const [account, lanes] of this.#accounts) {
+      if (isClosed(account)) continue;
+      while (taken.length < max && lanes.armed < enough) {
+        const lane = lanes.unmarked.shift();
+        if (lane === undefined) break;
+        const [item] = lane.items;
+        if (item !== undefined) taken.push(item);
+      }
+      this.#count(account);
+    }
+    return taken;
+  }
+
+  /** Whether `takeUnmarked` has something to give. */
+  hasUnmarked(enough: number, isClosed: IsClosed = () => false): boolean {
+    for (const [account, lanes] of this.#accounts)
+      if (lanes.unmarked.length > 0 && lanes.armed < enough && !isClosed(account)) return true;
+    return false;
+  }
+
+  /** A deferred entry that was never attempted, of an account that is not closed; `marked` gives it back. */
+  takeUnmarkedDeferred(isClosed: IsClosed): Item | undefined {
+    if (this.#unmarkedDeferred.length === 0) return undefined;
+    const lane = this.#unmarkedDeferred.find(({ account }) => !isClosed(account));
+    if (lane === undefined) return undefined;
+    this.#unmarkedDeferred = this.#unmarkedDeferred.filter((other) => other !== lane);
+    return lane.items[0];
   }
 
   marked(items: readonly Item[], attemptedAtMs: number, nowMs: number): void {
@@ -144,15 +254,45 @@ export class LaneQueue {
   }
 
   #place(lane: Lane, nowMs: number): void {
-    const item = lane.items[0];
-    if (item === undefined) return;
+    while (lane.items[0]?.isGone === true) lane.items.shift();
+    const [item] = lane.items;
+    if (item === undefined) {
+      this.#lanes.delete(lane.name);
+      return;
+    }
     if (item.readyAtMs > nowMs) {
       this.#waiting.push(lane);
       this.#wakeAtMs = Math.min(this.#wakeAtMs, item.readyAtMs);
-    } else if (item.marked) {
-      this.#armed.push(lane);
-    } else {
-      this.#unmarked.push(lane);
+      return;
     }
+    if (!item.marked && item.index === undefined) {
+      this.#unmarkedDeferred.push(lane);
+      return;
+    }
+    const { account } = lane;
+    const lanes = this.#accounts.get(account) ?? new AccountLanes();
+    this.#accounts.set(account, lanes);
+    if (item.marked) lanes.arm(lane);
+    else lanes.unmarked.push(lane);
+    this.#count(account);
+  }
+
+  /** What stands behind an item that is gone need not wait for the turn of that item. */
+  #sift(nowMs: number): void {
+    this.#haveGone = false;
+    const out = this.#waiting.filter(beginsWithGone);
+    this.#waiting = this.#waiting.filter((lane) => !beginsWithGone(lane));
+    for (const [account, lanes] of this.#accounts) {
+      out.push(...lanes.sift());
+      this.#count(account);
+    }
+    for (const lane of out) this.#place(lane, nowMs);
+  }
+
+  #count(account: string): void {
+    const lanes = this.#accounts.get(account);
+    if (lanes === undefined || lanes.armed === 0) this.#armed.delete(account);
+    else this.#armed.set(account, lanes.armed);
+    if (lanes?.armed === 0 && lanes.unmarked.length === 0) this.#accounts.delete(account);
   }
 }

@@ -1,9 +1,10 @@
 import type { MessageOrigin, UsageEvent } from '../../../../shared/event/usage-event.ts';
 import type { IdSet, ShardState } from '../../../../shared/journal/journal.ts';
+import { Demand } from '../windows/demand.ts';
 import { Cursors } from './cursors.ts';
 import { DedupTable } from './dedup-table.ts';
 import { hashId, readIds } from './event-id.ts';
-import { OpenSet, type MeterCatalog } from './open-set.ts';
+import { type MeterCatalog, meterOf, OpenSet } from './open-set.ts';
 
 /**
  * What a shard remembers of the past in order to count each event once: cursors of messages, ids of events, and the
@@ -16,7 +17,9 @@ export class ShardMemory {
   open = new OpenSet();
   /** Sets with remembered ids, oldest first; the time when each settled, Redis time, once it has. */
   readonly #idSets = new Map<number, number | undefined>();
-  readonly #windowMs: number;
+  /** Of the present windows. */
+  readonly demand: Demand;
+  #windowMs: number;
   readonly #dedupWindowMs: number;
   readonly #dedupMaxIds: number;
   duplicateEvents = 0;
@@ -32,8 +35,19 @@ export class ShardMemory {
   }) {
     this.cursors = new Cursors(limits.cursorLifeMs);
     this.#windowMs = limits.windowMs;
+    this.demand = new Demand(limits.windowMs);
     this.#dedupWindowMs = limits.dedupWindowMs;
     this.#dedupMaxIds = limits.dedupMaxIds;
+  }
+
+  get windowMs(): number {
+    return this.#windowMs;
+  }
+
+  /** Windows have this length from now on; what was counted before keeps the window it has. */
+  changeWindow(windowMs: number, nowMs: number): void {
+    this.#windowMs = windowMs;
+    this.demand.restart(windowMs, nowMs);
   }
 
   load(state: ShardState): void {
@@ -63,7 +77,10 @@ export class ShardMemory {
         this.open.claimed(origin.slot, id);
       }
       this.countedEvents++;
-      this.open.count(event, lane, this.#windowMs, catalog.meters.get(event.meter), nowMs);
+      const meter = meterOf(catalog, event);
+      const newKey = this.open.count(event, lane, this.#windowMs, meter, nowMs);
+      if (meter?.formula === 'count') this.demand.single(nowMs);
+      else if (newKey !== undefined) this.demand.key(newKey, nowMs);
     }
   }
 

@@ -5,10 +5,37 @@ import type { Meter } from '../provider/provider.ts';
 import type { IdHash } from './dedup-table.ts';
 import { SlotIdList } from './event-id.ts';
 
-/** The meters as the provider listed them; a meter that is not in it did not exist at `askedAtMs` (monotonic). */
-export interface MeterCatalog {
+/** The meters of one account as the provider listed them; one that is not in it did not exist at `askedAtMs` (monotonic). */
+export interface MeterList {
   readonly meters: ReadonlyMap<string, Meter>;
   readonly askedAtMs: number;
+  /** Why there is nothing newer: the provider does not show the account's meters any more. */
+  readonly unreadable?: string;
+}
+
+/** The provider does not show this account's meters, for this reason: it is revoked, or does not exist. */
+export interface UnreadableMeters {
+  readonly meters?: undefined;
+  readonly unreadable: string;
+}
+
+/** The platform's own meters, and those of each connected account that was asked for so far. */
+export interface MeterCatalog extends MeterList {
+  readonly connected?: ReadonlyMap<string, MeterList | UnreadableMeters>;
+}
+
+/** Undefined: not known (yet). */
+export function metersOf(catalog: MeterCatalog, account: string | undefined): MeterList | undefined {
+  if (account === undefined || account === '') return catalog;
+  const known = catalog.connected?.get(account);
+  return known?.meters === undefined ? undefined : known;
+}
+
+export function meterOf(
+  catalog: MeterCatalog,
+  of: { readonly account?: string; readonly meter: string },
+): Meter | undefined {
+  return metersOf(catalog, of.account)?.meters.get(of.meter);
 }
 
 /** What one key has used in one window. `each` keeps events apart: count meters, and meters not known (yet). */
@@ -23,9 +50,21 @@ export interface Count {
   readonly meter: string;
   readonly dimensions: Readonly<Record<string, string>> | undefined;
   readonly windowStartMs: number;
+  /** Fixed when its first event is counted; others of the set may have another length. */
+  readonly windowMs: number;
   readonly tally: Tally;
+  /** When its first event was counted, monotonic. */
+  readonly countedAtMs: number;
   events: number;
   newestMs: number;
+}
+
+export interface UnknownMeter {
+  readonly account: string;
+  readonly meter: string;
+  /** When its first event was counted, monotonic. */
+  readonly countedAtMs: number;
+  events: number;
 }
 
 /** A lane that the set has met. Looked up once per event, and without building its name. */
@@ -52,8 +91,8 @@ export class OpenSet {
   oldestAcceptedMs = Number.POSITIVE_INFINITY;
   /** Since when it holds anything, monotonic. */
   heldSinceMs = Number.POSITIVE_INFINITY;
-  /** Meters that the catalog did not have, and when the first event of their newest count was counted, monotonic. */
-  readonly unknownMeters = new Map<string, number>();
+  /** Meters that the catalog did not have, by account and name. */
+  readonly unknownMeters = new Map<string, UnknownMeter>();
   /** By customer, who has few. */
   readonly #lanes = new Map<string, OpenLane[]>();
 
@@ -76,42 +115,57 @@ export class OpenSet {
     return lane;
   }
 
-  /** Counts one fresh event. Its window follows from its own time, so late usage goes where it belongs. */
-  count(event: UsageEvent, lane: OpenLane, windowMs: number, meter: Meter | undefined, nowMs: number): void {
+  /**
+   * Counts one fresh event. Its window follows from its own time, so late usage goes where it belongs. Answers the key
+   * with its window, if the set did not have it yet.
+   */
+  count(
+    event: UsageEvent,
+    lane: OpenLane,
+    windowMs: number,
+    meter: Meter | undefined,
+    nowMs: number,
+  ): string | undefined {
     const timestampMs = Math.round(event.timestamp * 1000);
     const windowStartMs = Math.floor(timestampMs / windowMs) * windowMs;
     let count = lane.last;
-    if (count?.windowStartMs !== windowStartMs || !areSame(count.dimensions, event.dimensions)) {
-      count = this.#countOf(event, lane, windowStartMs, meter, nowMs);
+    let newKey: string | undefined;
+    if (
+      count?.windowStartMs !== windowStartMs ||
+      count.windowMs !== windowMs ||
+      !areSame(count.dimensions, event.dimensions)
+    ) {
+      const window = { windowStartMs, windowMs };
+      const key = countKey(lane.name, window, event.dimensions);
+      count = this.counts.get(key);
+      if (count === undefined) {
+        newKey = key;
+        count = newCount(event, window, meter, nowMs);
+        this.counts.set(key, count);
+      }
       lane.last = count;
     }
+    if (meter === undefined) this.#unknown(event, nowMs);
     addTo(count, event.value, timestampMs);
     this.events++;
+    return newKey;
   }
 
   claimed(slot: number, id: IdHash): void {
     this.ids.add(slot, id);
   }
 
-  #countOf(event: UsageEvent, lane: OpenLane, windowStartMs: number, meter: Meter | undefined, nowMs: number): Count {
-    const key = countKey(lane.name, windowStartMs, event.dimensions);
-    let count = this.counts.get(key);
-    if (count === undefined) {
-      count = {
-        account: event.account,
-        customer: event.customer,
-        meter: event.meter,
-        dimensions: event.dimensions,
-        windowStartMs,
-        tally: newTally(meter),
-        events: 0,
-        newestMs: Number.NEGATIVE_INFINITY,
-      };
-      this.counts.set(key, count);
-      if (meter === undefined) this.unknownMeters.set(event.meter, nowMs);
-    }
-    return count;
+  #unknown({ account = '', meter }: UsageEvent, nowMs: number): void {
+    const name = `${account}\0${meter}`;
+    const known = this.unknownMeters.get(name);
+    if (known === undefined) this.unknownMeters.set(name, { account, meter, countedAtMs: nowMs, events: 1 });
+    else known.events++;
   }
+}
+
+interface Window {
+  readonly windowStartMs: number;
+  readonly windowMs: number;
 }
 
 type Dimensions = Readonly<Record<string, string>> | undefined;
@@ -127,6 +181,20 @@ function areSame(left: Dimensions, right: Dimensions): boolean {
   }
   for (const _ in right) surplus--;
   return surplus === 0;
+}
+
+function newCount(event: UsageEvent, window: Window, meter: Meter | undefined, countedAtMs: number): Count {
+  return {
+    account: event.account,
+    customer: event.customer,
+    meter: event.meter,
+    dimensions: event.dimensions,
+    ...window,
+    tally: newTally(meter),
+    countedAtMs,
+    events: 0,
+    newestMs: Number.NEGATIVE_INFINITY,
+  };
 }
 
 function newTally(meter: Meter | undefined): Tally {
@@ -159,8 +227,8 @@ function addTo(count: Count, value: string, timestampMs: number): void {
 }
 
 /** Unambiguous, since no part can contain NUL. */
-function countKey(laneName: string, windowStartMs: number, dimensions: Dimensions): string {
-  let key = `${laneName}\0${windowStartMs}`;
+function countKey(laneName: string, { windowStartMs, windowMs }: Window, dimensions: Dimensions): string {
+  let key = `${laneName}\0${windowStartMs}\0${windowMs}`;
   if (dimensions === undefined) return key;
   const names = Object.keys(dimensions);
   if (names.length > 1) names.sort();

@@ -55,6 +55,12 @@ export type ShardEvent =
       readonly replays?: number;
     }
   | { readonly type: 'catalog_read'; readonly catalog: MeterCatalog }
+  /** Another member holds the shard, or nobody: the journal said so. */
+  | { readonly type: 'lease_lost' }
+  /** The provider does not serve this connected account, for this reason; undefined: it may be tried again. */
+  | { readonly type: 'account_changed'; readonly account: string; readonly closedFor: string | undefined }
+  /** Windows have this length from now on. */
+  | { readonly type: 'window_changed'; readonly windowMs: number }
   | { readonly type: 'channel_opened'; readonly generation: number }
   | { readonly type: 'channel_lost'; readonly generation: number }
   | {
@@ -97,6 +103,6 @@ export type ShardEffect =
   /** Acks every delivery up to and including `tag`. */
   | { readonly type: 'ack'; readonly generation: number; readonly tag: number }
   | { readonly type: 'write'; readonly write: JournalWrite }
-  /** A meter is missing in the catalog: read it again, as soon as the pace of reads allows. */
-  | { readonly type: 'need_catalog' }
+  /** A meter is missing in the account's list: read it again, as soon as the pace of reads allows. */
+  | { readonly type: 'need_catalog'; readonly account: string }
   | { readonly type: 'ended'; readonly reason: EndReason };

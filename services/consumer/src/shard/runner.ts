@@ -26,7 +26,7 @@ export interface ShardPorts {
   readonly mailbox: Mailbox;
   readonly deadLetters: DeadLetters;
   readonly log: Logger;
-  readonly needCatalog: () => void;
+  readonly needCatalog: (account: string) => void;
   /** The core has calls that could start. */
   readonly wakeDispatcher: () => void;
   /** The core has ended, its channel is closed and everything on it has arrived. */
@@ -69,12 +69,16 @@ export class ShardRunner implements CallSource {
     return this.#unreadable;
   }
 
-  get armed(): number {
+  get armed(): ReadonlyMap<string, number> {
     return this.core.armed;
   }
 
-  takeCall(nowMs: number): Call | undefined {
-    const call = this.core.takeCall(nowMs);
+  accountChanged(account: string, closedFor: string | undefined): void {
+    this.post({ type: 'account_changed', account, closedFor });
+  }
+
+  takeCall(nowMs: number, account: string, onlyFresh: boolean): Call | undefined {
+    const call = this.core.takeCall(nowMs, account, onlyFresh);
     if (call === undefined) return undefined;
     return {
       ...call,
@@ -91,7 +95,7 @@ export class ShardRunner implements CallSource {
 
   post(event: ShardEvent): void {
     this.#run(this.core.step(event, performance.now()));
-    if (this.core.armed > 0) this.#ports.wakeDispatcher();
+    if (this.core.armed.size > 0) this.#ports.wakeDispatcher();
   }
 
   /** A new broker connection: a channel that is wanted can be opened now. */
@@ -138,7 +142,7 @@ export class ShardRunner implements CallSource {
         void this.#write(effect.write);
         break;
       case 'need_catalog':
-        this.#ports.needCatalog();
+        this.#ports.needCatalog(effect.account);
         break;
       case 'ended':
         void this.#closing.then(() => this.#ports.ended(effect.reason));

@@ -6,9 +6,15 @@ import type { Entry } from '../../../../shared/journal/journal.ts';
 import type { Meter } from '../provider/provider.ts';
 import { OpenSet } from './open-set.ts';
 import { sealEntries, type SetIdentity } from './seal.ts';
-import { meter, metersOf, minuteMs, usageEvent } from './testing.ts';
+import { catalogOf, meter, minuteMs, usageEvent } from './testing.ts';
 
-const identity: SetIdentity = { incarnation: 'f'.repeat(32), shard: 7, set: 12, token: '0123456789abcdef'.repeat(2) };
+const identity: SetIdentity = {
+  windowMs: 5 * minuteMs,
+  incarnation: 'f'.repeat(32),
+  shard: 7,
+  set: 12,
+  token: '0123456789abcdef'.repeat(2),
+};
 const requests = meter('requests');
 
 /** `counted`: the meter as it was known when the events came. */
@@ -16,11 +22,13 @@ function seal(
   events: readonly UsageEvent[],
   sealed: Meter | 'unknown' = requests,
   counted: Meter | 'unknown' = sealed,
+  askedAtMs = 0,
 ): Entry[] {
   const open = new OpenSet();
   const known = counted === 'unknown' ? undefined : counted;
   for (const event of events) open.count(event, open.laneOf(event), 5 * minuteMs, known, 0);
-  return sealEntries(open.counts.values(), sealed === 'unknown' ? new Map() : metersOf(sealed), identity);
+  const catalog = sealed === 'unknown' ? catalogOf() : catalogOf(sealed);
+  return sealEntries(open.counts.values(), { ...catalog, askedAtMs }, identity);
 }
 
 function valuesOf(values: readonly string[]): UsageEvent[] {
@@ -181,9 +189,35 @@ describe('sealEntries', () => {
       open.count(event, open.laneOf(event), minuteMs, requests, 0);
     }
     const largest = { ...identity, shard: 63, set: 9_999_999_999 };
-    const identifiers = sealEntries(open.counts.values(), metersOf(requests), largest).map((line) => line.identifier);
+    const identifiers = sealEntries(open.counts.values(), catalogOf(requests), largest).map((line) => line.identifier);
     expect(new Set(identifiers).size).toBe(20_000);
     expect(Math.max(...identifiers.map(({ length }) => length))).toBeLessThanOrEqual(100);
+  });
+
+  // The lists of several accounts are waited for one after the other: the first of them was a second old when the last one came, and an event
+  // that had come in between was refused, though its meter had been made in that second.
+  it('keeps events apart, and refuses none, if the list of meters is from before the first of them', () => {
+    const events = [usageEvent({ value: '1.5' }), usageEvent({ value: '2', timestamp: usageEvent().timestamp + 1 })];
+    const lines = seal(events, 'unknown', 'unknown', -1).map(({ value, events: count, refusal }) => [
+      value,
+      count,
+      refusal,
+    ]);
+    expect(lines).toEqual([
+      ['1.5', 1, undefined],
+      ['2', 1, undefined],
+    ]);
+  });
+
+  it('names the window of an entry only if it is not as configured', () => {
+    const open = new OpenSet();
+    const events = [5, 10].map((minutes) => [usageEvent(), minutes * minuteMs] as const);
+    for (const [event, windowMs] of events) open.count(event, open.laneOf(event), windowMs, requests, 0);
+    const sealed = sealEntries(open.counts.values(), catalogOf(requests), identity);
+    expect(sealed.map(({ windowMs, events: count }) => [windowMs, count])).toEqual([
+      [undefined, 1],
+      [10 * minuteMs, 1],
+    ]);
   });
 
   it.each([{ incarnation: 'e'.repeat(32) }, { shard: 8 }, { set: 13 }, { token: 'fedcba9876543210'.repeat(2) }])(
@@ -192,7 +226,7 @@ describe('sealEntries', () => {
       const identifierOf = (owner: SetIdentity) => {
         const open = new OpenSet();
         open.count(usageEvent(), open.laneOf(usageEvent()), minuteMs, requests, 0);
-        return sealEntries(open.counts.values(), metersOf(requests), owner)[0]?.identifier;
+        return sealEntries(open.counts.values(), catalogOf(requests), owner)[0]?.identifier;
       };
       expect(identifierOf({ ...identity, ...other })).not.toBe(identifierOf(identity));
     },

@@ -8,10 +8,12 @@ import {
 import type { Entry } from '../../../../shared/journal/journal.ts';
 import { shardName } from '../../../../shared/topology/names.ts';
 import type { Meter } from '../provider/provider.ts';
-import type { Count } from './open-set.ts';
+import { type Count, type MeterCatalog, metersOf } from './open-set.ts';
 
 /** What makes an entry's identifier unique for ever (invariant 8). */
 export interface SetIdentity {
+  /** The window that needs no mention. */
+  readonly windowMs: number;
   readonly incarnation: string;
   readonly shard: number;
   readonly set: number;
@@ -31,15 +33,11 @@ interface Line {
  * key merge is decided by the meter's formula: sums add up, of a `last` meter only the newest counts, the events of a
  * count meter each stay an entry of their own (docs.stripe.com/billing/subscriptions/usage-based).
  */
-export function sealEntries(
-  counts: Iterable<Count>,
-  meters: ReadonlyMap<string, Meter>,
-  identity: SetIdentity,
-): Entry[] {
+export function sealEntries(counts: Iterable<Count>, catalog: MeterCatalog, identity: SetIdentity): Entry[] {
   const entries: Entry[] = [];
   const prefix = `tm1-${identity.incarnation}-${shardName(identity.shard)}-${identity.set}-${identity.token.slice(0, 8)}-`;
   for (const count of counts) {
-    for (const line of linesOf(count, meters.get(count.meter))) {
+    for (const line of linesOf(count, catalog)) {
       entries.push({
         identifier: `${prefix}${entries.length}`,
         ...(count.account === undefined ? {} : { account: count.account }),
@@ -49,6 +47,7 @@ export function sealEntries(
         value: line.value,
         timestamp: Math.floor(line.timestampMs / 1000),
         windowStartMs: count.windowStartMs,
+        ...(count.windowMs === identity.windowMs ? {} : { windowMs: count.windowMs }),
         events: line.events,
         ...(line.refusal === undefined ? {} : { refusal: line.refusal }),
       });
@@ -57,17 +56,15 @@ export function sealEntries(
   return entries;
 }
 
-function linesOf(count: Count, meter: Meter | undefined): Line[] {
-  if (meter === undefined) return [refusedLine(count, `no_meter: the provider has no meter named ${count.meter}`)];
-  if (meter.eventTimeWindow !== undefined) {
-    return [
-      refusedLine(
-        count,
-        `meter_has_event_time_window: this meter keeps only the last event of each ${meter.eventTimeWindow}, ` +
-          'so counts would overwrite each other; bill it with a meter without event_time_window',
-      ),
-    ];
-  }
+function linesOf(count: Count, catalog: MeterCatalog): Line[] {
+  const { account, meter: name } = count;
+  const list = metersOf(catalog, account);
+  const meter = list?.meters.get(name);
+  // What the account's meters are cannot be told, or only of the time before its first event: an event of its own
+  // is right whatever the formula will turn out to be, and whether there is a meter shows when it is called.
+  if (list === undefined || (meter === undefined && count.countedAtMs > list.askedAtMs)) return eachLine(count);
+  const refusal = refusalOf(name, meter);
+  if (meter === undefined || refusal !== undefined) return [refusedLine(count, refusal ?? '')];
   const { tally } = count;
   switch (tally.kind) {
     case 'sum':
@@ -78,12 +75,35 @@ function linesOf(count: Count, meter: Meter | undefined): Line[] {
       // The meter was unknown when the events came, or must not be merged.
       switch (meter.formula) {
         case 'count':
-          return tally.values.map(({ value, timestampMs }) => ({ value, timestampMs, events: 1 }));
+          return eachLine(count);
         case 'sum':
           return split(total(tally.values), count);
         case 'last':
           return [{ value: newest(tally.values), timestampMs: count.newestMs, events: count.events }];
       }
+  }
+}
+
+/** Why usage of this meter cannot be billed, whatever it is; `meter` is undefined if the account has none of that name. */
+export function refusalOf(name: string, meter: Meter | undefined): string | undefined {
+  if (meter === undefined) return `no_meter: the provider has no meter named ${name}`;
+  if (meter.eventTimeWindow === undefined) return undefined;
+  return (
+    `meter_has_event_time_window: this meter keeps only the last event of each ${meter.eventTimeWindow}, ` +
+    'so counts would overwrite each other; bill it with a meter without event_time_window'
+  );
+}
+
+function eachLine(count: Count): Line[] {
+  const { tally } = count;
+  switch (tally.kind) {
+    case 'each':
+      return tally.values.map(({ value, timestampMs }) => ({ value, timestampMs, events: 1 }));
+    // Its formula was known when it was counted, and the account was cut off since.
+    case 'sum':
+      return split(tally.sum.decimal(), count);
+    case 'last':
+      return [{ value: tally.value, timestampMs: count.newestMs, events: count.events }];
   }
 }
 

@@ -128,7 +128,7 @@ export const outcomes = {
 
 /** Journals the attempts that have to be, and takes the next call. */
 export function takeMarked(drive: Drive, nowMs: number): Item | undefined {
-  drive.tick(nowMs);
+  drive.tick(nowMs, startRedisMs + nowMs);
   drive.lanes.marked(drive.lanes.takeUnmarked(1_000), startRedisMs + nowMs, nowMs);
   return drive.take(nowMs, startRedisMs + nowMs);
 }
@@ -213,7 +213,7 @@ export function mark(flight: Flight, nowMs = 0): void {
 }
 
 export function takeCall(flight: Flight, nowMs = 0): Call {
-  const taken = flight.takeCall(nowMs, requestsCatalog.meters);
+  const taken = flight.takeCall(nowMs, '', requestsCatalog);
   if (taken === undefined) throw new Error('No call may start.');
   return taken;
 }

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { entry, hourMs, meter, metersOf, startRedisMs } from './testing.ts';
+import { catalogOf, entry, hourMs, meter, startRedisMs } from './testing.ts';
 import { addToTotals } from './totals.ts';
 
-const meters = metersOf(meter('requests'), meter('level', 'last'), meter('calls', 'count'));
+const known = catalogOf(meter('requests'), meter('level', 'last'), meter('calls', 'count'));
+const meters = { ...known, connected: new Map([['acct_1', known]]) };
 const hour = startRedisMs / 1000;
 
 describe('addToTotals', () => {

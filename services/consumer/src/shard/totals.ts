@@ -1,6 +1,6 @@
 import { addDecimals, formatDecimal, parseDecimal, type Decimal } from '../../../../shared/decimal/decimal.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
-import type { Meter } from '../provider/provider.ts';
+import { type MeterCatalog, meterOf } from './open-set.ts';
 
 const hourMs = 3_600_000;
 const totalVersion = '1';
@@ -13,7 +13,7 @@ const totalVersion = '1';
 export function addToTotals(
   totals: Map<string, string>,
   entries: readonly Entry[],
-  meters: ReadonlyMap<string, Meter>,
+  catalog: MeterCatalog,
 ): Map<string, string> {
   const changed = new Map<string, { sum: Decimal | undefined; events: number; entries: number }>();
   for (const entry of entries) {
@@ -23,7 +23,10 @@ export function addToTotals(
     changed.set(key, total);
     const value = parseDecimal(entry.value);
     total.sum =
-      meters.get(entry.meter)?.formula === 'last' || total.sum === undefined || value === undefined
+      (entry.refusal === undefined && meterOf(catalog, entry) === undefined) ||
+      meterOf(catalog, entry)?.formula === 'last' ||
+      total.sum === undefined ||
+      value === undefined
         ? undefined
         : addDecimals(total.sum, value);
     total.events += entry.events;

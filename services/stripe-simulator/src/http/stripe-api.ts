@@ -53,16 +53,16 @@ export class StripeApi {
       deliver(simulator, visit, answer, request, response);
     };
     if (visit.waitMs <= 0) finish();
-    else setTimeout(finish, visit.waitMs);
+    else setTimeout(() => afterReading(finish), visit.waitMs);
   }
 }
 
 /**
- * Once everything that has come in until now is read: also that the client of an earlier call has hung up before it sent
- * this one. A process that stood still for a moment has both to read; the end of a connection takes a turn of its own.
+ * Once everything that has come in until now is read: also that the client of a call has hung up before it sent another
+ * one. A process that stood still for a moment has both to read; the end of a connection takes a turn of its own.
  */
-function afterReading(serve: () => void): void {
-  setImmediate(() => setImmediate(serve));
+function afterReading(act: () => void): void {
+  setImmediate(() => setImmediate(act));
 }
 
 function deliver(

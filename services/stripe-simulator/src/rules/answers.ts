@@ -1,3 +1,5 @@
+import type { LimitReason } from './faults.ts';
+
 /** What Stripe says: bodies and headers of its API, as the `stripe` package reads them. */
 export interface Answer {
   readonly status: number;
@@ -86,7 +88,7 @@ export function noAccount(account: string): Answer {
 }
 
 /** 429 of a limiter: comes before the idempotency key is looked at, so that the same key may be sent again. */
-export function tooManyRequests(reason: 'endpoint-rate' | 'global-rate'): Answer {
+export function tooManyRequests(reason: LimitReason): Answer {
   return refusal(
     429,
     { type: 'invalid_request_error', code: 'rate_limit', message: 'Request rate limit exceeded.' },

@@ -3,6 +3,7 @@ import type { Answer } from './answers.ts';
 import type { Endpoint } from './endpoints.ts';
 import type { Fault } from './faults.ts';
 import type { Form } from './form.ts';
+import type { Waiting } from './lanes.ts';
 import type { MeterEventRequest } from './meter-event.ts';
 
 /** A request as it came in. */
@@ -35,8 +36,8 @@ export interface Visit {
   readonly delivery: Delivery;
   /** What is to be answered, or what is to be executed for an answer. */
   readonly outcome: Answer | Execution;
-  /** Account, customer and meter, while the client waits for a call of theirs. */
-  waitingLane: string | undefined;
+  /** Its place in its lane; undefined: it has none. */
+  readonly waiting: Waiting | undefined;
 }
 
 export interface Execution {

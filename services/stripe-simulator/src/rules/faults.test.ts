@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { type Fault, Faults, parseFaults } from './faults.ts';
 import { seededRandom } from './random.ts';
 
+const nobody = { customer: undefined, account: '' };
 const lasting = (kind: Fault['kind'], rate = 1): Fault => ({ kind, rate, delayMs: 0 });
 const newFaults = (initial: readonly Fault[], seed = 1): Faults => new Faults(initial, seededRandom(seed, 'faults'));
 
@@ -22,7 +23,7 @@ it.each(['', 'x:0.1', 'error', 'error:', 'error:2', 'error:-1', 'error:0.1:500',
 
 it('meets a fault as often as its rate says', () => {
   const faults = newFaults([lasting('error', 0.2)]);
-  const met = Array.from({ length: 10_000 }, () => faults.draw(undefined, 0)).filter((fault) => fault !== undefined);
+  const met = Array.from({ length: 10_000 }, () => faults.draw(nobody, 0)).filter((fault) => fault !== undefined);
   expect(met.length).toBeGreaterThan(1_800);
   expect(met.length).toBeLessThan(2_200);
 });
@@ -30,7 +31,7 @@ it('meets a fault as often as its rate says', () => {
 it('meets the same faults with the same seed', () => {
   const kinds = (seed: number): unknown[] => {
     const faults = newFaults([lasting('error', 0.3), lasting('reset', 0.3)], seed);
-    return Array.from({ length: 50 }, () => faults.draw(undefined, 0)?.kind);
+    return Array.from({ length: 50 }, () => faults.draw(nobody, 0)?.kind);
   };
   expect(kinds(7)).toEqual(kinds(7));
   expect(kinds(7)).not.toEqual(kinds(8));
@@ -39,17 +40,17 @@ it('meets the same faults with the same seed', () => {
 it('ends a passing fault at its time, and the lasting one of its kind is there again', () => {
   const faults = newFaults([lasting('error', 0)]);
   faults.add({ ...lasting('error'), untilMs: 60_000 });
-  expect(faults.draw(undefined, 59_999)?.rate).toBe(1);
-  expect(faults.draw(undefined, 60_000)).toBeUndefined();
+  expect(faults.draw(nobody, 59_999)?.rate).toBe(1);
+  expect(faults.draw(nobody, 60_000)).toBeUndefined();
   expect(faults.list(60_000)).toEqual([lasting('error', 0)]);
 });
 
 it('lets a fault of one customer meet nobody else', () => {
   const faults = newFaults([]);
   faults.add({ ...lasting('error'), customer: 'cus_1' });
-  expect(faults.draw('cus_1', 0)?.kind).toBe('error');
-  expect(faults.draw('cus_2', 0)).toBeUndefined();
-  expect(faults.draw(undefined, 0)).toBeUndefined();
+  expect(faults.draw({ ...nobody, customer: 'cus_1' }, 0)?.kind).toBe('error');
+  expect(faults.draw({ ...nobody, customer: 'cus_2' }, 0)).toBeUndefined();
+  expect(faults.draw(nobody, 0)).toBeUndefined();
 });
 
 it('replaces a fault of the same kind, and removes one kind or all', () => {
@@ -60,4 +61,11 @@ it('replaces a fault of the same kind, and removes one kind or all', () => {
   expect(faults.list(0)).toEqual([lasting('reset')]);
   faults.remove();
   expect(faults.list(0)).toEqual([]);
+});
+
+it('keeps to the connected account that it is for', () => {
+  const faults = newFaults([{ ...lasting('throttle'), account: 'acct_1', reason: 'endpoint-concurrency' }]);
+  expect(faults.draw(nobody, 0)).toBeUndefined();
+  expect(faults.draw({ ...nobody, account: 'acct_2' }, 0)).toBeUndefined();
+  expect(faults.draw({ ...nobody, account: 'acct_1' }, 0)).toMatchObject({ reason: 'endpoint-concurrency' });
 });

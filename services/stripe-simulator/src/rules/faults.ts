@@ -28,12 +28,33 @@ export const faultKinds = [
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
+/** What `Stripe-Rate-Limited-Reason` may say (docs.stripe.com/rate-limits). */
+export const limitReasons = [
+  'global-rate',
+  'global-concurrency',
+  'endpoint-rate',
+  'endpoint-concurrency',
+  'resource-specific',
+] as const;
+export type LimitReason = (typeof limitReasons)[number];
+
+/** Whose call it is, as far as it says. */
+export interface Caller {
+  readonly customer: string | undefined;
+  /** Empty: the platform's own. */
+  readonly account: string;
+}
+
 export interface Fault {
   readonly kind: FaultKind;
   /** Share of the calls, 0 to 1. */
   readonly rate: number;
   /** Only calls for this customer. */
   readonly customer?: string;
+  /** Only calls for this connected account. */
+  readonly account?: string;
+  /** What a `throttle` says. */
+  readonly reason?: LimitReason;
   /** How much later a `slow` answer comes. */
   readonly delayMs: number;
   /** The fault ends at this time; absent: it stays until removed. */
@@ -91,16 +112,21 @@ export class Faults {
   }
 
   /** The fault that this call meets, if any. */
-  draw(customer: string | undefined, nowMs: number): Fault | undefined {
+  draw(caller: Caller, nowMs: number): Fault | undefined {
     if (this.#active.length === 0) return undefined;
     let met: Fault | undefined;
     for (const fault of this.list(nowMs)) {
       // Drawn for every fault, so that one fault's luck does not shift the numbers of the next.
       const hit = this.#random() < fault.rate;
-      if (hit && met === undefined && (fault.customer === undefined || fault.customer === customer)) met = fault;
+      if (hit && met === undefined && concerns(fault, caller)) met = fault;
     }
     return met;
   }
+}
+
+function concerns(fault: Fault, { customer, account }: Caller): boolean {
+  if (fault.customer !== undefined && fault.customer !== customer) return false;
+  return fault.account === undefined || fault.account === account;
 }
 
 function isOver(fault: Fault, nowMs: number): boolean {
@@ -112,6 +138,7 @@ function isSame(left: Fault, right: Fault): boolean {
   return (
     left.kind === right.kind &&
     left.customer === right.customer &&
+    left.account === right.account &&
     (left.untilMs === undefined) === (right.untilMs === undefined)
   );
 }

@@ -5,10 +5,20 @@
  * client's: from a call's arrival until its answer is written or its connection is closed; a second call meanwhile
  * means that the client itself broke the rule, which is what a test wants to know. They differ when a client gives up:
  * the server goes on executing, and the client's retry gets a 409 without having done anything wrong.
+ *
+ * A call that its client gave up can even arrive after its retry: a listener that is overrun drops it, and the kernel sends it
+ * again seconds later, its end some 40 ms behind. So that a client waits is taken for proven only when it is answered.
  */
+export interface Waiting {
+  readonly lane: string;
+  /** Calls of its lane that seemed to be waited for when it arrived. */
+  readonly rivals: readonly Waiting[];
+  state: 'waiting' | 'answered' | 'given up';
+}
+
 export class Lanes {
   readonly #executing = new Set<string>();
-  readonly #waiting = new Map<string, number>();
+  readonly #waiting = new Map<string, Set<Waiting>>();
 
   isExecuting(lane: string): boolean {
     return this.#executing.has(lane);
@@ -22,16 +32,26 @@ export class Lanes {
     this.#executing.delete(lane);
   }
 
-  /** Answers whether the client waits for another call of this lane already. */
-  wait(lane: string): boolean {
-    const waiting = this.#waiting.get(lane) ?? 0;
-    this.#waiting.set(lane, waiting + 1);
-    return waiting > 0;
+  /** A call has arrived. */
+  wait(lane: string): Waiting {
+    const others = this.#waiting.get(lane) ?? new Set();
+    const waiting: Waiting = { lane, rivals: [...others], state: 'waiting' };
+    this.#waiting.set(lane, others.add(waiting));
+    return waiting;
   }
 
-  leave(lane: string): void {
-    const waiting = this.#waiting.get(lane) ?? 0;
-    if (waiting > 1) this.#waiting.set(lane, waiting - 1);
-    else this.#waiting.delete(lane);
+  /** Its answer is there; says whether its client had another call of the lane under way when it sent this one. */
+  answer(waiting: Waiting): boolean {
+    if (waiting.state === 'given up') return false;
+    waiting.state = 'answered';
+    return waiting.rivals.some(({ state }) => state !== 'given up');
+  }
+
+  /** Its client waits no longer: it has the answer, or has gone. */
+  leave(waiting: Waiting): void {
+    if (waiting.state === 'waiting') waiting.state = 'given up';
+    const others = this.#waiting.get(waiting.lane);
+    others?.delete(waiting);
+    if (others?.size === 0) this.#waiting.delete(waiting.lane);
   }
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { drawLatencyMs, formatLatency, type Latency, parseLatency } from './latency.ts';
+import { drawLatencyMs, formatLatency, type Latency, parseLatency, parseLatencyFile } from './latency.ts';
 import { seededRandom } from './random.ts';
 
 function draw(text: string, count: number, seed = 1): number[] {
@@ -54,4 +54,18 @@ it('draws nothing but the samples, and each of them', () => {
 it('draws the same from the same seed, and other latencies from another', () => {
   expect(draw('lognormal:200:900', 10)).toEqual(draw('lognormal:200:900', 10));
   expect(draw('lognormal:200:900', 10)).not.toEqual(draw('lognormal:200:900', 10, 2));
+});
+
+it('replays calls that were sampled elsewhere, from a file', () => {
+  const content = '# POST /v1/billing/meter_events, ms status\n181.5 200\n\n203\t200\n950,429\n';
+  const latency = parseLatencyFile('calls.txt', content) ?? expect.unreachable();
+  expect(latency).toEqual({ kind: 'file', path: 'calls.txt', ms: [181.5, 203, 950] });
+  expect(formatLatency(latency)).toBe('file:calls.txt');
+  const random = seededRandom(1, 'latencies');
+  const drawn = new Set(Array.from({ length: 100 }, () => drawLatencyMs(latency, random)));
+  expect(drawn).toEqual(new Set([181.5, 203, 950]));
+});
+
+it.each(['', '# nothing\n', '0.2s\n', '200\nfast\n', '700000\n'])('does not take %j for sampled calls', (content) => {
+  expect(parseLatencyFile('calls.txt', content)).toBeUndefined();
 });

@@ -5,9 +5,12 @@ export type Latency =
   | { readonly kind: 'fixed'; readonly ms: number }
   | { readonly kind: 'uniform'; readonly minMs: number; readonly maxMs: number }
   | { readonly kind: 'lognormal'; readonly p50Ms: number; readonly p99Ms: number }
-  | { readonly kind: 'samples'; readonly ms: readonly number[] };
+  | { readonly kind: 'samples'; readonly ms: readonly number[] }
+  /** Calls that were sampled elsewhere, drawn from at random. */
+  | { readonly kind: 'file'; readonly path: string; readonly ms: readonly number[] };
 
 export const latencyShape = 'fixed:MS, uniform:MIN:MAX, lognormal:P50:P99 or samples:MS,MS,… in milliseconds';
+export const latencyFileShape = 'a file with one sampled call a line, which begins with its milliseconds';
 
 /** The standard normal's 99th percentile. */
 const z99 = 2.3263478740408408;
@@ -29,6 +32,26 @@ export function parseLatency(text: string): Latency | undefined {
   return undefined;
 }
 
+/** `file:PATH`: where sampled calls are; undefined: it is another kind. */
+export function latencyFile(text: string): string | undefined {
+  return text.startsWith('file:') && text.length > 5 ? text.slice(5) : undefined;
+}
+
+const samplesMax = 1_000_000;
+
+/**
+ * Calls that were sampled at Stripe itself, as it advises for load tests: one a line, which begins with how long the call took, in
+ * milliseconds; whatever follows a space, comma or tab is ignored, and so are empty lines and those that begin with `#`.
+ */
+export function parseLatencyFile(path: string, content: string): Latency | undefined {
+  const lines = content.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  const ms = lines
+    .map((line) => milliseconds(line.trim().split(/[\s,;]/)[0] ?? ''))
+    .filter((value) => value !== undefined);
+  if (ms.length === 0 || ms.length !== lines.length || ms.length > samplesMax) return undefined;
+  return { kind: 'file', path, ms };
+}
+
 function milliseconds(text: string): number | undefined {
   if (!/^\d{1,6}(\.\d{1,3})?$/.test(text)) return undefined;
   const value = Number(text);
@@ -45,6 +68,8 @@ export function formatLatency(latency: Latency): string {
       return `lognormal:${latency.p50Ms}:${latency.p99Ms}`;
     case 'samples':
       return `samples:${latency.ms.join(',')}`;
+    case 'file':
+      return `file:${latency.path}`;
   }
 }
 
@@ -59,6 +84,7 @@ export function drawLatencyMs(latency: Latency, random: Random): number {
       return Math.min(latency.p50Ms * Math.exp(sigma * normal(random)), latencyMaxMs);
     }
     case 'samples':
+    case 'file':
       return latency.ms[Math.floor(random() * latency.ms.length)] ?? 0;
   }
 }

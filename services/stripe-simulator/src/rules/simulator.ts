@@ -4,10 +4,10 @@ import { type Answer, isAnswer } from './answers.ts';
 import { adjustmentObject, readAdjustment } from './adjustment.ts';
 import { type Call, deliveryOf, type Execution, type Request, type Visit } from './call.ts';
 import { type Endpoint, endpointOf } from './endpoints.ts';
-import { type Fault, type FaultKind, Faults } from './faults.ts';
+import { type Caller, type Fault, type FaultKind, Faults } from './faults.ts';
 import { type Form, parseForm } from './form.ts';
 import { IdempotencyKeys, idempotencyKeyMax, keyOf } from './idempotency.ts';
-import { Lanes } from './lanes.ts';
+import { Lanes, type Waiting } from './lanes.ts';
 import { drawLatencyMs, type Latency } from './latency.ts';
 import { Ledger } from './ledger.ts';
 import { Memory } from './memory.ts';
@@ -40,6 +40,8 @@ export interface Limits {
 }
 
 const dayMs = 86_400_000;
+/** A second call at once is answered no sooner: until then it shows whether the client of either has gone. */
+const proofMs = 250;
 
 /**
  * Stripe's meter API as a state machine: calls and times go in, answers come out. No clock and no sockets, and all
@@ -106,31 +108,30 @@ export class Simulator {
 
     const request = understand(call, account, endpoint);
     const place = isAnswer(request) ? undefined : placeOf(request);
-    if (place !== undefined && this.#lanes.wait(place.lane)) this.ledger.counts.concurrencyViolations += 1;
-    const fault = this.#meetFault(place?.customer, nowMs);
+    const waiting = place === undefined ? undefined : this.#lanes.wait(place.lane);
+    const fault = this.#meetFault({ customer: place?.customer, account: account.name }, nowMs);
     const refusal = this.#refuseBeforeReading(account, endpoint, fault, nowMs);
-    if (refusal !== undefined) return this.#visit(refusal, fault, place?.lane);
+    if (refusal !== undefined) return this.#visit(refusal, fault, waiting);
     if (isAnswer(request)) {
       if (endpoint.name === 'create-meter-event') this.ledger.counts.refused += 1;
       return this.#visit(request, fault, undefined);
     }
-    return this.#visit(this.#begin(request, place?.lane, fault, nowMs), fault, place?.lane);
+    return this.#visit(this.#begin(request, place?.lane, fault, nowMs), fault, waiting);
   }
 
   /** To be called once, `waitMs` after the arrival. */
   finish(visit: Visit, nowMs: number): Answer {
-    const { outcome, requestId } = visit;
+    const { outcome, requestId, waiting } = visit;
+    if (waiting !== undefined && this.#lanes.answer(waiting)) this.ledger.counts.concurrencyViolations += 1;
     const answer = isAnswer(outcome) ? outcome : this.#execute(outcome, requestId, nowMs);
     this.answered.set(answer.status, (this.answered.get(answer.status) ?? 0) + 1);
     if (answer.status === 429) this.ledger.counts.throttled += 1;
     return answer;
   }
 
-  /** The client waits no longer: call this before the answer is written, or when its connection closes. */
-  leave(visit: Visit): void {
-    if (visit.waitingLane === undefined) return;
-    this.#lanes.leave(visit.waitingLane);
-    visit.waitingLane = undefined;
+  /** The client waits no longer: call this once it is finished, before the answer is written, or when its connection closes. */
+  leave({ waiting }: Visit): void {
+    if (waiting !== undefined) this.#lanes.leave(waiting);
   }
 
   #noteArrival(nowMs: number): void {
@@ -145,8 +146,8 @@ export class Simulator {
     return this.#accounts.get(name, seconds(nowMs)) ?? answers.noAccount(name);
   }
 
-  #meetFault(customer: string | undefined, nowMs: number): Fault | undefined {
-    const fault = this.faults.draw(customer, nowMs);
+  #meetFault(caller: Caller, nowMs: number): Fault | undefined {
+    const fault = this.faults.draw(caller, nowMs);
     if (fault !== undefined) this.faultsMet.set(fault.kind, (this.faultsMet.get(fault.kind) ?? 0) + 1);
     return fault;
   }
@@ -160,7 +161,7 @@ export class Simulator {
   ): Answer | undefined {
     // A reset before reading has no answer; what is said here is never delivered.
     if (fault?.kind === 'proxy' || fault?.kind === 'reset') return answers.badGateway();
-    if (fault?.kind === 'throttle') return answers.tooManyRequests('global-rate');
+    if (fault?.kind === 'throttle') return answers.tooManyRequests(fault.reason ?? 'global-rate');
     const isEvent = endpoint.name === 'create-meter-event' && account.name === '';
     const calls = isEvent ? account.eventCalls : account.basicCalls;
     const limit = isEvent ? this.limits.ratePerS : this.limits.basicRatePerS;
@@ -265,10 +266,11 @@ export class Simulator {
     return answers.success(adjustmentObject(adjustment, livemode));
   }
 
-  #visit(outcome: Answer | Execution, fault: Fault | undefined, waitingLane: string | undefined): Visit {
+  #visit(outcome: Answer | Execution, fault: Fault | undefined, waiting: Waiting | undefined): Visit {
     const latencyMs = isAnswer(outcome) ? 0 : drawLatencyMs(this.limits.latency, this.#latencies);
-    const waitMs = latencyMs + (fault?.kind === 'slow' ? fault.delayMs : 0);
-    return { requestId: randomId(this.#ids, 'req_', 14), waitMs, delivery: deliveryOf(fault), outcome, waitingLane };
+    const ownMs = latencyMs + (fault?.kind === 'slow' ? fault.delayMs : 0);
+    const waitMs = waiting === undefined || waiting.rivals.length === 0 ? ownMs : Math.max(ownMs, proofMs);
+    return { requestId: randomId(this.#ids, 'req_', 14), waitMs, delivery: deliveryOf(fault), outcome, waiting };
   }
 }
 

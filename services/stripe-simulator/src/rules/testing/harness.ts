@@ -56,8 +56,9 @@ export class Harness {
   }
 
   finish(visit: Visit): Answer {
+    const answer = this.simulator.finish(visit, this.nowMs);
     this.simulator.leave(visit);
-    return this.simulator.finish(visit, this.nowMs);
+    return answer;
   }
 
   /** From arrival to answer; time passes as the call takes it. */

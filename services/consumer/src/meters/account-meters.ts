@@ -1,0 +1,122 @@
+/**
+ * The meters of one account, as the cluster knows them: one consumer reads them from the provider, once per quarter of an
+ * hour, the others take them from Redis. A meter that nobody knows asks for an early read, of which the cluster makes
+ * at most one in five seconds.
+ *
+ * unknown → known. Once there is a list there always is one: with the provider or Redis away the last one is kept, and
+ * asked for again until they are back.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from '../../../../shared/log/log.ts';
+import { type Meter, MetersUnreadable } from '../provider/provider.ts';
+import type { MeterList } from '../shard/open-set.ts';
+import type { CatalogStore, StoredCatalog } from './stored-catalog.ts';
+
+export interface AccountMetersOptions {
+  readonly read: () => Promise<readonly Meter[]>;
+  /** It could not be read. */
+  readonly failed: (error: unknown) => void;
+  /** It is newer than the one before. */
+  readonly taken: (list: MeterList) => void;
+  readonly store: CatalogStore;
+  readonly log: Logger;
+  /** A read is due at this age. */
+  readonly maxAgeMs: number;
+  /** The cluster asks the provider at most once in this time. */
+  readonly paceMs: number;
+  /** How often to look for what others have read, and for a list that is due. */
+  readonly pollMs: number;
+}
+
+export interface AccountMeters {
+  readonly list: MeterList | undefined;
+  /** A meter is missing: read again as soon as the pace allows. May be said as often as one likes. */
+  refresh(): void;
+  stop(): void;
+}
+
+// While a newer list is wanted.
+const wantedPollMs = 500;
+const unreadablePaceMaxMs = 60_000;
+
+export function followMeters(options: AccountMetersOptions): AccountMeters {
+  const { read, failed, taken, store, log, maxAgeMs, paceMs, pollMs } = options;
+  const stopping = new AbortController();
+  let list: MeterList | undefined;
+  let takenReadAtMs: number | undefined;
+  let isWanted = true;
+  let currentPaceMs = paceMs;
+  let nap = new AbortController();
+
+  /** Makes a stored list the current one. `redisMs` was Redis' clock at, or after, `lookedAtMs` on ours. */
+  function take(stored: StoredCatalog, redisMs: number, lookedAtMs: number): void {
+    if (stored.readAtMs === takenReadAtMs) return;
+    const askedAtMs = lookedAtMs - Math.max(0, redisMs - stored.readAtMs);
+    // Older than what this consumer has read, but could not store.
+    if (list !== undefined && askedAtMs < list.askedAtMs) return;
+    takenReadAtMs = stored.readAtMs;
+    isWanted = false;
+    list = { meters: new Map(stored.meters.map((meter) => [meter.eventName, meter])), askedAtMs };
+    taken(list);
+  }
+
+  /** Answers whether there is nothing newer to be had for now. */
+  async function round(): Promise<boolean> {
+    const lookedAtMs = performance.now();
+    const { stored, redisMs } = await store.look();
+    if (stored !== undefined) take(stored, redisMs, lookedAtMs);
+    if (!isWanted && !isReadDue(stored?.readAtMs, redisMs, maxAgeMs)) return true;
+    if (!(await store.mayRead(currentPaceMs))) return false;
+    let meters: readonly Meter[];
+    try {
+      meters = await read();
+    } catch (error) {
+      // What is revoked stays so for a while.
+      if (error instanceof MetersUnreadable) currentPaceMs = Math.min(currentPaceMs * 2, unreadablePaceMaxMs);
+      failed(error);
+      return false;
+    }
+    currentPaceMs = paceMs;
+    const fresh = { readAtMs: redisMs, meters };
+    take(fresh, redisMs, lookedAtMs);
+    await store.store(fresh);
+    return true;
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      let isDone = false;
+      try {
+        isDone = await round();
+      } catch (error) {
+        // Redis is away, and its connection says so loudly. The last list stays.
+        log.debug({ error }, 'The stored meters could not be looked up. Trying again.');
+      }
+      nap = new AbortController();
+      const signal = AbortSignal.any([nap.signal, stopping.signal]);
+      // Ends early when a list is wanted at once, or none any more.
+      await sleep(isDone && !isWanted ? pollMs : wantedPollMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  void run();
+
+  return {
+    get list() {
+      return list;
+    },
+    refresh() {
+      if (isWanted) return;
+      isWanted = true;
+      nap.abort();
+    },
+    stop: () => stopping.abort(),
+  };
+}
+
+/** An age below zero: Redis' clock was set back, and nobody can tell how old the list is. */
+export function isReadDue(readAtMs: number | undefined, redisMs: number, maxAgeMs: number): boolean {
+  if (readAtMs === undefined) return true;
+  const ageMs = redisMs - readAtMs;
+  return ageMs < 0 || ageMs >= maxAgeMs;
+}

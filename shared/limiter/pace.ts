@@ -1,0 +1,126 @@
+/**
+ * How much of a limit the cluster uses: 1 is all of it. A provider may answer 429 although the limit is kept: somebody else uses
+ * the account, its limit is lower than we were told, or calls were held up on their way and arrived together.
+ *
+ * - More than one in ten of a second's calls turned away: the pace is halved, for everybody and at once. Calls that
+ *   started within the next second say nothing about the new pace, because the provider still counts those of before.
+ * - Fewer: it falls by 2 %, once per second.
+ * - Two seconds after the last 429 it climbs again, doubling in ten seconds, so it is back within a minute from any depth.
+ *
+ * This file is the rule as a pure function; `rate-script.ts` is the same rule inside Redis. Both pass `pace.contract.ts`.
+ * All times are whole microseconds of one clock.
+ */
+import { leaseSlots, type SlotAnswer, spacingUs } from './slots.ts';
+
+/** What the cluster remembers of one limit. Nothing remembered is `fullRate`. */
+export interface RateState {
+  /** The first slot that is still free. */
+  readonly nextUs: number;
+  /** Part of the limit, as of `climbsFromUs`; more after that. */
+  readonly pace: number;
+  readonly climbsFromUs: number;
+  /** Calls that started before this say nothing about the pace. */
+  readonly judgedFromUs: number;
+  /** When the second began in which slots and 429s are counted; 0: never. */
+  readonly secondUs: number;
+  readonly handedOut: number;
+  /** Handed out in the second before. */
+  readonly handedOutBefore: number;
+  readonly throttled: number;
+  /** When a 429 lowered the pace last, and what the provider said; 0 and empty: never. */
+  readonly changedUs: number;
+  readonly reason: string;
+}
+
+export const fullRate: RateState = {
+  nextUs: 0,
+  pace: 1,
+  climbsFromUs: 0,
+  judgedFromUs: 0,
+  secondUs: 0,
+  handedOut: 0,
+  handedOutBefore: 0,
+  throttled: 0,
+  changedUs: 0,
+  reason: '',
+};
+
+export interface ThrottleReport {
+  /** Calls that were turned away. */
+  readonly count: number;
+  /** When the latest of them started. */
+  readonly startedUs: number;
+  /** In the provider's words. */
+  readonly reason: string;
+}
+
+const secondUs = 1_000_000;
+export const doublingUs = 10 * secondUs;
+export const holdUs = 2 * secondUs;
+export const halvedAbovePart = 1 / 10;
+export const strayFactor = 0.98;
+/** Never a standstill, from which it could not recover. */
+export const paceMin = 0.02;
+
+/** The clock that was set back does not raise it. */
+export function paceAt({ pace, climbsFromUs }: RateState, nowUs: number): number {
+  return Math.min(1, pace * 2 ** (Math.max(0, nowUs - climbsFromUs) / doublingUs));
+}
+
+/** Hands out slots at the present pace of a limit whose slots are `fullSpacingUs` apart at its full rate. */
+export function leaseAtPace(
+  state: RateState,
+  nowUs: number,
+  wanted: number,
+  fullSpacingUs: number,
+): { readonly answer: SlotAnswer; readonly state: RateState; readonly spacingUs: number } {
+  const spacing = Math.ceil(fullSpacingUs / paceAt(state, nowUs));
+  const { answer, nextUs } = leaseSlots(state.nextUs, nowUs, wanted, spacing);
+  const counted = inItsSecond(state, nowUs);
+  const handedOut = counted.handedOut + ('count' in answer ? answer.count : 0);
+  return { answer, state: { ...counted, nextUs, handedOut }, spacingUs: spacing };
+}
+
+export function throttle(state: RateState, nowUs: number, { count, startedUs, reason }: ThrottleReport): RateState {
+  if (startedUs < state.judgedFromUs) return state;
+  const counted = inItsSecond(state, nowUs);
+  const throttled = counted.throttled + count;
+  const lowered = { ...counted, climbsFromUs: nowUs + holdUs, changedUs: nowUs, reason };
+  const pace = paceAt(state, nowUs);
+  if (throttled > halvedAbovePart * Math.max(counted.handedOut, counted.handedOutBefore)) {
+    return { ...lowered, pace: Math.max(paceMin, pace / 2), judgedFromUs: nowUs + secondUs, throttled: 0 };
+  }
+  const factor = counted.throttled === 0 ? strayFactor : 1;
+  return { ...lowered, pace: Math.max(paceMin, pace * factor), throttled };
+}
+
+/** Slots that will not be used, the last `count` that ended at `nextUs`. Only if nobody has taken one after them. */
+export function giveBack(state: RateState, nowUs: number, count: number, nextUs: number, spacingUs: number): RateState {
+  if (state.nextUs !== nextUs) return state;
+  return { ...state, nextUs: Math.max(nowUs, nextUs - count * spacingUs) };
+}
+
+function inItsSecond(state: RateState, nowUs: number): RateState {
+  const passedUs = nowUs - state.secondUs;
+  if (passedUs >= 0 && passedUs < secondUs) return state;
+  const handedOutBefore = passedUs < 2 * secondUs ? state.handedOut : 0;
+  return { ...state, secondUs: nowUs, handedOut: 0, handedOutBefore, throttled: 0 };
+}
+
+/** How exactly calls meet their slots. */
+export interface Precision {
+  readonly aim: number;
+  /** A call starts at most this long after its slot's time. */
+  readonly latenessMaxMs: number;
+}
+
+/** One slot, one call: 97 % of the limit. */
+export const precise: Precision = { aim: 0.97, latenessMaxMs: 30 };
+
+/** For a limit beside the cluster's own: a call needs a slot of both, so these wait for the other one. 80 % of the limit. */
+export const patient: Precision = { aim: 0.8, latenessMaxMs: 240 };
+
+/** Distance of two slots at the full rate. */
+export function fullSpacingUs(ratePerS: number, precision: Precision): number {
+  return spacingUs(ratePerS, precision.aim);
+}
