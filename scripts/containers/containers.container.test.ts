@@ -120,13 +120,13 @@ describe('the image', () => {
     expect(await inImage(engineOr(context), code)).toBe('0');
   });
 
-  it.each([
+  it.for([
     ['sidecar/sidecar.yaml', '/spool', '/spool'],
     ['node-publisher/daemonset.yaml', '/spools', '/spools/node'],
-  ])(
+  ] as const)(
     'gives folders of the node away as %s says, with the rights it says, also a second time',
-    async (file, at, inside) => {
-      if (engine === undefined) return;
+    async ([file, at, inside], context) => {
+      const { docker } = engineOr(context);
       const manifest = parseAllDocuments(
         await readFile(join(root, 'k8s/components', file), 'utf8'),
       )[0]?.toJS() as unknown;
@@ -137,9 +137,9 @@ describe('the image', () => {
       await mkdir(folder, { mode: 0o750 });
       const options = [...hardening, '--rm', '--network', 'none', '--volume', `${folder}:${at}`];
       for (let start = 0; start < 2; start++)
-        await engine.docker('run', ...options, '--user', '0', ...rights, images.tallyman, ...args);
+        await docker('run', ...options, '--user', '0', ...rights, images.tallyman, ...args);
       const write = `require('node:fs').writeFileSync('${inside}/x', ''); console.log('written');`;
-      expect(await engine.docker('run', ...options, images.tallyman, '--eval', write)).toBe('written');
+      expect(await docker('run', ...options, images.tallyman, '--eval', write)).toBe('written');
     },
   );
 });

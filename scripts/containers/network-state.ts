@@ -20,7 +20,9 @@ trap '' INT TERM HUP
 forwarding=/proc/sys/net/ipv4/ip_forward
 forwarded=$(cat $forwarding)
 links=$(ls /sys/class/net)
-rules=$(iptables-save)
+# Where they cannot be read they are not written either.
+readable=yes
+rules=$(iptables-save 2>/dev/null) || readable=no
 case $rules in *'*nat'*) ;; *) rules="$rules
 *nat
 :PREROUTING ACCEPT [0:0]
@@ -41,8 +43,8 @@ for attempt in $(seq 200); do kill -0 "$daemon" 2>/dev/null || break; sleep 0.1;
 for link in $(ls /sys/class/net); do
   case $link in br-* | veth*) echo "$links" | grep -qx "$link" || ip link delete "$link" ;; esac
 done
-printf '%s\n' "$rules" | iptables-restore
-echo "$forwarded" > $forwarding
+[ $readable = no ] || printf '%s\n' "$rules" | iptables-restore
+[ "$(cat $forwarding)" = "$forwarded" ] || echo "$forwarded" > $forwarding
 `;
 
 export async function rememberNetwork(path: string): Promise<NetworkState> {
