@@ -255,6 +255,12 @@ describe.skipIf(gap !== undefined)('manifests', () => {
       }
     });
 
+    it('says of every image which one it is, so that a node takes what it has', () => {
+      if (combination.overlay === 'base') return;
+      const images = workloads().flatMap((workload) => containersOf(workload).map((one) => textAt(one, 'image')));
+      expect(images.filter((image) => !/[^/]:(?!latest$)[\w.-]+$/.test(image))).toEqual([]);
+    });
+
     it('has no secret in production, and no broker, Redis or simulator', () => {
       if (combination.overlay !== 'overlays/production') return;
       expect(ofKind('Secret')).toEqual([]);
