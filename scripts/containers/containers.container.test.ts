@@ -10,6 +10,7 @@ import { parseAllDocuments } from 'yaml';
 import { openNursery, type Nursery } from '../../shared/testing/nursery.ts';
 import { until } from '../../shared/testing/until.ts';
 import { audit, type Ledger } from '../audit.ts';
+import type { Owed } from '../load/books.ts';
 import { lastLine, owedOf, type SendLine } from '../load/send-line.ts';
 import { listAt } from '../manifests/render.ts';
 import { type Engine, NoEngine, openEngine } from './engine.ts';
@@ -234,12 +235,24 @@ describe('the laptop of k8s/README.md', () => {
     const left = (await docker('ps', '--all', '--quiet')).split('\n').filter((id) => id !== '');
     if (left.length > 0) await docker('rm', '--force', ...left);
     const { blocks, run } = await openLaptop(engineOr(context), nursery, images);
-    const [send = '', look = ''] = blocks;
-    expect(blocks).toHaveLength(2);
+    const [send = '', look = '', more = ''] = blocks;
+    expect(blocks).toHaveLength(3);
     expect(await run(send)).toContain('202 {"accepted":1,"duplicates":0,"rejected":[]}');
     await until(async () => expect(await run(look)).toContain("value: '3'"), patient);
     const consumers = await docker('ps', '--quiet', '--filter', 'label=com.docker.compose.service=consumer');
     expect(consumers.split('\n')).toHaveLength(3);
+
+    const books = (await run(more)).split('\n').findLast((line) => line.startsWith('{')) ?? '';
+    const first: Owed = { customer: 'cus_123', meter: 'api_calls', formula: 'sum', units: 30_000n, events: 1 };
+    const sent = [first, ...owedOf(lastLine(books) ?? { durable: 0 })];
+    expect(sent.reduce((sum, owed) => sum + owed.events, 0)).toBe(1_001);
+    const ledger = async (): Promise<Ledger> =>
+      JSON.parse(
+        await run(
+          `docker compose exec simulator node --eval "fetch('http://127.0.0.1:7073/_sim/ledger').then((answer) => answer.text()).then(console.log)"`,
+        ),
+      ) as Ledger;
+    await until(async () => expect(audit(sent, await ledger()).differences.slice(0, 5)).toEqual([]), patient);
     await run('docker compose down --volumes');
     expect(await docker('ps', '--all', '--quiet')).toBe('');
   });
