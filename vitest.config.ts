@@ -2,8 +2,10 @@ import { defineConfig } from 'vitest/config';
 
 const everything = '{services,shared,scripts}/**/*.test.ts';
 const integration = '{services,shared,scripts}/**/*.integration.test.ts';
-/** Whole clusters, and how long they take for something. */
-const acceptance = 'scripts/{acceptance,bench,demonstration}/**/*.integration.test.ts';
+/** Whole clusters, and what becomes of every event in them. */
+const acceptance = 'scripts/{acceptance,demonstration}/**/*.integration.test.ts';
+/** Whole clusters, and how long they take for something: wants the machine for itself. */
+const timed = '{services,shared,scripts}/**/*.timed.test.ts';
 
 const onRealServices = {
   // One broker and one Redis for the whole run; tests that kill or freeze theirs start their own.
@@ -18,9 +20,10 @@ const onRealServices = {
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: [everything], exclude: [integration] } },
+      { test: { name: 'unit', include: [everything], exclude: [integration, timed] } },
       { test: { ...onRealServices, name: 'integration', include: [integration], exclude: [acceptance] } },
       { test: { ...onRealServices, name: 'acceptance', include: [acceptance] } },
+      { test: { ...onRealServices, name: 'timing', include: [timed] } },
     ],
   },
 });

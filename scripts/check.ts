@@ -5,8 +5,9 @@
 import { parseArgs } from 'node:util';
 import { type Outcome, sum } from './check/outcome.ts';
 import { runStage } from './check/run-stage.ts';
-import { type Stage, stages } from './check/stages.ts';
+import { groupsOf, type Stage, stages } from './check/stages.ts';
 
+const longestName = Math.max(...stages.map(({ name }) => name.length));
 const selected = stagesOf(process.argv.slice(2));
 const stopping = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -18,14 +19,16 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 const outcomes: Outcome[] = [];
 const lines: string[] = [];
-for (const stage of selected) {
-  if (stopping.signal.aborted) break;
-  console.log(`\n== ${stage.name}: ${stage.command.join(' ')}`);
-  const startedAt = performance.now();
-  const outcome = await runStage(stage, stopping.signal);
-  outcomes.push(outcome);
-  lines.push(lineOf(stage, outcome, (performance.now() - startedAt) / 1_000));
-  console.log(lines.at(-1));
+for (const group of groupsOf(selected)) {
+  const waiting = [...group];
+  const isShared = group.length > 1;
+  const work = async (): Promise<void> => {
+    for (let stage = waiting.shift(); stage !== undefined && !stopping.signal.aborted; stage = waiting.shift()) {
+      const prefix = isShared ? `${stage.name.padEnd(longestName)} | ` : '';
+      await report(stage, (line) => console.log(`${prefix}${line}`));
+    }
+  };
+  await Promise.all([work(), work()]);
 }
 
 const { passed, failed, causes } = sum(outcomes);
@@ -34,6 +37,15 @@ console.log(
   `\n${lines.join('\n')}\n${stopping.signal.aborted ? 'Interrupted.\n' : ''}\n${passed} passed, ${failed} failed`,
 );
 process.exitCode = failed === 0 && !stopping.signal.aborted ? 0 : 1;
+
+async function report(stage: Stage, print: (line: string) => void): Promise<void> {
+  console.log(`\n== ${stage.name}: ${stage.command.join(' ')}`);
+  const startedAt = performance.now();
+  const outcome = await runStage(stage, stopping.signal, print);
+  outcomes.push(outcome);
+  lines.push(lineOf(stage, outcome, (performance.now() - startedAt) / 1_000));
+  console.log(lines.at(-1));
+}
 
 function lineOf({ name }: Stage, { passed, failed, skipped }: Outcome, seconds: number): string {
   const skips = skipped === 0 ? '' : `, ${skipped} skipped`;

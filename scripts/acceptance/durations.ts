@@ -1,6 +1,6 @@
 /**
  * How long what goes wrong lasts, and how much there is of it. Committed: short enough to be run with every change.
- * `ACCEPTANCE=full npx vitest run --project acceptance scripts/acceptance` is the whole measure, in some twenty minutes.
+ * `ACCEPTANCE=full npx vitest run --project acceptance --project timing` is the whole measure, in some twenty minutes.
  */
 const isFull = process.env['ACCEPTANCE'] === 'full';
 

@@ -33,6 +33,21 @@ describe('a consumer', { timeout: testTimeoutMs }, () => {
     );
   });
 
+  // Each of them once took the others for its heirs, and what they had counted waited for whoever was started next.
+  it('bills all that it has counted when it is told to end together with all the others', async () => {
+    const stage = await openStage({ consumers: 3, consumer: { TALLYMAN_FLUSH_INTERVAL_MS: '600000' } });
+    const load = sendFor(stage, 2_000);
+    const sent = await load.finished;
+    const counted = async (): Promise<number> => {
+      const pages = await Promise.all(stage.cluster.consumers.map((consumer) => consumer.metrics()));
+      return pages.reduce((sum, page) => sum + (page.sum('tallyman_consumer_events_total') ?? 0), 0);
+    };
+    await until(async () => expect(await counted()).toBe(load.events), patient);
+    const exits = await Promise.all(stage.cluster.consumers.map((consumer) => consumer.drain()));
+    expect(exits).toEqual(stage.cluster.consumers.map(() => ({ code: 0, signal: null })));
+    expect(await closeBooks(stage, sent.owed)).toMatchObject(exact);
+  });
+
   it('ends at once on a second SIGTERM, and what it had not settled is billed by the next one', async () => {
     const stage = await openStage();
     const [publisher, consumer] = [pick(stage.cluster.publishers), pick(stage.cluster.consumers)];

@@ -13,39 +13,39 @@ const keptLines = 8;
 const interrupted = 130;
 const notFound = 127;
 
-/** Runs one stage with its output shown. When `signal` is aborted the stage is asked to end, so that it cleans up. */
-export async function runStage(stage: Stage, signal: AbortSignal): Promise<Outcome> {
+/** Runs one stage and gives `print` each line of its output. When `signal` is aborted the stage is asked to end, so that it cleans up. */
+export async function runStage(stage: Stage, signal: AbortSignal, print: (line: string) => void): Promise<Outcome> {
   if (!stage.countsTests) {
     const lastLines: string[] = [];
-    const exitCode = await run(stage.command, stage.limitMs, signal, lastLines);
+    const keep = (line: string): void => {
+      print(line);
+      lastLines.push(line);
+      if (lastLines.length > keptLines) lastLines.shift();
+    };
+    const exitCode = await run(stage.command, stage.limitMs, signal, keep);
     return outcomeOfCheck(exitCode, lastLines);
   }
   const folder = await mkdtemp(join(tmpdir(), 'tallyman-check-'));
   try {
     const file = join(folder, 'report.json');
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
-    const exitCode = await run([...stage.command, ...reporters], stage.limitMs, signal);
+    const exitCode = await run([...stage.command, ...reporters], stage.limitMs, signal, print);
     return outcomeOfTests(exitCode, await readFile(file, 'utf8').catch(() => undefined));
   } finally {
     await rm(folder, { recursive: true });
   }
 }
 
-/** `lastLines` is given the end of what the program prints. */
 async function run(
   [program = '', ...args]: readonly string[],
   limitMs: number,
   signal: AbortSignal,
-  lastLines: string[] = [],
+  print: (line: string) => void,
 ): Promise<number> {
   // A group of its own: Ctrl-C reaches it once, through us, and what it leaves behind can be ended with it.
   const child = spawn(program, args, { stdio: ['inherit', 'pipe', 'pipe'], detached: true, env: childEnvironment() });
   for (const output of [child.stdout, child.stderr]) {
-    createInterface({ input: output }).on('line', (line) => {
-      console.log(line);
-      lastLines.push(line);
-      if (lastLines.length > keptLines) lastLines.shift();
-    });
+    createInterface({ input: output }).on('line', print);
   }
   const ended = once(child, 'close');
   const end = (): void => endGroup(child);

@@ -6,6 +6,11 @@ export interface Stage {
   readonly limitMs: number;
   /** The command writes its own count of tests to the file named here; otherwise the stage counts as one. */
   readonly countsTests: boolean;
+  /**
+   * It mostly waits for brokers, leases and downloads, and asserts what happens rather than how fast: two such stages run
+   * side by side where they follow each other.
+   */
+  readonly mayShare: boolean;
 }
 
 const minuteMs = 60_000;
@@ -17,19 +22,36 @@ export const stages: readonly Stage[] = [
   check('lint', 5, 'oxlint'),
   check('types', 5, 'tsc', '-p', '.'),
   tests('unit', 10),
-  check('terraform', 20, 'node', 'scripts/terraform.ts'),
   check('simulation', 10, 'node', 'scripts/simulate.ts', ...seeds),
   check('mutants', 20, 'node', 'scripts/simulate.ts', '--mutants'),
-  tests('integration', 30),
-  tests('acceptance', 60),
-  check('chaos', 15, 'node', 'scripts/failure/main.ts', '--tenth', 'today'),
+  // The longest first, so that those that share end at about the same time.
+  sharing(tests('acceptance', 60)),
+  sharing(tests('integration', 30)),
+  sharing(check('chaos', 15, 'node', 'scripts/failure/main.ts', '--tenth', 'today')),
+  sharing(check('terraform', 20, 'node', 'scripts/terraform.ts')),
+  tests('timing', 30),
 ];
 
+/** The stages in the groups that run one after the other; those of one group run side by side, two at a time. */
+export function groupsOf(selected: readonly Stage[]): readonly (readonly Stage[])[] {
+  const groups: Stage[][] = [];
+  for (const stage of selected) {
+    const last = groups.at(-1);
+    if (stage.mayShare && last?.every(({ mayShare }) => mayShare) === true) last.push(stage);
+    else groups.push([stage]);
+  }
+  return groups;
+}
+
 function check(name: string, limitMinutes: number, ...command: readonly string[]): Stage {
-  return { name, command, limitMs: limitMinutes * minuteMs, countsTests: false };
+  return { name, command, limitMs: limitMinutes * minuteMs, countsTests: false, mayShare: false };
 }
 
 function tests(name: string, limitMinutes: number): Stage {
   const command = ['vitest', 'run', '--project', name];
-  return { name, command, limitMs: limitMinutes * minuteMs, countsTests: true };
+  return { name, command, limitMs: limitMinutes * minuteMs, countsTests: true, mayShare: false };
+}
+
+function sharing(stage: Stage): Stage {
+  return { ...stage, mayShare: true };
 }

@@ -147,7 +147,11 @@ export class Consumer {
         );
         break;
       case 'withdraw':
-        this.redis.request('withdraw', () => redis.withdraw(name), nothingFollows);
+        this.redis.request(
+          'withdraw',
+          () => redis.withdraw(name),
+          (others) => this.#post({ type: 'withdraw_answered', others }),
+        );
         break;
       case 'claim':
         this.#leases.claim(effect.shard, effect.ttlMs);
@@ -263,8 +267,4 @@ export class Consumer {
     this.#world.tally.add('duplicate events found', memory.duplicateEvents);
     this.#post({ type: 'shard_ended', shard, reason, next: flight.journalNext });
   }
-}
-
-function nothingFollows(): void {
-  // A heartbeat that was not withdrawn runs out by itself.
 }

@@ -55,12 +55,18 @@ export class ModelRedis {
 
   heartbeat(member: string, ttlMs: number): { readonly members: string[]; readonly incarnation: string | undefined } {
     this.#members.set(member, this.nowMs + ttlMs);
-    for (const [name, untilMs] of this.#members) if (untilMs <= this.nowMs) this.#members.delete(name);
+    this.#dropLateMembers();
     return { members: [...this.#members.keys()], incarnation: this.#incarnation };
   }
 
-  withdraw(member: string): void {
+  withdraw(member: string): readonly string[] {
     this.#members.delete(member);
+    this.#dropLateMembers();
+    return [...this.#members.keys()];
+  }
+
+  #dropLateMembers(): void {
+    for (const [name, untilMs] of this.#members) if (untilMs <= this.nowMs) this.#members.delete(name);
   }
 
   slots(account: string, wanted: number): { readonly answer: SlotAnswer; readonly spacingUs: number } {

@@ -13,7 +13,7 @@ export async function until<T>(
   assertion: () => T | Promise<T>,
   options: UntilOptions = {},
 ): Promise<Exclude<Awaited<T>, false>> {
-  const { deadlineMs = 10_000, intervalMs = 25 } = options;
+  const { deadlineMs = 30_000, intervalMs = 25 } = options;
   const startedAt = performance.now();
   for (;;) {
     let failure: unknown = new Error('the assertion answered false');

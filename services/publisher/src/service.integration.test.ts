@@ -150,7 +150,8 @@ it('answers 503 at once while the broker is away, comes back by itself, and has 
   await until(async () => (await fetch(`${sidecar.url}/readyz`)).status === 503);
   const refused = await post(sidecar, ['refused']);
   expect([refused.status, refused.body.error?.code, refused.retryAfter]).toEqual([503, 'broker_unavailable', '2']);
-  expect(refused.tookMs).toBeLessThan(1_000);
+  // At once, compared with the 30 s that a request may wait for its confirm.
+  expect(refused.tookMs).toBeLessThan(5_000);
 
   await broker.start();
   const before = accepted.size;

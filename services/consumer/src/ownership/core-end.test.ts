@@ -85,11 +85,39 @@ describe('OwnershipCore, leaving', () => {
     expect(shardsOf(effects, 'drain')).toEqual([0, 1, 2, 3]);
   });
 
-  it('drains for 400 ms where others go on with what is sealed', () => {
+  it.each([{ others: ['other'] }, { others: undefined }])(
+    'drains for 400 ms where others go on with what is sealed, or nobody can tell: $others',
+    ({ others }) => {
+      const member = ownerOfAll();
+      member.nowMs = 1_000;
+      member.step({ type: 'left' });
+      expect(ofType(member.step({ type: 'withdraw_answered', others }), 'drain')).toEqual([]);
+      expect(ofType(member.tick(399), 'withdraw')).toEqual([]);
+      expect(ofType(member.tick(1), 'withdraw')).toHaveLength(1);
+      const drains = ofType(member.step({ type: 'withdraw_answered', others }), 'drain');
+      expect(drains.map(({ deadlineMs }) => deadlineMs)).toEqual([1_400, 1_400, 1_400, 1_400]);
+      expect(ofType(member.tick(heartbeatMs), 'withdraw')).toEqual([]);
+    },
+  );
+
+  // All consumers were told to end at once. Each took the others for its heirs, gave up after 400 ms, and the last sets
+  // waited in the journal for whoever was started next.
+  it('does not take members for heirs that leave as well', () => {
     const member = ownerOfAll();
     member.sees('me', 'other');
-    member.nowMs = 1_000;
-    expect(ofType(member.step({ type: 'left' }), 'drain')[0]).toMatchObject({ deadlineMs: 1_400 });
+    expect(ofType(member.step({ type: 'left' }), 'drain')[0]).toMatchObject({ deadlineMs: 19_000 });
+    expect(ofType(member.tick(400), 'withdraw')).toHaveLength(1);
+    expect(ofType(member.step({ type: 'withdraw_answered', others: [] }), 'drain')).toEqual([]);
+  });
+
+  it('hands over to an heir that comes while it settles', () => {
+    const member = ownerOfAll();
+    member.step({ type: 'left' });
+    member.tick(400);
+    member.step({ type: 'withdraw_answered', others: [] });
+    expect(ofType(member.tick(heartbeatMs), 'withdraw')).toHaveLength(1);
+    const drains = ofType(member.step({ type: 'withdraw_answered', others: ['heir'] }), 'drain');
+    expect(drains[0]).toMatchObject({ deadlineMs: 400 + heartbeatMs });
   });
 
   it('drains for as long as it may where nobody else is, with time left for calls under way', () => {
@@ -136,7 +164,7 @@ describe('OwnershipCore, leaving', () => {
     member.sees('me');
     member.ended(0, 'released');
     member.released(0);
-    expect(member.tick(leaseMs / 2).map(({ type }) => type)).toEqual(['renew', 'renew', 'renew']);
+    expect(member.tick(leaseMs / 2).map(({ type }) => type)).toEqual(['withdraw', 'renew', 'renew', 'renew']);
     expect(member.step({ type: 'left' })).toEqual([]);
   });
 });

@@ -46,6 +46,8 @@ export type OwnershipEvent =
   /** The shard's channel is closed and its calls are over. `next`: of the next set, as far as the journal has told. */
   | { readonly type: 'shard_ended'; readonly shard: number; readonly reason: EndReason; readonly next: number }
   | { readonly type: 'release_answered'; readonly shard: number }
+  /** Who is a member beside this one. Undefined: no answer. */
+  | { readonly type: 'withdraw_answered'; readonly others: readonly string[] | undefined }
   /** SIGTERM: give everything back and finish. */
   | { readonly type: 'left' };
 
@@ -83,7 +85,7 @@ const memberTtlPart = 0.8;
 const renewPart = 1 / 6;
 const heartbeatPart = 1 / 20;
 const slowestHeartbeatMs = 500;
-/** How long a drain settles when another member can go on with the sealed set. */
+/** How long a drain settles before it asks whether another member can go on with the sealed set. */
 const quickDrainMs = 400;
 /** What closing takes beyond the last call, before the drain time is over. */
 const closingMs = 1_000;
@@ -100,6 +102,8 @@ export class OwnershipCore {
   #brokerLostAtMs: number | undefined = Number.NEGATIVE_INFINITY;
   #withdrawn = true;
   #leaving = false;
+  /** When a leaving member asks for heirs, and hands over to them; undefined: it does not leave, or waits for the answer. */
+  #heirsAtMs: number | undefined;
   #finished = false;
   #effects: OwnershipEffect[] = [];
 
@@ -147,6 +151,9 @@ export class OwnershipCore {
       case 'release_answered':
         if (this.#tenures[event.shard]?.mode === 'releasing')
           this.#tenures[event.shard] = { mode: 'free', retryAtMs: nowMs };
+        break;
+      case 'withdraw_answered':
+        this.#withdrawAnswered(event.others, nowMs);
         break;
       case 'left':
         this.#leave(nowMs);
@@ -243,16 +250,26 @@ export class OwnershipCore {
   #leave(nowMs: number): void {
     if (this.#leaving) return;
     this.#leaving = true;
-    const others = this.#members.some((member) => member !== this.#limits.member);
     const { drainMs, callTimeoutMs } = this.#limits;
     const settleMs = Math.max(0, drainMs - callTimeoutMs - closingMs);
-    const deadlineMs = nowMs + (others ? Math.min(quickDrainMs, settleMs) : settleMs);
+    this.#heirsAtMs = nowMs + Math.min(quickDrainMs, settleMs);
     this.#withdraw();
+    this.#drain(nowMs + settleMs);
+  }
+
+  #drain(deadlineMs: number): void {
     this.#tenures.forEach((tenure, shard) => {
       if (tenure.mode !== 'owned' && tenure.mode !== 'leaving') return;
       this.#tenures[shard] = { ...tenure, mode: 'leaving' };
       this.#effects.push({ type: 'drain', shard, deadlineMs });
     });
+  }
+
+  /** Members that were told to end at the same moment are no heirs: each of them settles what it has, as the last one does. */
+  #withdrawAnswered(others: readonly string[] | undefined, nowMs: number): void {
+    if (!this.#leaving || this.#heirsAtMs !== undefined) return;
+    if (others === undefined || others.length > 0) this.#drain(nowMs);
+    else this.#heirsAtMs = nowMs + this.#heartbeatMs();
   }
 
   #withdraw(): void {
@@ -264,6 +281,10 @@ export class OwnershipCore {
 
   #advance(nowMs: number): void {
     this.#keepMembership(nowMs);
+    if (this.#heirsAtMs !== undefined && nowMs >= this.#heirsAtMs && !this.#finished) {
+      this.#heirsAtMs = undefined;
+      this.#effects.push({ type: 'withdraw' });
+    }
     this.#tenures.forEach((tenure, shard) => {
       switch (tenure.mode) {
         case 'free':

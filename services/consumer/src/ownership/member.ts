@@ -200,9 +200,7 @@ export class Member {
         void this.#heartbeat(effect.ttlMs);
         break;
       case 'withdraw':
-        this.#ports.membership.withdraw(this.name).catch(() => {
-          // The heartbeat runs out by itself.
-        });
+        void this.#withdraw();
         break;
       case 'claim':
         void this.#claim(effect.shard, effect.ttlMs);
@@ -241,6 +239,16 @@ export class Member {
     } catch (error) {
       this.#ports.log.debug({ error }, 'A heartbeat was not answered.');
       this.#post({ type: 'heartbeat_answered', members: undefined });
+    }
+  }
+
+  async #withdraw(): Promise<void> {
+    try {
+      this.#post({ type: 'withdraw_answered', others: await this.#ports.membership.withdraw(this.name) });
+    } catch (error) {
+      // The heartbeat runs out by itself.
+      this.#ports.log.debug({ error }, 'The withdrawal was not answered.');
+      this.#post({ type: 'withdraw_answered', others: undefined });
     }
   }
 

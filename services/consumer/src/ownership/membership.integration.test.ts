@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import { clusterKeyPrefix } from '../../../../shared/topology/names.ts';
 import { readTopology, writeTopology } from '../../../../shared/topology/record.ts';
+import { until } from '../../../../shared/testing/until.ts';
 import { sharedServices } from '../../../../shared/testing/shared-services.ts';
 import { createMembership } from './membership.ts';
 
@@ -30,4 +31,12 @@ it('distrusts only the incarnation that was found wrong, not one that a person h
   const { incarnation } = await writeTopology(redis, namespace, { shards: 3, declared: true });
   await membership.distrust('0123456789abcdef0123456789abcdef');
   expect((await membership.heartbeat('other', 5_000)).topology?.incarnation).toBe(incarnation);
+});
+
+it('tells who withdraws which others are left, and not those whose heartbeat has run out', async () => {
+  await redis.del(`${clusterKeyPrefix(namespace)}members`);
+  await membership.heartbeat('late', 1);
+  for (const member of ['me', 'other']) await membership.heartbeat(member, 5_000);
+  await until(async () => expect(await membership.withdraw('me')).toEqual(['other']));
+  expect(await membership.withdraw('other')).toEqual([]);
 });

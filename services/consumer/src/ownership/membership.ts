@@ -15,7 +15,8 @@ export interface Heartbeat {
 
 export interface Membership {
   heartbeat(member: string, ttlMs: number): Promise<Heartbeat>;
-  withdraw(member: string): Promise<void>;
+  /** Resolves with the members that are left. */
+  withdraw(member: string): Promise<readonly string[]>;
   /**
    * Redis has lost writes: its record of the topology is not to be trusted any more, and with the next heartbeat every member
    * notices. Without effect when the incarnation is another one by now. Rejects when Redis gives no answer.
@@ -32,6 +33,16 @@ redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[2]), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
 local topology = redis.call('HMGET', KEYS[2], 'incarnation', 'shards')
 return {topology[1] or '', topology[2] or '', redis.call('ZRANGE', KEYS[1], 0, -1)}
+`,
+);
+
+const withdrawScript = createScript(
+  'withdraw',
+  `
+local time = redis.call('TIME')
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
+return redis.call('ZRANGE', KEYS[1], 0, -1)
 `,
 );
 
@@ -60,7 +71,7 @@ export function createMembership(redis: ScriptClient, namespace: string): Member
       };
     },
     async withdraw(member) {
-      await redis.callBuffer('ZREM', [members, member]);
+      return (await runScript(redis, withdrawScript, [members], [member])).texts();
     },
     async distrust(incarnation) {
       await runScript(redis, distrustScript, [topology], [incarnation]);

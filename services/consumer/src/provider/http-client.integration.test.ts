@@ -87,14 +87,14 @@ describe('a connection to Stripe', () => {
       kind: 'unknown',
       reason: 'no answer within 200 ms',
     });
-    expect(performance.now() - startedAtMs).toBeLessThan(1_000);
+    expect(performance.now() - startedAtMs).toBeLessThan(5_000);
     expect(seen).toHaveLength(1);
   });
 
   it('that drips its answer ends with the timeout as well', async () => {
     const { base } = await scriptedStripe(async (response) => {
       response.writeHead(200);
-      for (let drop = 0; drop < 100 && !response.destroyed; drop++) {
+      for (let drop = 0; drop < 1_000 && !response.destroyed; drop++) {
         response.write(' ');
         await sleep(20);
       }
@@ -102,7 +102,7 @@ describe('a connection to Stripe', () => {
     });
     const startedAtMs = performance.now();
     expect(await providerAt(base, { timeoutMs: 200 }).send(entry, meter)).toMatchObject({ kind: 'unknown' });
-    expect(performance.now() - startedAtMs).toBeLessThan(1_000);
+    expect(performance.now() - startedAtMs).toBeLessThan(5_000);
   });
 
   // Once, a process that was stopped while it connected wrote its call as soon as it went on, before it looked at the time:
