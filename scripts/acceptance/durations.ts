@@ -21,7 +21,7 @@ export const durations = isFull
       providerFailsMs: 6_000,
       spool: { brokerAwayMs: 15_000, ratePerS: 2_000, kills: 2 },
       activeKeys: 5_000,
-      edge: { consumers: 4, entriesWaiting: 4_500, ratePerS: 300, droppedTo: 0.4, flushIntervalMs: 3_000 },
+      edge: { consumers: 20, entriesWaiting: 6_000, ratePerS: 300, droppedTo: 0.6, flushIntervalMs: 7_000 },
       patienceMs: 60_000,
     };
 

@@ -27,7 +27,7 @@ describe("Stripe's key", { timeout: testTimeoutMs }, () => {
     await writeFile(file, 'sk_live_old\n');
     const stage = await openStage({ consumers: 2, consumer: { STRIPE_API_KEY: '', STRIPE_API_KEY_FILE: file } });
     const pids = stage.services().map(({ pid }) => pid);
-    const load = sendFor(stage, 12_000);
+    const load = sendFor(stage, 9_000);
     await until(async () => expect((await fetchLedger(stage.simulatorUrl, false)).events).toBeGreaterThan(0), patient);
 
     await tellSimulator(stage.simulatorUrl, 'world', { revokedKeys: ['sk_live_old'] });

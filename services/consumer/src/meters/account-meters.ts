@@ -37,6 +37,8 @@ export interface AccountMeters {
 
 // While a newer list is wanted.
 const wantedPollMs = 500;
+/** So many rounds others have time to store what they read. */
+const unreadAfterRounds = 3;
 const unreadablePaceMaxMs = 60_000;
 
 export function followMeters(options: AccountMetersOptions): AccountMeters {
@@ -46,6 +48,8 @@ export function followMeters(options: AccountMetersOptions): AccountMeters {
   let takenReadAtMs: number | undefined;
   let isWanted = true;
   let currentPaceMs = paceMs;
+  let hasRead = false;
+  let turnedAway = 0;
   let nap = new AbortController();
 
   /** Makes a stored list the current one. `redisMs` was Redis' clock at, or after, `lookedAtMs` on ours. */
@@ -66,7 +70,12 @@ export function followMeters(options: AccountMetersOptions): AccountMeters {
     const { stored, redisMs } = await store.look();
     if (stored !== undefined) take(stored, redisMs, lookedAtMs);
     if (!isWanted && !isReadDue(stored?.readAtMs, redisMs, maxAgeMs)) return true;
-    if (!(await store.mayRead(currentPaceMs))) return false;
+    if (!(await store.mayRead(currentPaceMs))) {
+      // Another consumer has just read it, and has stored nothing: maybe because it is not to be read. That is not shared,
+      // and shards wait for it, so it is found out before the pace allows.
+      if (stored !== undefined || hasRead || ++turnedAway < unreadAfterRounds) return false;
+    }
+    hasRead = true;
     let meters: readonly Meter[];
     try {
       meters = await read();

@@ -62,7 +62,7 @@ describe('customers with a problem', { timeout: testTimeoutMs }, () => {
     });
 
     const waiting = new Waiting();
-    const untilMs = performance.now() + 4 * flushIntervalMs;
+    const untilMs = performance.now() + 3 * flushIntervalMs;
     let round = 0;
     const post = async (): Promise<void> => {
       round++;
