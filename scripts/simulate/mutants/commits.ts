@@ -87,10 +87,10 @@ export const commitMutants: readonly Mutant[] = [
           '  #grow(write) {\n' +
           '    const { commit } = write.write;\n' +
           '    const open = this.memory.seal(commit.set);\n' +
-          '    const more = sealEntries(open.counts.values(), this.catalog.meters, { ...this.#limits, set: commit.set, token: commit.token });\n' +
+          '    const more = sealEntries(open.counts.values(), this.catalog, { ...this.#limits, set: commit.set, token: commit.token });\n' +
           '    const fresh = more.map((entry, at) => ({ ...entry, identifier: entry.identifier.replace(/\\d+$/, String(commit.entries.length + at)) }));\n' +
           '    const grown = { ...commit, entries: [...commit.entries, ...fresh], ids: [...commit.ids, ...open.ids.slots()], ' +
-          'cursors: new Map([...commit.cursors, ...this.memory.cursors.seal(this.clock.at(0))]), totals: new Map([...commit.totals, ...addToTotals(this.#totals, fresh, this.catalog.meters)]) };\n' +
+          'cursors: new Map([...commit.cursors, ...this.memory.cursors.seal(this.clock.at(0))]), totals: new Map([...commit.totals, ...addToTotals(this.#totals, fresh, this.catalog)]) };\n' +
           "    this.#state = { mode: 'committing', commit: grown };\n" +
           '    this.#write = { ...this.#chooseWrite(0, true), failures: write.failures };\n' +
           '  }\n\n  tick(nowMs: number): void {',
@@ -136,7 +136,7 @@ export const commitMutants: readonly Mutant[] = [
         file: flight,
         find: '  tick(nowMs: number): void {',
         replace:
-          '  ignore(nowMs) {\n    this.#write?.then(this.clock.at(nowMs), nowMs);\n    this.#write = undefined;\n  }\n\n  tick(nowMs: number): void {',
+          '  ignore(nowMs) {\n    this.#write?.answered(this.clock.at(nowMs), nowMs, {});\n    this.#write = undefined;\n  }\n\n  tick(nowMs: number): void {',
       },
     ],
   },
