@@ -1,5 +1,5 @@
 import {
-  fullRate,
+  unusedRate,
   fullSpacingUs,
   leaseAtPace,
   patient,
@@ -72,13 +72,13 @@ export class ModelRedis {
   slots(account: string, wanted: number): { readonly answer: SlotAnswer; readonly spacingUs: number } {
     const { ratePerS, connectedRatePerS } = this.#world.profile;
     const full = account === '' ? fullSpacingUs(ratePerS, precise) : fullSpacingUs(connectedRatePerS, patient);
-    const step = leaseAtPace(this.#rates.get(account) ?? fullRate, Math.floor(this.#clockUs()), wanted, full);
+    const step = leaseAtPace(this.#rates.get(account) ?? unusedRate, Math.floor(this.#clockUs()), wanted, full);
     this.#rates.set(account, step.state);
     return step;
   }
 
   throttled(account: string, report: ThrottleReport): void {
-    this.#rates.set(account, throttle(this.#rates.get(account) ?? fullRate, Math.floor(this.#clockUs()), report));
+    this.#rates.set(account, throttle(this.#rates.get(account) ?? unusedRate, Math.floor(this.#clockUs()), report));
   }
 
   /** A member has found that writes are lost: nobody goes on until a person has looked. */

@@ -32,6 +32,13 @@ export function paceContract(name: string, open: () => Promise<PacedSource>): vo
       return { source, startedUs };
     }
 
+    it('is half for whoever comes first, and whole ten seconds later', async () => {
+      const source = await open();
+      expect((await source.lease(1, full)).spacingUs).toBe(2 * full);
+      await source.remember({ climbsFromUs: (await source.nowUs()) - 10 * second });
+      expect((await source.lease(1, full)).spacingUs).toBe(full);
+    });
+
     it('is halved when more than one call in ten was turned away, and lease by lease from then on', async () => {
       const { source, startedUs } = await busy(100);
       expect(await source.throttle({ count: 11, startedUs, reason: 'global-rate' })).toBe(0.5);
@@ -57,6 +64,21 @@ export function paceContract(name: string, open: () => Promise<PacedSource>): vo
       expect(await source.throttle({ count: 90, startedUs: soon, reason: 'global-rate' })).toBe(0.5);
       const late = (await source.nowUs()) + 2 * second;
       expect(await source.throttle({ count: 90, startedUs: late, reason: 'global-rate' })).toBe(0.25);
+    });
+
+    it('falls to what the provider takes when most of the calls after the last step are turned away', async () => {
+      const { source, startedUs } = await busy(100);
+      await source.remember({ pace: 0.5, climbsFromUs: startedUs + 60 * second, spacingUs: 2 * full });
+      await source.remember({ judgedFromUs: startedUs });
+      // Twenty calls in 0.4 s, of which sixteen were turned away.
+      const latestUs = startedUs + 19 * 2 * full;
+      expect(await source.throttle({ count: 16, startedUs: latestUs, reason: 'global-rate' })).toBeCloseTo(0.1);
+    });
+
+    it('keeps a tenth however many are turned away', async () => {
+      const { source, startedUs } = await busy(100);
+      await source.remember({ judgedFromUs: startedUs, spacingUs: full });
+      expect(await source.throttle({ count: 50, startedUs, reason: 'global-rate' })).toBeCloseTo(0.1);
     });
 
     it('never comes to a standstill', async () => {

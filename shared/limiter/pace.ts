@@ -2,8 +2,11 @@
  * How much of a limit the cluster uses: 1 is all of it. A provider may answer 429 although the limit is kept: somebody else uses
  * the account, its limit is lower than we were told, or calls were held up on their way and arrived together.
  *
+ * - It begins with half: the first calls have to wait for connections to be opened, and arrive together.
  * - More than one in ten of a second's calls turned away: the pace is halved, for everybody and at once. Calls that
  *   started within the next second say nothing about the new pace, because the provider still counts those of before.
+ *   If most of those after it are turned away as well, the pace falls to the part that was not: a limit that dropped to a
+ *   tenth is met in two steps.
  * - Fewer: it falls by 2 %, once per second.
  * - Two seconds after the last 429 it climbs again, doubling in ten seconds, so it is back within a minute from any depth.
  *
@@ -12,10 +15,12 @@
  */
 import { leaseSlots, type SlotAnswer, spacingUs } from './slots.ts';
 
-/** What the cluster remembers of one limit. Nothing remembered is `fullRate`. */
+/** What the cluster remembers of one limit. Nothing remembered is `unusedRate`. */
 export interface RateState {
   /** The first slot that is still free. */
   readonly nextUs: number;
+  /** Distance of the slots that were handed out last; 0: none were. */
+  readonly spacingUs: number;
   /** Part of the limit, as of `climbsFromUs`; more after that. */
   readonly pace: number;
   readonly climbsFromUs: number;
@@ -32,8 +37,9 @@ export interface RateState {
   readonly reason: string;
 }
 
-export const fullRate: RateState = {
+export const unusedRate: RateState = {
   nextUs: 0,
+  spacingUs: 0,
   pace: 1,
   climbsFromUs: 0,
   judgedFromUs: 0,
@@ -55,9 +61,13 @@ export interface ThrottleReport {
 }
 
 const secondUs = 1_000_000;
+/** Nobody has used the limit for a while. */
+export const coldPace = 1 / 2;
 export const doublingUs = 10 * secondUs;
 export const holdUs = 2 * secondUs;
 export const halvedAbovePart = 1 / 10;
+/** However many were turned away, one step leaves so much of the pace. */
+export const keptMin = 1 / 10;
 export const strayFactor = 0.98;
 /** Never a standstill, from which it could not recover. */
 export const paceMin = 0.02;
@@ -74,11 +84,13 @@ export function leaseAtPace(
   wanted: number,
   fullSpacingUs: number,
 ): { readonly answer: SlotAnswer; readonly state: RateState; readonly spacingUs: number } {
-  const spacing = Math.ceil(fullSpacingUs / paceAt(state, nowUs));
-  const { answer, nextUs } = leaseSlots(state.nextUs, nowUs, wanted, spacing);
-  const counted = inItsSecond(state, nowUs);
+  const isCold = state.nextUs === 0 && state.climbsFromUs === 0;
+  const used = isCold ? { ...state, pace: coldPace, climbsFromUs: nowUs } : state;
+  const spacing = Math.ceil(fullSpacingUs / paceAt(used, nowUs));
+  const { answer, nextUs } = leaseSlots(used.nextUs, nowUs, wanted, spacing);
+  const counted = inItsSecond(used, nowUs);
   const handedOut = counted.handedOut + ('count' in answer ? answer.count : 0);
-  return { answer, state: { ...counted, nextUs, handedOut }, spacingUs: spacing };
+  return { answer, state: { ...counted, nextUs, spacingUs: spacing, handedOut }, spacingUs: spacing };
 }
 
 export function throttle(state: RateState, nowUs: number, { count, startedUs, reason }: ThrottleReport): RateState {
@@ -88,10 +100,25 @@ export function throttle(state: RateState, nowUs: number, { count, startedUs, re
   const lowered = { ...counted, climbsFromUs: nowUs + holdUs, changedUs: nowUs, reason };
   const pace = paceAt(state, nowUs);
   if (throttled > halvedAbovePart * Math.max(counted.handedOut, counted.handedOutBefore)) {
-    return { ...lowered, pace: Math.max(paceMin, pace / 2), judgedFromUs: nowUs + secondUs, throttled: 0 };
+    return {
+      ...lowered,
+      pace: Math.max(paceMin, pace * keptPart(state, throttled, startedUs)),
+      judgedFromUs: nowUs + secondUs,
+      secondUs: nowUs,
+      handedOut: 0,
+      throttled: 0,
+    };
   }
   const factor = counted.throttled === 0 ? strayFactor : 1;
   return { ...lowered, pace: Math.max(paceMin, pace * factor), throttled };
+}
+
+/** Of the calls since the pace was lowered last, the part that was not turned away; half of it at the most. */
+function keptPart({ judgedFromUs, spacingUs }: RateState, throttled: number, startedUs: number): number {
+  const sinceUs = startedUs - judgedFromUs;
+  if (spacingUs === 0 || sinceUs >= secondUs) return 1 / 2;
+  const started = sinceUs / spacingUs + 1;
+  return Math.max(keptMin, Math.min(1 / 2, 1 - throttled / started));
 }
 
 /** Slots that will not be used, the last `count` that ended at `nextUs`. Only if nobody has taken one after them. */

@@ -4,14 +4,14 @@
  *
  * The numbers have 16 digits: exact as Lua's doubles, but not in Lua's own text form of 14, hence `%.0f`.
  */
-import { doublingUs, halvedAbovePart, holdUs, paceMin, strayFactor } from './pace.ts';
+import { coldPace, doublingUs, halvedAbovePart, holdUs, keptMin, paceMin, strayFactor } from './pace.ts';
 
 const forgottenMs = 120_000;
 
 const state = `
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local fields = {'next', 'pace', 'climbs', 'judged', 'second', 'out', 'before', 'throttled', 'changed', 'reason'}
+local fields = {'next', 'spacing', 'pace', 'climbs', 'judged', 'second', 'out', 'before', 'throttled', 'changed', 'reason'}
 local state = {}
 local known = redis.call('HMGET', KEYS[1], unpack(fields))
 for index, field in ipairs(fields) do
@@ -46,6 +46,9 @@ end
 
 /** ARGV: wanted, full spacing, horizon, piece. Answer: now, pace, changed, reason, spacing, count, first slot or wait. */
 export const leaseScript = `${state}
+if state.next == 0 and state.climbs == 0 then
+  pace, state.pace, state.climbs = ${coldPace}, ${coldPace}, now
+end
 local wanted = tonumber(ARGV[1])
 local spacing = math.ceil(tonumber(ARGV[2]) / pace)
 local latest = now + tonumber(ARGV[3])
@@ -59,7 +62,8 @@ count()
 local given = math.min(wanted, room)
 state.next = first + given * spacing
 state.out = state.out + given
-remember('next', 'second', 'out', 'before', 'throttled')
+state.spacing = spacing
+remember('next', 'spacing', 'pace', 'climbs', 'second', 'out', 'before', 'throttled')
 return answer(spacing, given, first)
 `;
 
@@ -70,9 +74,14 @@ count()
 local isFirst = state.throttled == 0
 state.throttled = state.throttled + tonumber(ARGV[1])
 if state.throttled > ${halvedAbovePart} * math.max(state.out, state.before) then
-  pace = math.max(${paceMin}, pace / 2)
+  local kept = 0.5
+  local since = tonumber(ARGV[2]) - state.judged
+  if state.spacing > 0 and since < 1000000 then
+    kept = math.max(${keptMin}, math.min(0.5, 1 - state.throttled / (since / state.spacing + 1)))
+  end
+  pace = math.max(${paceMin}, pace * kept)
   state.judged = now + 1000000
-  state.throttled = 0
+  state.second, state.out, state.throttled = now, 0, 0
 elseif isFirst then
   pace = math.max(${paceMin}, pace * ${strayFactor})
 end
