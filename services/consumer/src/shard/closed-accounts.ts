@@ -1,4 +1,4 @@
-import type { Item } from './lane-queue.ts';
+import type { Item } from './item.ts';
 
 /**
  * Connected accounts that the provider does not serve while it serves others, and what the pending set has for them. Their

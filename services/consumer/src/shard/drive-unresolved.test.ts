@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { defaultDriveLimits, Drive } from './drive.ts';
-import { newItem } from './lane-queue.ts';
+import { newItem } from './item.ts';
 import { endCall, entry, itemsOf, outcomes, startRedisMs, takeMarked } from './testing.ts';
 
 const { accepted, unknown } = outcomes;

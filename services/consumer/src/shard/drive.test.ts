@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { defaultDriveLimits, Drive } from './drive.ts';
-import { newItem, type Item } from './lane-queue.ts';
+import { newItem, type Item } from './item.ts';
 import {
   endCall,
   entries,

@@ -1,9 +1,10 @@
 import { laneName } from '../../../../shared/event/lane.ts';
-import type { ClosedEntry, DeferredEnding, ParkedEntry, SettledAs } from '../../../../shared/journal/journal.ts';
+import type { DeferredEnding, ParkedEntry, SettledAs } from '../../../../shared/journal/journal.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { Outcome } from '../provider/provider.ts';
 import { AccountCounts, ClosedAccounts } from './closed-accounts.ts';
-import { LaneQueue, type Item } from './lane-queue.ts';
+import { recordOf, type Item } from './item.ts';
+import { LaneQueue } from './lane-queue.ts';
 
 /**
  * Drives entries to the provider: those of the pending set, and the deferred ones that the journal keeps beside it.
@@ -377,23 +378,4 @@ export class Drive {
 function deferredEnding(item: Item, as: SettledAs, reason: string, redisMs: number): DeferredEnding {
   if (as !== 'accepted') return recordOf(item, as, reason, redisMs);
   return item.history === undefined ? 'accepted' : recordOf(item, as, reason, redisMs);
-}
-
-function recordOf<State extends (ParkedEntry | ClosedEntry)['state']>(
-  { entry, attemptedAtMs, attempts, set, calls, history }: Item,
-  state: State,
-  reason: string,
-  redisMs: number,
-) {
-  return {
-    entry,
-    state,
-    reason,
-    ...(attemptedAtMs === undefined ? {} : { attemptedAtMs }),
-    attempts,
-    parkedAtMs: redisMs,
-    set,
-    ...(calls === undefined ? {} : { calls }),
-    ...(history === undefined ? {} : { history }),
-  };
 }

@@ -2,7 +2,7 @@ import type { PendingSet, SetCommit, SettledAs, ShardState } from '../../../../s
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { Call } from '../dispatch/dispatcher.ts';
 import { Drive, type DriveLimits, type Verdict } from './drive.ts';
-import { deferredItem, newItem, type Item } from './lane-queue.ts';
+import { deferredItem, newItem, type Item } from './item.ts';
 import type { ShardMemory } from './memory.ts';
 import type { MeterCatalog, MeterList, UnreadableMeters } from './open-set.ts';
 import type { JournalAnswer, JournalWrite, RandomSource } from './protocol.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LaneQueue, newItem, type Item } from './lane-queue.ts';
+import { newItem, type Item } from './item.ts';
+import { LaneQueue } from './lane-queue.ts';
 import { entries, entry, itemsOf } from './testing.ts';
 
 type Action =

@@ -1,5 +1,5 @@
 import type { ParkedEntry } from '../../../../shared/journal/journal.ts';
-import { deferredItem, type Item } from './lane-queue.ts';
+import { deferredItem, type Item } from './item.ts';
 import type { JournalAnswer, JournalWrite } from './protocol.ts';
 
 /**

@@ -5,7 +5,7 @@ import type { Formula, Meter, Outcome } from '../provider/provider.ts';
 import type { ShardLimits } from './core.ts';
 import { defaultDriveLimits, type Drive } from './drive.ts';
 import { Flight } from './flight.ts';
-import { newItem, type Item } from './lane-queue.ts';
+import { newItem, type Item } from './item.ts';
 import { ShardMemory } from './memory.ts';
 import type { MeterCatalog } from './open-set.ts';
 import type { JournalAnswer, JournalWrite, RandomSource } from './protocol.ts';
