@@ -1,4 +1,4 @@
-import type { DriveLimits } from '../../services/consumer/src/shard/drive.ts';
+import type { DriveLimits } from '../../services/consumer/src/shard/drive-limits.ts';
 import type { SpoolLimits } from '../../services/publisher/src/spool/limits.ts';
 import type { Meter } from '../../services/consumer/src/provider/provider.ts';
 

@@ -6,7 +6,7 @@ import type { ShardJournal } from '../../../../shared/journal/journal.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
 import { shardQueue } from '../../../../shared/topology/names.ts';
 import type { CallSource } from '../dispatch/dispatcher.ts';
-import { defaultDriveLimits } from '../shard/drive.ts';
+import { defaultDriveLimits } from '../shard/drive-limits.ts';
 import { ShardCore, type ShardLimits } from '../shard/core.ts';
 import type { DeadLetters } from '../shard/dead-letters.ts';
 import { Mailbox } from '../shard/mailbox.ts';

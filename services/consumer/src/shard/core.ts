@@ -2,7 +2,7 @@ import type { MessageOrigin, UsageMessage } from '../../../../shared/event/usage
 import type { ShardState } from '../../../../shared/journal/journal.ts';
 import type { Call } from '../dispatch/dispatcher.ts';
 import { Flight } from './flight.ts';
-import type { DriveLimits } from './drive.ts';
+import type { DriveLimits } from './drive-limits.ts';
 import { type IntakeLimits, ShardIntake } from './intake.ts';
 import { ShardMemory } from './memory.ts';
 import { isKnownEnough, withKnownMeters } from './meter-knowledge.ts';

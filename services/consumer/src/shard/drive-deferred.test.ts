@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { defaultDriveLimits, Drive } from './drive.ts';
+import { Drive } from './drive.ts';
+import { defaultDriveLimits } from './drive-limits.ts';
 import { newItem } from './item.ts';
 import {
   endCall,
@@ -67,12 +68,12 @@ describe('a connected account that is closed', () => {
   it('has its entries deferred beyond the room that there is for what fails', () => {
     const drive = deferClosed(5, { deferredMax: 2 });
     expect(drive.setIsSettled).toBe(true);
-    expect(drive.deferred).toBe(5);
+    expect(drive.deferred.size).toBe(5);
   });
 
   it('takes the room neither of what fails nor of replays', () => {
     const drive = deferClosed(5, { deferredMax: 2, replaysMax: 1 });
-    expect(drive.roomForReplays).toBe(1);
+    expect(drive.deferred.roomForReplays).toBe(1);
     drive.startSet(itemsOf([entry({ identifier: 'fails', customer: 'cus_fails' })], 2), startRedisMs, 0);
     failCalls(drive, unsent, 5, 0);
     expect(writeEnded(drive, 0).settled).toEqual(['deferred']);
@@ -81,12 +82,12 @@ describe('a connected account that is closed', () => {
   it('takes it again once the account is open', () => {
     const drive = deferClosed(5, { replaysMax: 6 });
     drive.accounts.changed(account, undefined);
-    expect(drive.roomForReplays).toBe(1);
+    expect(drive.deferred.roomForReplays).toBe(1);
   });
 
   it('has no more deferred than the journal is to hold', () => {
     const drive = deferClosed(5, { closedMax: 3 });
-    expect(drive.deferred).toBe(3);
+    expect(drive.deferred.size).toBe(3);
     expect(drive.unsettled).toBe(2);
   });
 });
@@ -96,7 +97,7 @@ describe('a deferred entry', () => {
     'is tried after 10 s at most, then at doubling intervals up to 10 min (random %d)',
     (random) => {
       const drive = newDrive(random);
-      drive.addDeferred(Object.assign(newItem(entry(), 1, undefined), { marked: true }), 0);
+      drive.deferred.add(Object.assign(newItem(entry(), 1, undefined), { marked: true }), 0);
       const waits: number[] = [];
       let fromMs = 0;
       for (let nowMs = 0; waits.length < 12; nowMs += 500) {
@@ -128,31 +129,31 @@ describe('a deferred entry', () => {
     const { drive, nowMs } = deferOne();
     endCall(drive, takeMarked(drive, nowMs + 10_000)!, accepted, nowMs + 10_000);
     expect(drive.endedToWrite).toBe(0);
-    expect(drive.peekDeferredEnd()).toEqual({ identifier: entry().identifier, outcome: 'accepted' });
-    expect(drive.deferred).toBe(1);
-    drive.deferredEndWritten();
-    expect(drive.deferred).toBe(0);
-    expect(drive.peekDeferredEnd()).toBeUndefined();
+    expect(drive.deferred.peekEnd()).toEqual({ identifier: entry().identifier, outcome: 'accepted' });
+    expect(drive.deferred.size).toBe(1);
+    drive.deferred.endWritten();
+    expect(drive.deferred.size).toBe(0);
+    expect(drive.deferred.peekEnd()).toBeUndefined();
   });
 
   it('is dead when it is refused, for none of its failures may have been processed', () => {
     const { drive, nowMs } = deferOne();
     endCall(drive, takeMarked(drive, nowMs + 10_000)!, refused, nowMs + 10_000);
-    expect(drive.peekDeferredEnd()?.outcome).toMatchObject({ state: 'dead', reason: 'no such customer' });
+    expect(drive.deferred.peekEnd()?.outcome).toMatchObject({ state: 'dead', reason: 'no such customer' });
   });
 
   it('is in doubt when it is refused after an attempt without a certain answer, before or after it was deferred', () => {
     const { drive, nowMs } = deferOne();
     endCall(drive, takeMarked(drive, nowMs + 10_000)!, unknown, nowMs + 10_000);
     endCall(drive, takeMarked(drive, nowMs + minuteMs)!, refused, nowMs + minuteMs);
-    expect(drive.peekDeferredEnd()?.outcome).toMatchObject({ state: 'in_doubt' });
+    expect(drive.deferred.peekEnd()?.outcome).toMatchObject({ state: 'in_doubt' });
   });
 
   it('is in doubt 23 h after an unknown outcome', () => {
     const { drive, nowMs } = deferOne();
     endCall(drive, takeMarked(drive, nowMs + 10_000)!, unknown, nowMs + 10_000);
     expect(takeMarked(drive, nowMs + 10_000 + 23 * hourMs)).toBeUndefined();
-    expect(drive.peekDeferredEnd()?.outcome).toMatchObject({ state: 'in_doubt' });
+    expect(drive.deferred.peekEnd()?.outcome).toMatchObject({ state: 'in_doubt' });
   });
 
   it('waits in line behind the call of its lane that is under way, and holds the next one up for one call only', () => {

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { defaultDriveLimits, Drive } from './drive.ts';
+import { Drive } from './drive.ts';
+import { defaultDriveLimits } from './drive-limits.ts';
 import { newItem } from './item.ts';
 import { endCall, entry, itemsOf, outcomes, startRedisMs, takeMarked } from './testing.ts';
 
@@ -14,7 +15,7 @@ it('tells since when an outcome has been unknown, in a lane and among the deferr
   expect(drive.unresolvedSinceMs).toBe(1_000);
 
   const deferred = Object.assign(newItem(entry({ customer: 'other' }), 1, undefined), { marked: true });
-  drive.addDeferred({ ...deferred, unresolvedSinceMs: 400 }, 1_000);
+  drive.deferred.add({ ...deferred, unresolvedSinceMs: 400 }, 1_000);
   expect(drive.unresolvedSinceMs).toBe(400);
 
   const again = takeMarked(drive, 31_000)!;

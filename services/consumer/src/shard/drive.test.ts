@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { defaultDriveLimits, Drive } from './drive.ts';
+import { Drive } from './drive.ts';
+import { defaultDriveLimits } from './drive-limits.ts';
 import { newItem, type Item } from './item.ts';
 import {
   endCall,
@@ -210,7 +211,7 @@ describe('Drive', () => {
       expect(writeEnded(drive, nowMs).parked).toMatchObject([
         { state: 'deferred', attempts: 5, reason: outcome.kind === 'unsent' ? 'no connection' : 'timeout' },
       ]);
-      expect(drive.deferred).toBe(1);
+      expect(drive.deferred.size).toBe(1);
     });
 
     it.each([throttled, unauthorized])('for $kind is not at fault and never deferred', (outcome) => {
@@ -256,7 +257,7 @@ describe('Drive', () => {
       }
       expect(drive.unsettled).toBe(1);
       expect(writeEnded(drive, nowMs).settled).toHaveLength(1_000);
-      expect(drive.deferred).toBe(1_000);
+      expect(drive.deferred.size).toBe(1_000);
     });
   });
 });

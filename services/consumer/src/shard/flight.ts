@@ -1,7 +1,8 @@
 import type { PendingSet, SetCommit, SettledAs, ShardState } from '../../../../shared/journal/journal.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { Call } from '../dispatch/dispatcher.ts';
-import { Drive, type DriveLimits, type Verdict } from './drive.ts';
+import { Drive, type Verdict } from './drive.ts';
+import type { DriveLimits } from './drive-limits.ts';
 import { deferredItem, newItem, type Item } from './item.ts';
 import type { ShardMemory } from './memory.ts';
 import type { MeterCatalog, MeterList, UnreadableMeters } from './open-set.ts';
@@ -109,7 +110,7 @@ export class Flight {
   }
 
   get deferred(): number {
-    return this.#drive.deferred;
+    return this.#drive.deferred.size;
   }
 
   get unresolvedSinceMs(): number {
@@ -118,7 +119,7 @@ export class Flight {
 
   /** How many entries of closed accounts could be deferred. */
   get roomForClosed(): number {
-    return this.#drive.roomForClosed;
+    return this.#drive.deferred.roomForClosed;
   }
 
   /** No call and no write under way, and nothing known that the journal should be told. */
@@ -135,7 +136,7 @@ export class Flight {
     for (const parked of state.deferred) {
       const item = deferredItem(parked, parked.attemptedAtMs);
       if (parked.attemptedAtMs !== undefined) item.unresolvedSinceMs = since(parked.attemptedAtMs);
-      this.#drive.addDeferred(item, nowMs);
+      this.#drive.deferred.add(item, nowMs);
     }
     if (state.pending !== undefined) this.#inherit(state.pending, since, state.redisMs, nowMs);
   }
@@ -343,7 +344,7 @@ export class Flight {
   }
 
   #chooseReplayWrite(): Write | undefined {
-    const asked = this.#replays.next(this.#drive.roomForReplays);
+    const asked = this.#replays.next(this.#drive.deferred.roomForReplays);
     if (asked === undefined) return undefined;
     return newWrite(asked, (_redisMs, answeredAtMs, answer) => {
       for (const item of this.#replays.answered(answer)) this.#drive.addReplay(item, answeredAtMs);
@@ -351,10 +352,10 @@ export class Flight {
   }
 
   #chooseDeferredWrite(nowMs: number, goingOn: boolean): Write | undefined {
-    const end = this.#drive.peekDeferredEnd();
+    const end = this.#drive.deferred.peekEnd();
     if (end !== undefined) {
       const { identifier, outcome } = end;
-      return newWrite({ kind: 'settle_deferred', identifier, outcome }, () => this.#drive.deferredEndWritten());
+      return newWrite({ kind: 'settle_deferred', identifier, outcome }, () => this.#drive.deferred.endWritten());
     }
     const unmarked = goingOn ? this.#drive.takeUnmarkedDeferred(this.clock.at(nowMs)) : undefined;
     if (unmarked === undefined) return undefined;

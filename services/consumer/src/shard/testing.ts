@@ -3,7 +3,8 @@ import type { Entry, ParkedEntry, PendingSet, SettledAs, ShardState } from '../.
 import type { Call } from '../dispatch/dispatcher.ts';
 import type { Formula, Meter, Outcome } from '../provider/provider.ts';
 import type { ShardLimits } from './core.ts';
-import { defaultDriveLimits, type Drive } from './drive.ts';
+import type { Drive } from './drive.ts';
+import { defaultDriveLimits } from './drive-limits.ts';
 import { Flight } from './flight.ts';
 import { newItem, type Item } from './item.ts';
 import { ShardMemory } from './memory.ts';
