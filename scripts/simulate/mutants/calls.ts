@@ -1,5 +1,6 @@
 import type { Mutant } from './mutant.ts';
 
+const calls = 'services/consumer/src/shard/calls.ts';
 const core = 'services/consumer/src/shard/core.ts';
 const drive = 'services/consumer/src/shard/drive.ts';
 const flight = 'services/consumer/src/shard/flight.ts';
@@ -13,7 +14,7 @@ export const callMutants: readonly Mutant[] = [
     rule: '6: the same identifier, always',
     patches: [
       {
-        file: flight,
+        file: calls,
         find: '      entry: item.entry,\n',
         replace:
           '      entry: item.attempts === 1 ? item.entry : { ...item.entry, identifier: `${item.entry.identifier}-${item.attempts}` },\n',

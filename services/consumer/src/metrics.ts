@@ -99,10 +99,10 @@ export function registerConsumerMetrics(registry: Registry, view: ConsumerView):
     total(({ core }) => core.memory.open.events),
   );
   gauge('tallyman_consumer_entries_pending', 'Entries of sealed sets that have not settled', () =>
-    total(({ core }) => core.flight.unsettled),
+    total(({ core }) => core.flight.drive.unsettled),
   );
   gauge('tallyman_consumer_entries_deferred', 'Entries that the journal keeps for a later attempt', () =>
-    total(({ core }) => core.flight.deferred),
+    total(({ core }) => core.flight.drive.deferred.size),
   );
   gauge('tallyman_consumer_oldest_held_seconds', 'How long the oldest unsealed message has been held', () => {
     let oldestMs = 0;
@@ -113,7 +113,7 @@ export function registerConsumerMetrics(registry: Registry, view: ConsumerView):
   gauge('tallyman_consumer_oldest_attempt_seconds', 'Age of the oldest attempt whose outcome is not known', () => {
     let oldestMs = 0;
     for (const { core } of view.runners())
-      oldestMs = Math.max(oldestMs, performance.now() - core.flight.unresolvedSinceMs);
+      oldestMs = Math.max(oldestMs, performance.now() - core.flight.drive.unresolvedSinceMs);
     return oldestMs / 1000;
   });
   gauge(

@@ -33,11 +33,11 @@ export function addTotals(into: ShardTotals, runner: ShardRunner): void {
   const { memory, flight } = runner.core;
   into.events += memory.countedEvents;
   into.duplicates += memory.duplicateEvents;
-  into.billedEvents += flight.billedEvents;
-  into.accepted += flight.ended.accepted;
-  into.dead += flight.ended.dead;
-  into.inDoubt += flight.ended.in_doubt;
-  into.deferred += flight.ended.deferred;
+  into.billedEvents += flight.drive.billedEvents;
+  into.accepted += flight.drive.outcomes.accepted;
+  into.dead += flight.drive.outcomes.dead;
+  into.inDoubt += flight.drive.outcomes.in_doubt;
+  into.deferred += flight.drive.outcomes.deferred;
   into.unreadable += runner.unreadable;
   into.unansweredWrites += runner.unansweredWrites;
   into.idsForgottenEarly += memory.idsForgottenEarly;

@@ -76,7 +76,7 @@ describe('ShardCore, with a connected account', () => {
     expect(shard.write).toMatchObject({ kind: 'progress', parked: [{ state: 'deferred', reason: revoked }] });
     shard.settle();
     expect(shard.acked).toBe(1);
-    expect(shard.core.flight.deferred).toBe(1);
+    expect(shard.core.flight.drive.deferred.size).toBe(1);
   });
 
   it('keeps a set while the closed account has a call under way, and one of the platform is still to come', () => {
@@ -85,16 +85,16 @@ describe('ShardCore, with a connected account', () => {
     shard.core.takeCall(shard.nowMs)!.ended(accepted, shard.nowMs, true);
     shard.step({ type: 'account_changed', account, closedFor: revoked });
     shard.tick(1_000);
-    expect(shard.core.flight.unsettled).toBe(1);
+    expect(shard.core.flight.drive.unsettled).toBe(1);
     call.ended(unauthorized, shard.nowMs, true);
     shard.tick();
-    expect(shard.core.flight.unsettled).toBe(0);
+    expect(shard.core.flight.drive.unsettled).toBe(0);
   });
 
   it('journals the attempt of a deferred entry that never was called, when its account is open again, and not before', () => {
     const shard = sealed(knowing({ unreadable: revoked }));
     shard.settle();
-    expect(shard.core.flight.deferred).toBe(1);
+    expect(shard.core.flight.drive.deferred.size).toBe(1);
     shard.tick(15_000);
     expect(shard.write).toBeUndefined();
     const list = { ...catalogOf(meter('requests')), askedAtMs: shard.nowMs };

@@ -100,7 +100,7 @@ export class ShardCore {
   /** Calls that could start now, by account; the platform's own has no name. */
   get armed(): ReadonlyMap<string, number> {
     if (!this.#mayCall()) return nothingArmed;
-    return withKnownMeters(this.flight.armed, this.#catalog);
+    return withKnownMeters(this.flight.calls.armed, this.#catalog);
   }
 
   /**
@@ -111,7 +111,7 @@ export class ShardCore {
     const meters = metersOf(this.#catalog, account);
     if (meters === undefined) return undefined;
     if (!this.#mayCall() || this.#deadlineMs - nowMs <= this.#limits.callTimeoutMs) return undefined;
-    return this.flight.takeCall(nowMs, account, meters, onlyFresh);
+    return this.flight.calls.take(nowMs, account, meters, onlyFresh);
   }
 
   #mayCall(): boolean {
@@ -288,7 +288,7 @@ export class ShardCore {
 
   /** How events merge depends on their meter's formula, so a set with a meter that is not known waits for a newer catalog. */
   #catalogKnowsTheSet(dueSinceMs: number): boolean {
-    const roomForEach = this.flight.roomForClosed;
+    const roomForEach = this.flight.drive.deferred.roomForClosed;
     for (const unknown of this.memory.open.unknownMeters.values()) {
       if (isKnownEnough(unknown, this.#catalog, dueSinceMs, roomForEach)) continue;
       this.#emit({ type: 'need_catalog', account: unknown.account });
@@ -299,8 +299,8 @@ export class ShardCore {
 
   /** Before anything of an account is called its meters are known; one that was taken over has to be asked for. */
   #askForMeters(): void {
-    for (const account of this.flight.takeWantedMeters()) this.#emit({ type: 'need_catalog', account });
-    for (const account of this.flight.armed.keys()) {
+    for (const account of this.flight.calls.takeWantedMeters()) this.#emit({ type: 'need_catalog', account });
+    for (const account of this.flight.calls.armed.keys()) {
       if (metersOf(this.#catalog, account) === undefined) this.#emit({ type: 'need_catalog', account });
     }
   }

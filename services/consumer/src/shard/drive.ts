@@ -32,8 +32,9 @@ export class Drive {
   readonly lanes = new LaneQueue();
   readonly accounts = new ClosedAccounts();
   readonly deferred: DeferredEntries;
+  /** Entries by how they ended while this owner had the shard. */
   readonly outcomes: Record<SettledAs, number> = { accepted: 0, dead: 0, in_doubt: 0, deferred: 0 };
-  /** Usage events in the entries that were accepted. */
+  /** Usage events in the entries that were accepted meanwhile. */
   billedEvents = 0;
   readonly #limits: DriveLimits;
   readonly #random: () => number;

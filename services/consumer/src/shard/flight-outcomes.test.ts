@@ -127,7 +127,7 @@ describe('a set in flight', () => {
     expect(flight.isQuiet).toBe(false);
     flight.written(ok(), 10_000);
     expect(flight.isQuiet).toBe(true);
-    expect(flight.deferred).toBe(0);
+    expect(flight.drive.deferred.size).toBe(0);
   });
 
   it('defers what keeps failing, and settles its set without it', () => {
@@ -146,7 +146,7 @@ describe('a set in flight', () => {
     flight.written(ok(nowMs), nowMs);
     expect(nextWrite(flight, nowMs).kind).toBe('complete');
     flight.written(ok(nowMs), nowMs);
-    expect(flight).toMatchObject({ settledThrough: 1, deferred: 1 });
+    expect(flight).toMatchObject({ settledThrough: 1, drive: { deferred: { size: 1 } } });
     flight.tick(nowMs + 10_000);
     takeCall(flight, nowMs + 10_000).ended(refused, nowMs + 10_000, true);
     expect(nextWrite(flight, nowMs + 10_000)).toMatchObject({
@@ -169,8 +169,8 @@ describe('a set in flight', () => {
         pendingSet: 4,
         settledThrough: 3,
         next: 5,
-        unsettled: 2,
-        armed: new Map([['', 1]]),
+        drive: { unsettled: 2 },
+        calls: { armed: new Map([['', 1]]) },
       });
       const again = takeCall(flight);
       expect(again.entry).toBe(first);
@@ -206,7 +206,7 @@ describe('a set in flight', () => {
       ]) {
         const flight = new Flight({ ...shardLimits(), random: steadyRandom() });
         flight.load(state, 1_000, 2_000);
-        expect(flight.takeCall(nowMs, '', requestsCatalog) !== undefined).toBe(starts);
+        expect(flight.calls.take(nowMs, '', requestsCatalog) !== undefined).toBe(starts);
         if (!starts) expect(nextWrite(flight, nowMs)).toMatchObject({ settled: new Map([[0, 'in_doubt']]) });
       }
     });
@@ -215,9 +215,9 @@ describe('a set in flight', () => {
       const parked = { entry: entry(), state: 'deferred', reason: '', attempts: 5, parkedAtMs: 0, set: 1 } as const;
       const attemptedAtMs = startRedisMs - 23 * hourMs + 10_000;
       const { flight } = newFlight(shardState({ next: 2, deferred: [{ ...parked, attemptedAtMs }] }));
-      expect(flight.deferred).toBe(1);
+      expect(flight.drive.deferred.size).toBe(1);
       flight.tick(10_000);
-      expect(flight.takeCall(10_000, '', requestsCatalog)).toBeUndefined();
+      expect(flight.calls.take(10_000, '', requestsCatalog)).toBeUndefined();
       expect(nextWrite(flight, 10_000)).toMatchObject({ kind: 'settle_deferred', outcome: { state: 'in_doubt' } });
     });
   });
@@ -227,7 +227,7 @@ describe('a set in flight', () => {
     mark(flight);
     takeCall(flight, 0).ended(unknown, 30_000, false);
     flight.tick(23 * hourMs);
-    expect(flight.takeCall(23 * hourMs, '', requestsCatalog)).toBeUndefined();
+    expect(flight.calls.take(23 * hourMs, '', requestsCatalog)).toBeUndefined();
     expect(nextWrite(flight, 23 * hourMs)).toMatchObject({ settled: new Map([[0, 'in_doubt']]) });
   });
 });

@@ -23,7 +23,7 @@ const { accepted } = outcomes;
 describe('Flight', () => {
   it('takes a set from seal to settlement: commit, mark, call, complete', () => {
     const { flight } = committed('cus_1');
-    expect(flight).toMatchObject({ pendingSet: 1, settledThrough: 0, next: 2, unsettled: 1 });
+    expect(flight).toMatchObject({ pendingSet: 1, settledThrough: 0, next: 2, drive: { unsettled: 1 } });
     mark(flight);
     takeCall(flight).ended(accepted, 0, true);
     expect(nextWrite(flight)).toMatchObject({ kind: 'complete', set: 1 });
@@ -152,7 +152,7 @@ describe('Flight', () => {
       const { flight } = committed('cus_1');
       nextWrite(flight);
       expect(flight.written({ answer }, 0)).toBe(answer);
-      expect(flight.takeCall(0, '', requestsCatalog)).toBeUndefined();
+      expect(flight.calls.take(0, '', requestsCatalog)).toBeUndefined();
     });
 
     it('and refuses an answer that nobody asked for', () => {
@@ -168,12 +168,12 @@ describe('Flight', () => {
         set: 1,
         entries: Array.from({ length: 64 }, (_, at) => at),
       });
-      expect(flight.armed.size).toBe(0);
+      expect(flight.calls.armed.size).toBe(0);
       flight.written(undefined, 0);
-      expect(flight.takeCall(0, '', requestsCatalog)).toBeUndefined();
+      expect(flight.calls.take(0, '', requestsCatalog)).toBeUndefined();
       nextWrite(flight, 5_000);
       flight.written(ok(5_000), 5_000);
-      expect(flight.armed).toEqual(new Map([['', 64]]));
+      expect(flight.calls.armed).toEqual(new Map([['', 64]]));
     });
 
     it('the next chunk when there is less than one to call', () => {
@@ -182,7 +182,7 @@ describe('Flight', () => {
       expect(flight.nextWrite(0, true)).toBeUndefined();
       takeCall(flight);
       mark(flight);
-      expect(flight.armed).toEqual(new Map([['', 127]]));
+      expect(flight.calls.armed).toEqual(new Map([['', 127]]));
     });
 
     it('nothing that was not begun once it is told to stop', () => {
@@ -198,10 +198,10 @@ describe('Flight', () => {
     expect(takeCall(flight).meter).toEqual(meter('requests'));
     const { flight: other } = committed('cus_1');
     mark(other);
-    expect(other.takeCall(0, '', catalogOf()), 'nobody has asked since').toBeUndefined();
-    expect([...other.takeWantedMeters()]).toEqual(['']);
+    expect(other.calls.take(0, '', catalogOf()), 'nobody has asked since').toBeUndefined();
+    expect([...other.calls.takeWantedMeters()]).toEqual(['']);
     other.tick(1_000);
-    expect(other.takeCall(1_000, '', { ...catalogOf(), askedAtMs: 500 }), 'there is none').toBeUndefined();
+    expect(other.calls.take(1_000, '', { ...catalogOf(), askedAtMs: 500 }), 'there is none').toBeUndefined();
     expect(nextWrite(other, 1_000)).toMatchObject({ kind: 'progress', parked: [{ state: 'dead' }] });
   });
 });

@@ -1,17 +1,18 @@
-import type { PendingSet, SetCommit, SettledAs, ShardState } from '../../../../shared/journal/journal.ts';
+import type { PendingSet, SetCommit, ShardState } from '../../../../shared/journal/journal.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
-import type { Call } from '../dispatch/dispatcher.ts';
-import { Drive, type Verdict } from './drive.ts';
+import { ShardCalls } from './calls.ts';
+import { DeferredWrites } from './deferred-writes.ts';
+import { Drive } from './drive.ts';
 import type { DriveLimits } from './drive-limits.ts';
-import { deferredItem, newItem, type Item } from './item.ts';
+import { deferredItem, newItem, pendingItems, type Item } from './item.ts';
 import type { ShardMemory } from './memory.ts';
 import type { MeterCatalog, MeterList, UnreadableMeters } from './open-set.ts';
 import type { JournalAnswer, JournalWrite, RandomSource } from './protocol.ts';
 import { RedisClock } from './redis-clock.ts';
 import { ReplayIntake } from './replay-intake.ts';
-import { replayObstacle } from './replay-obstacle.ts';
-import { refusalOf, sealEntries } from './seal.ts';
+import { sealEntries } from './seal.ts';
 import { addToTotals } from './totals.ts';
+import { newWrite, type Write } from './write.ts';
 
 /**
  * The sealed set of a shard on its way: at most one (invariant 9).
@@ -29,15 +30,6 @@ type State =
 
 type Driving = State & { readonly mode: 'driving' };
 
-interface Write {
-  readonly write: JournalWrite;
-  /** What follows, for example for the items of a mark or progress write. */
-  readonly answered: (redisMs: number, nowMs: number, answer: JournalAnswer) => void;
-  failures: number;
-  /** Under way while infinite. */
-  repeatAtMs: number;
-}
-
 export interface FlightLimits {
   readonly shard: number;
   readonly incarnation: string;
@@ -53,22 +45,24 @@ const writeRetry = { baseMs: 50, maxMs: 2_000 };
 
 export class Flight {
   readonly clock = new RedisClock();
+  readonly drive: Drive;
+  readonly calls: ShardCalls;
   readonly #limits: FlightLimits;
-  readonly #drive: Drive;
+  readonly #deferredWrites: DeferredWrites;
   readonly #replays = new ReplayIntake();
   #state: State = { mode: 'none' };
   #write: Write | undefined;
   #totals = new Map<string, string>();
   #next = 1;
-  #callsUnderWay = 0;
   #progressDueMs = Number.NEGATIVE_INFINITY;
   #settled: { readonly set: number; readonly redisMs: number } | undefined;
   #forgottenIdSets: readonly number[] | undefined;
-  #wantedMeters = new Set<string>();
 
   constructor(limits: FlightLimits) {
     this.#limits = limits;
-    this.#drive = new Drive(limits.drive, () => limits.random.number());
+    this.drive = new Drive(limits.drive, () => limits.random.number());
+    this.calls = new ShardCalls(this.drive, this.clock);
+    this.#deferredWrites = new DeferredWrites(this.drive, this.#replays, this.clock);
   }
 
   /** The number that the open set will get. */
@@ -90,41 +84,9 @@ export class Flight {
     return this.#state.mode === 'none' ? this.#next - 1 : this.#next - 2;
   }
 
-  /** Usage events in the entries that were accepted while this owner had the shard. */
-  get billedEvents(): number {
-    return this.#drive.billedEvents;
-  }
-
-  /** Entries by how they ended while this owner had the shard. */
-  get ended(): Readonly<Record<SettledAs, number>> {
-    return this.#drive.outcomes;
-  }
-
-  /** Calls that could start, by account. */
-  get armed(): ReadonlyMap<string, number> {
-    return this.#drive.lanes.armed;
-  }
-
-  get unsettled(): number {
-    return this.#drive.unsettled;
-  }
-
-  get deferred(): number {
-    return this.#drive.deferred.size;
-  }
-
-  get unresolvedSinceMs(): number {
-    return this.#drive.unresolvedSinceMs;
-  }
-
-  /** How many entries of closed accounts could be deferred. */
-  get roomForClosed(): number {
-    return this.#drive.deferred.roomForClosed;
-  }
-
   /** No call and no write under way, and nothing known that the journal should be told. */
   get isQuiet(): boolean {
-    return this.#callsUnderWay === 0 && this.#write === undefined && !this.#drive.hasEndedToWrite;
+    return this.calls.underWay === 0 && this.#write === undefined && !this.drive.hasEndedToWrite;
   }
 
   load(state: ShardState, askedAtMs: number, nowMs: number): void {
@@ -136,26 +98,15 @@ export class Flight {
     for (const parked of state.deferred) {
       const item = deferredItem(parked, parked.attemptedAtMs);
       if (parked.attemptedAtMs !== undefined) item.unresolvedSinceMs = since(parked.attemptedAtMs);
-      this.#drive.deferred.add(item, nowMs);
+      this.drive.deferred.add(item, nowMs);
     }
     if (state.pending !== undefined) this.#inherit(state.pending, since, state.redisMs, nowMs);
   }
 
   #inherit(pending: PendingSet, since: (attemptedAtMs: number) => number, redisMs: number, nowMs: number): void {
-    const items = pending.entries.flatMap((entry, index) => {
-      if (pending.settled.has(index)) return [];
-      const item = newItem(entry, pending.set, index);
-      const attemptedAtMs = pending.attemptedAtMs.get(index);
-      if (attemptedAtMs !== undefined) {
-        item.marked = true;
-        item.attemptedAtMs = attemptedAtMs;
-        item.unresolvedSinceMs = since(attemptedAtMs);
-      }
-      return [item];
-    });
     const { set, token, progressWrites } = pending;
     this.#state = { mode: 'driving', set, token, progressWrites };
-    this.#drive.startSet(items, redisMs, nowMs);
+    this.drive.startSet(pendingItems(pending, since), redisMs, nowMs);
   }
 
   /**
@@ -183,11 +134,11 @@ export class Flight {
   }
 
   tick(nowMs: number): void {
-    this.#drive.tick(nowMs, this.clock.at(nowMs));
+    this.drive.tick(nowMs, this.clock.at(nowMs));
   }
 
   catalogRead(connected: ReadonlyMap<string, MeterList | UnreadableMeters>): void {
-    this.#drive.accounts.unreadable(
+    this.drive.accounts.unreadable(
       [...connected].flatMap(([account, { unreadable }]) =>
         unreadable === undefined ? [] : [[account, unreadable] as const],
       ),
@@ -196,7 +147,7 @@ export class Flight {
 
   /** The provider does not serve this connected account, for this reason; undefined: it may be tried again. */
   accountChanged(account: string, closedFor: string | undefined): void {
-    this.#drive.accounts.changed(account, closedFor);
+    this.drive.accounts.changed(account, closedFor);
   }
 
   /** The write to send now, if any; without `goingOn` only what was begun is ended. */
@@ -231,39 +182,6 @@ export class Flight {
     }
   }
 
-  takeCall(nowMs: number, account: string, list: MeterList, onlyFresh = false): Call | undefined {
-    const item = this.#drive.take(nowMs, this.clock.at(nowMs), account, onlyFresh, (taken) => this.#judge(taken, list));
-    if (item === undefined) return undefined;
-    this.#callsUnderWay++;
-    return {
-      entry: item.entry,
-      isKnownToFail: item.index === undefined,
-      meter: list.meters.get(item.entry.meter),
-      ended: (outcome, endedAtMs, breakerClosed) => {
-        this.#callsUnderWay--;
-        this.#drive.callEnded(item, outcome, nowMs, endedAtMs, this.clock.at(endedAtMs), breakerClosed);
-      },
-    };
-  }
-
-  /** Usage may have been counted when nobody could tell what its meter is: that shows only now. */
-  #judge({ entry, sinceMs, history }: Item, { meters, askedAtMs }: MeterList): Verdict {
-    const meter = meters.get(entry.meter);
-    if (meter === undefined && askedAtMs < sinceMs) {
-      this.#wantedMeters.add(entry.account ?? '');
-      return 'wait';
-    }
-    const refusal = history === undefined ? refusalOf(entry.meter, meter) : replayObstacle(entry, meters);
-    return refusal === undefined ? 'call' : { refusal };
-  }
-
-  /** Accounts whose meters have to be read again, since this was last asked. */
-  takeWantedMeters(): Iterable<string> {
-    const wanted = this.#wantedMeters;
-    if (wanted.size > 0) this.#wantedMeters = new Set();
-    return wanted;
-  }
-
   /** So many replays wait in the journal: they are taken as soon as there is room. */
   replaysWait(count: number): void {
     this.#replays.wait(count);
@@ -291,15 +209,15 @@ export class Flight {
           this.#committed(state.commit, redisMs, atMs),
         );
       case 'driving':
-        return this.#chooseSetWrite(state, nowMs, goingOn) ?? this.#chooseOtherWrite(nowMs, goingOn);
+        return this.#chooseSetWrite(state, nowMs, goingOn) ?? this.#deferredWrites.next(nowMs, goingOn);
       case 'none':
-        return this.#chooseOtherWrite(nowMs, goingOn);
+        return this.#deferredWrites.next(nowMs, goingOn);
     }
   }
 
   #chooseSetWrite(driving: Driving, nowMs: number, goingOn: boolean): Write | undefined {
     const { set, token, progressWrites } = driving;
-    const drive = this.#drive;
+    const drive = this.drive;
     // Accepted entries need no progress of their own once all have ended; parked ones must be in the journal first.
     const progressDue = drive.setIsSettled ? drive.hasParkedToWrite : nowMs >= this.#progressDueMs || !goingOn;
     if (drive.endedToWrite > 0 && progressDue) return this.#progressWrite(driving, nowMs);
@@ -317,7 +235,7 @@ export class Flight {
   #progressWrite(driving: Driving, nowMs: number): Write {
     const { set, token } = driving;
     this.#progressDueMs = nowMs + progressEveryMs;
-    const ended = this.#drive.peekEnded(progressChunk);
+    const ended = this.drive.peekEnded(progressChunk);
     const write: JournalWrite = {
       kind: 'progress',
       set,
@@ -327,61 +245,27 @@ export class Flight {
     };
     return newWrite(write, (_redisMs, nowMs) => {
       driving.progressWrites++;
-      this.#drive.endedWritten(ended, nowMs);
+      this.drive.endedWritten(ended, nowMs);
     });
   }
 
   #markWrite(set: number, token: string): Write | undefined {
-    const items = this.#drive.takeUnmarked(markChunk);
+    const items = this.drive.takeUnmarked(markChunk);
     if (items.length === 0) return undefined;
     return newWrite({ kind: 'mark', set, token, entries: items.map(indexOf) }, (redisMs, nowMs) =>
-      this.#drive.lanes.marked(items, redisMs, nowMs),
-    );
-  }
-
-  #chooseOtherWrite(nowMs: number, goingOn: boolean): Write | undefined {
-    return this.#chooseDeferredWrite(nowMs, goingOn) ?? (goingOn ? this.#chooseReplayWrite() : undefined);
-  }
-
-  #chooseReplayWrite(): Write | undefined {
-    const asked = this.#replays.next(this.#drive.deferred.roomForReplays);
-    if (asked === undefined) return undefined;
-    return newWrite(asked, (_redisMs, answeredAtMs, answer) => {
-      for (const item of this.#replays.answered(answer)) this.#drive.addReplay(item, answeredAtMs);
-    });
-  }
-
-  #chooseDeferredWrite(nowMs: number, goingOn: boolean): Write | undefined {
-    const end = this.#drive.deferred.peekEnd();
-    if (end !== undefined) {
-      const { identifier, outcome } = end;
-      return newWrite({ kind: 'settle_deferred', identifier, outcome }, () => this.#drive.deferred.endWritten());
-    }
-    const unmarked = goingOn ? this.#drive.takeUnmarkedDeferred(this.clock.at(nowMs)) : undefined;
-    if (unmarked === undefined) return undefined;
-    const { item, parked } = unmarked;
-    return newWrite(
-      { kind: 'settle_deferred', identifier: item.entry.identifier, outcome: parked },
-      (redisMs, atMs) => {
-        item.parked = parked;
-        this.#drive.lanes.marked([item], redisMs, atMs);
-      },
+      this.drive.lanes.marked(items, redisMs, nowMs),
     );
   }
 
   #committed(commit: SetCommit, redisMs: number, nowMs: number): void {
     this.#state = { mode: 'driving', set: commit.set, token: commit.token, progressWrites: 0 };
     this.#forgottenIdSets = commit.forgottenIdSets;
-    this.#drive.startSet(
+    this.drive.startSet(
       commit.entries.map((entry, index) => newItem(entry, commit.set, index)),
       redisMs,
       nowMs,
     );
   }
-}
-
-function newWrite(write: JournalWrite, answered: Write['answered']): Write {
-  return { write, answered, failures: 0, repeatAtMs: Number.NEGATIVE_INFINITY };
 }
 
 function indexOf(item: Item): number {

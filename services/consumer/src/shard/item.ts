@@ -1,4 +1,11 @@
-import type { CallRecord, ClosedEntry, Entry, ParkedEntry, PastLife } from '../../../../shared/journal/journal.ts';
+import type {
+  CallRecord,
+  ClosedEntry,
+  Entry,
+  ParkedEntry,
+  PastLife,
+  PendingSet,
+} from '../../../../shared/journal/journal.ts';
 
 /** An entry on its way to the provider. Times are monotonic unless they say Redis. */
 export interface Item {
@@ -55,6 +62,21 @@ export function newItem(entry: Entry, set: number, index: number | undefined): I
     isGone: false,
     parked: undefined,
   };
+}
+
+/** Those entries of the pending set that have not settled. `since`: on the own clock, for an attempt at this Redis time. */
+export function pendingItems(pending: PendingSet, since: (attemptedAtMs: number) => number): Item[] {
+  return pending.entries.flatMap((entry, index) => {
+    if (pending.settled.has(index)) return [];
+    const item = newItem(entry, pending.set, index);
+    const attemptedAtMs = pending.attemptedAtMs.get(index);
+    if (attemptedAtMs !== undefined) {
+      item.marked = true;
+      item.attemptedAtMs = attemptedAtMs;
+      item.unresolvedSinceMs = since(attemptedAtMs);
+    }
+    return [item];
+  });
 }
 
 /** An entry that the journal keeps outside of its set. Its attempt is journaled if it says so. */

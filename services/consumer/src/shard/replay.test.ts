@@ -63,7 +63,7 @@ function takeAll(flight: Flight, replays: readonly ParkedEntry[], nowMs = 0): vo
 }
 
 function call(flight: Flight, outcome: Outcome, nowMs = 0, meters = requestsCatalog.meters): string {
-  const started = flight.takeCall(nowMs, '', { meters, askedAtMs: nowMs });
+  const started = flight.calls.take(nowMs, '', { meters, askedAtMs: nowMs });
   if (started === undefined) throw new Error('No call may start.');
   started.ended(outcome, nowMs, true);
   return started.entry.identifier;
@@ -84,9 +84,9 @@ describe('a replay', () => {
     flight.replaysWait(1);
     look(flight);
     flight.written({ answer: 'ok', redisMs: startRedisMs + 5, replays: [replay(0)] }, 0);
-    expect(flight.takeCall(0, '', requestsCatalog)).toBeUndefined();
+    expect(flight.calls.take(0, '', requestsCatalog)).toBeUndefined();
     expect(take(flight).replays).toEqual([{ ...replay(0), attemptedAtMs: startRedisMs + 5 }]);
-    expect(flight.takeCall(0, '', requestsCatalog)).toBeUndefined();
+    expect(flight.calls.take(0, '', requestsCatalog)).toBeUndefined();
     flight.written({ answer: 'ok', redisMs: startRedisMs + 6, taken: [replay(0).entry.identifier] }, 0);
     expect(call(flight, accepted)).toBe('tm1-incarnation-007-1-token-0-r1');
   });
@@ -109,7 +109,7 @@ describe('a replay', () => {
     take(flight);
     flight.written({ answer: 'ok', redisMs: startRedisMs, taken: [replay(1).entry.identifier] }, 0);
     expect(call(flight, accepted)).toBe(replay(1).entry.identifier);
-    expect(flight.takeCall(0, '', requestsCatalog)).toBeUndefined();
+    expect(flight.calls.take(0, '', requestsCatalog)).toBeUndefined();
   });
 
   it('ends as closed when it is accepted, with what became of it before', () => {
@@ -134,7 +134,7 @@ describe('a replay', () => {
     const { flight } = newFlight();
     takeAll(flight, [replay(0)]);
     call(flight, unknown);
-    expect(flight.takeCall(0, '', requestsCatalog)).toBeUndefined();
+    expect(flight.calls.take(0, '', requestsCatalog)).toBeUndefined();
     flight.tick(10_000);
     expect(call(flight, refused, 10_000)).toBe('tm1-incarnation-007-1-token-0-r1');
     expect(nextWrite(flight, 10_000)).toMatchObject({
@@ -155,9 +155,9 @@ describe('a replay', () => {
     const marking = nextWrite(flight);
     expect(marking.kind).toBe('mark');
     flight.written(ok(), 0);
-    const underWay = flight.takeCall(0, '', requestsCatalog);
+    const underWay = flight.calls.take(0, '', requestsCatalog);
     takeAll(flight, [replay(0)]);
-    expect(flight.takeCall(0, '', requestsCatalog)).toBeUndefined();
+    expect(flight.calls.take(0, '', requestsCatalog)).toBeUndefined();
     underWay?.ended(accepted, 0, true);
     expect(call(flight, accepted)).toBe('tm1-incarnation-007-1-token-0-r1');
   });
@@ -194,7 +194,7 @@ describe('a replay', () => {
   it('of an entry that was never sent goes only to a meter that adds up', () => {
     const { flight } = newFlight();
     takeAll(flight, [replay(0, { refusal: 'no_meter: …', events: 3 })]);
-    expect(flight.takeCall(0, '', catalogOf(meter('requests', 'count')))).toBeUndefined();
+    expect(flight.calls.take(0, '', catalogOf(meter('requests', 'count')))).toBeUndefined();
     expect(nextWrite(flight)).toMatchObject({
       outcome: { state: 'dead', attempts: 0, reason: expect.stringMatching(/^replay_is_a_sum: 3 events/) },
     });

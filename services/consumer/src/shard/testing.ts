@@ -214,7 +214,7 @@ export function mark(flight: Flight, nowMs = 0): void {
 }
 
 export function takeCall(flight: Flight, nowMs = 0): Call {
-  const taken = flight.takeCall(nowMs, '', requestsCatalog);
+  const taken = flight.calls.take(nowMs, '', requestsCatalog);
   if (taken === undefined) throw new Error('No call may start.');
   return taken;
 }
