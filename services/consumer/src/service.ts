@@ -214,7 +214,7 @@ export class ConsumerService implements Service {
   }
 
   #messagesHeld(): number {
-    return [...(this.#member?.runners.values() ?? [])].reduce((sum, { core }) => sum + core.held, 0);
+    return [...(this.#member?.shards.runners.values() ?? [])].reduce((sum, { core }) => sum + core.held, 0);
   }
 
   /** For as long as it takes: Redis may be away just now. */
@@ -266,11 +266,11 @@ export class ConsumerService implements Service {
     this.#catalog = startCatalog({ provider: this.#provider, redis, keyPrefix, log: this.#log });
     const returnedMeters = new ReturnedMeters({
       book: new EntryBook(redis, this.#config.namespace),
-      ownedShards: () => this.#member?.runners.keys() ?? [],
+      ownedShards: () => this.#member?.shards.runners.keys() ?? [],
       log: this.#log,
     });
     this.#catalog.onRead((catalog) => {
-      this.#member?.catalogRead(catalog);
+      this.#member?.shards.catalogRead(catalog);
       void returnedMeters.look(catalog);
     });
   }
@@ -282,12 +282,12 @@ export class ConsumerService implements Service {
 
   #registerMetrics(): void {
     registerConsumerMetrics(this.#registry, {
-      runners: () => this.#member?.runners.values() ?? [],
+      runners: () => this.#member?.shards.runners.values() ?? [],
       past: () => this.#past,
       members: () => this.#member?.members.length ?? 0,
       halted: () => this.#haltReason !== undefined,
-      windowMs: () => this.#member?.windows.windowMs ?? this.#config.windowMs,
-      capacityRatio: () => this.#member?.windows.capacityRatio ?? 0,
+      windowMs: () => this.#member?.shards.windows.windowMs ?? this.#config.windowMs,
+      capacityRatio: () => this.#member?.shards.windows.capacityRatio ?? 0,
     });
   }
 

@@ -1,93 +1,27 @@
-import { randomBytes } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { heartbeatMaxS } from '../../../../shared/amqp/broker-url.ts';
-import type { BrokerConnection, BrokerSession } from '../../../../shared/amqp/connection.ts';
+import type { BrokerSession } from '../../../../shared/amqp/connection.ts';
 import type { ShardJournal } from '../../../../shared/journal/journal.ts';
-import type { Logger } from '../../../../shared/log/log.ts';
-import { shardQueue } from '../../../../shared/topology/names.ts';
-import type { CallSource } from '../dispatch/dispatcher.ts';
-import { defaultDriveLimits } from '../shard/drive-limits.ts';
-import { ShardCore, type ShardLimits } from '../shard/core.ts';
-import type { DeadLetters } from '../shard/dead-letters.ts';
-import { Mailbox } from '../shard/mailbox.ts';
-import type { MeterCatalog } from '../shard/open-set.ts';
-import type { EndReason, RandomSource } from '../shard/protocol.ts';
-import { ShardRunner } from '../shard/runner.ts';
-import { Windows } from '../windows/windows.ts';
 import { OwnershipCore, type OwnershipEffect, type OwnershipEvent } from './core.ts';
-import type { Heartbeat, Membership } from './membership.ts';
-import { addTotals, type ShardTotals } from './stats.ts';
-
-/**
- * This consumer as a member of the cluster: the shell of the ownership core. It keeps heartbeats and leases, and one
- * runner per shard that it owns. One life: a member that has halted or left is replaced by a new one.
- */
-export interface MemberOptions {
-  readonly namespace: string;
-  readonly shards: number;
-  readonly incarnation: string;
-  /** Shard of each slot, as the topology has it. */
-  readonly slots: readonly number[];
-  readonly leaseMs: number;
-  readonly drainMs: number;
-  readonly callTimeoutMs: number;
-  readonly windowMs: number;
-  readonly windowMaxMs: number;
-  readonly shard: Omit<ShardLimits, 'shard' | 'incarnation' | 'callTimeoutMs' | 'strandedMs' | 'drive'>;
-}
-
-/** What a member needs of the dispatcher of calls. */
-export interface CallStarter {
-  add(source: CallSource): void;
-  remove(source: CallSource): void;
-  wake(): void;
-  inFlightOf(source: CallSource): number;
-}
-
-export interface MemberPorts {
-  readonly broker: BrokerConnection;
-  readonly membership: Membership;
-  readonly journalOf: (shard: number) => ShardJournal;
-  readonly dispatcher: CallStarter;
-  readonly deadLetters: DeadLetters;
-  readonly log: Logger;
-  /** The catalog that is known now; a member is only made once there is one. */
-  readonly catalog: () => MeterCatalog;
-  readonly needCatalog: (account: string) => void;
-  /** Calls per second that the cluster may make now. */
-  readonly budgetPerS: () => number;
-  /** Totals of tenures that are over are added here. */
-  readonly past: ShardTotals;
-  /**
-   * Redis contradicts what this process knows: nothing may go on. `fault` says what that means and what to run; `lost`: Redis
-   * has lost writes, and the others may not know it.
-   */
-  readonly halted: (fault: string, lost: boolean) => void;
-}
+import type { MemberOptions, MemberPorts } from './member-ports.ts';
+import type { Heartbeat } from './membership.ts';
+import { OwnedShards } from './owned-shards.ts';
 
 const lostWrites = 'Redis has lost writes. What is in the broker is safe and waits; run npm run recover.';
 const tickMs = 20;
-const callsPollMs = 5;
-const windowsEveryMs = 1_000;
-/** Brokers give a connection up after about two heartbeats without a word. */
-const strandedMs = 3 * heartbeatMaxS * 1000;
 
-const random: RandomSource = { number: Math.random, token: () => randomBytes(16).toString('hex') };
-
+/**
+ * This consumer as a member of the cluster: the shell of the ownership core. It keeps heartbeats and leases; the shards
+ * that it owns run apart (owned-shards.ts). One life: a member that has halted or left is replaced by a new one.
+ */
 export class Member {
   readonly name: string;
+  readonly shards: OwnedShards;
   readonly #options: MemberOptions;
   readonly #ports: MemberPorts;
   readonly #core: OwnershipCore;
-  readonly #runners = new Map<number, ShardRunner>();
   readonly #journals = new Map<number, ShardJournal>();
-  readonly #mailbox = new Mailbox();
   #session: BrokerSession | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #finished: (() => void) | undefined;
-  readonly #windows: Windows;
-  #windowsDueMs = Number.NEGATIVE_INFINITY;
-  #ticking = false;
   #over = false;
 
   constructor(name: string, options: MemberOptions, ports: MemberPorts) {
@@ -95,7 +29,11 @@ export class Member {
     this.#options = options;
     this.#ports = ports;
     this.#core = new OwnershipCore({ ...options, member: name });
-    this.#windows = new Windows(options, ports.log);
+    this.shards = new OwnedShards(options, {
+      ...ports,
+      session: () => this.#session,
+      ended: (shard, reason, next) => this.#post({ type: 'shard_ended', shard, reason, next }),
+    });
   }
 
   get isMember(): boolean {
@@ -104,14 +42,6 @@ export class Member {
 
   get members(): readonly string[] {
     return this.#core.members;
-  }
-
-  get runners(): ReadonlyMap<number, ShardRunner> {
-    return this.#runners;
-  }
-
-  get windows(): Pick<Windows, 'windowMs' | 'capacityRatio'> {
-    return this.#windows;
   }
 
   /** `session`: the broker connection that is up now, if any; later ones come through `brokerConnected`. */
@@ -124,16 +54,12 @@ export class Member {
   brokerConnected(session: BrokerSession): void {
     this.#session = session;
     this.#post({ type: 'broker_changed', connected: true });
-    for (const runner of this.#runners.values()) runner.connected();
+    this.shards.connected();
   }
 
   brokerLost(): void {
     this.#session = undefined;
     this.#post({ type: 'broker_changed', connected: false });
-  }
-
-  catalogRead(catalog: MeterCatalog): void {
-    for (const runner of this.#runners.values()) runner.post({ type: 'catalog_read', catalog });
   }
 
   /** Drains and gives every shard back; resolves when all leases are released. */
@@ -151,42 +77,12 @@ export class Member {
   async abandon(): Promise<void> {
     this.#over = true;
     clearInterval(this.#ticker);
-    const runners = [...this.#runners.values()];
-    this.#runners.clear();
-    for (const runner of runners) {
-      this.#ports.dispatcher.remove(runner);
-      runner.abandon();
-      addTotals(this.#ports.past, runner);
-    }
-    await Promise.all(runners.map((runner) => this.#callsOver(runner)));
+    await this.shards.abandon();
   }
 
   #tick(): void {
     this.#post({ type: 'ticked' });
-    this.#lookAtWindows(performance.now());
-    if (!this.#ticking) void this.#tickShards();
-  }
-
-  #lookAtWindows(nowMs: number): void {
-    if (nowMs < this.#windowsDueMs) return;
-    this.#windowsDueMs = nowMs + windowsEveryMs;
-    let demandPerS = 0;
-    for (const { core } of this.#runners.values()) demandPerS += core.memory.demand.perS(nowMs);
-    const { shards } = this.#options;
-    const seen = { demandPerS, owned: this.#runners.size, shards, budgetPerS: this.#ports.budgetPerS() };
-    const windowMs = this.#windows.look(seen, nowMs);
-    if (windowMs === undefined) return;
-    for (const runner of this.#runners.values()) runner.post({ type: 'window_changed', windowMs });
-  }
-
-  /** One shard per turn of the event loop: when many seal at once, each takes some milliseconds. */
-  async #tickShards(): Promise<void> {
-    this.#ticking = true;
-    for (const runner of [...this.#runners.values()]) {
-      runner.post({ type: 'ticked' });
-      await nextTurn();
-    }
-    this.#ticking = false;
+    this.shards.tick();
   }
 
   #post(event: OwnershipEvent): void {
@@ -212,13 +108,13 @@ export class Member {
         void this.#release(effect.shard, effect.epoch);
         break;
       case 'start_shard':
-        this.#startShard(effect.shard, effect.epoch, effect.deadlineMs);
+        this.shards.start(effect.shard, effect.epoch, effect.deadlineMs, this.#journalOf(effect.shard));
         break;
       case 'lease_renewed':
       case 'lease_lost':
       case 'hand_over':
       case 'drain':
-        this.#runners.get(effect.shard)?.post(effect);
+        this.shards.post(effect);
         break;
       case 'halt':
         this.#ports.halted(`Shard ${effect.shard}: ${effect.reason}. ${lostWrites}`, true);
@@ -302,58 +198,5 @@ export class Member {
       this.#journals.set(shard, journal);
     }
     return journal;
-  }
-
-  #startShard(shard: number, epoch: number, deadlineMs: number): void {
-    const { namespace, incarnation, slots, callTimeoutMs } = this.#options;
-    const { dispatcher, deadLetters, catalog, needCatalog } = this.#ports;
-    const limits: ShardLimits = {
-      ...this.#options.shard,
-      shard,
-      incarnation,
-      callTimeoutMs,
-      strandedMs,
-      drive: defaultDriveLimits,
-    };
-    const log = this.#ports.log.child({ shard, epoch });
-    const core = new ShardCore(limits, deadlineMs, catalog(), random);
-    const runner = new ShardRunner(core, {
-      queue: shardQueue(namespace, shard),
-      hasSlot: (slot) => slots[slot] === shard,
-      epoch,
-      journal: this.#journalOf(shard),
-      session: () => this.#session,
-      mailbox: this.#mailbox,
-      deadLetters,
-      log,
-      needCatalog,
-      wakeDispatcher: () => dispatcher.wake(),
-      ended: (reason) => void this.#ended(shard, runner, reason, log),
-    });
-    this.#runners.set(shard, runner);
-    dispatcher.add(runner);
-    log.info('Took over a shard.');
-    runner.start();
-    const { windowMs } = this.#windows;
-    if (windowMs !== limits.windowMs) runner.post({ type: 'window_changed', windowMs });
-  }
-
-  async #ended(shard: number, runner: ShardRunner, reason: EndReason, log: Logger): Promise<void> {
-    this.#ports.dispatcher.remove(runner);
-    if (reason === 'released') log.info('Gave a shard back.');
-    else
-      log.warn({ reason }, 'Lost a shard: what it had not sealed is discarded and delivered again to its next owner.');
-    // Not claimed again by this process while calls of the old tenure run: they would share lanes with the new ones.
-    await this.#callsOver(runner);
-    if (this.#runners.get(shard) === runner) {
-      this.#runners.delete(shard);
-      addTotals(this.#ports.past, runner);
-    }
-    this.#post({ type: 'shard_ended', shard, reason, next: runner.core.flight.journalNext });
-  }
-
-  async #callsOver(runner: ShardRunner): Promise<void> {
-    while (this.#ports.dispatcher.inFlightOf(runner) > 0)
-      await new Promise((resolve) => setTimeout(resolve, callsPollMs));
   }
 }

@@ -1,0 +1,162 @@
+import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { heartbeatMaxS } from '../../../../shared/amqp/broker-url.ts';
+import type { BrokerSession } from '../../../../shared/amqp/connection.ts';
+import type { ShardJournal } from '../../../../shared/journal/journal.ts';
+import type { Logger } from '../../../../shared/log/log.ts';
+import { shardQueue } from '../../../../shared/topology/names.ts';
+import { ShardCore, type ShardLimits } from '../shard/core.ts';
+import { defaultDriveLimits } from '../shard/drive-limits.ts';
+import { Mailbox } from '../shard/mailbox.ts';
+import type { MeterCatalog } from '../shard/open-set.ts';
+import type { EndReason, RandomSource } from '../shard/protocol.ts';
+import { ShardRunner } from '../shard/runner.ts';
+import { Windows } from '../windows/windows.ts';
+import type { OwnershipEffect } from './core.ts';
+import type { MemberOptions, MemberPorts } from './member-ports.ts';
+import { addTotals } from './stats.ts';
+
+interface OwnedShardsPorts extends MemberPorts {
+  readonly session: () => BrokerSession | undefined;
+  /** The shard's calls are over. `next`: of the next set, as far as the journal has told. */
+  readonly ended: (shard: number, reason: EndReason, next: number) => void;
+}
+
+/** What the ownership core decides for a shard that runs. */
+type ShardOrder = OwnershipEffect & { readonly type: 'lease_renewed' | 'lease_lost' | 'hand_over' | 'drain' };
+
+const callsPollMs = 5;
+const windowsEveryMs = 1_000;
+/** Brokers give a connection up after about two heartbeats without a word. */
+const strandedMs = 3 * heartbeatMaxS * 1000;
+
+const random: RandomSource = { number: Math.random, token: () => randomBytes(16).toString('hex') };
+
+/** The shards that a member owns: one runner each, from the grant of its lease until its last call is over. */
+export class OwnedShards {
+  readonly #options: MemberOptions;
+  readonly #ports: OwnedShardsPorts;
+  readonly #runners = new Map<number, ShardRunner>();
+  readonly #mailbox = new Mailbox();
+  readonly #windows: Windows;
+  #windowsDueMs = Number.NEGATIVE_INFINITY;
+  #ticking = false;
+
+  constructor(options: MemberOptions, ports: OwnedShardsPorts) {
+    this.#options = options;
+    this.#ports = ports;
+    this.#windows = new Windows(options, ports.log);
+  }
+
+  get runners(): ReadonlyMap<number, ShardRunner> {
+    return this.#runners;
+  }
+
+  get windows(): Pick<Windows, 'windowMs' | 'capacityRatio'> {
+    return this.#windows;
+  }
+
+  start(shard: number, epoch: number, deadlineMs: number, journal: ShardJournal): void {
+    const { namespace, incarnation, slots, callTimeoutMs } = this.#options;
+    const { dispatcher, deadLetters, session, catalog, needCatalog } = this.#ports;
+    const limits: ShardLimits = {
+      ...this.#options.shard,
+      shard,
+      incarnation,
+      callTimeoutMs,
+      strandedMs,
+      drive: defaultDriveLimits,
+    };
+    const log = this.#ports.log.child({ shard, epoch });
+    const core = new ShardCore(limits, deadlineMs, catalog(), random);
+    const runner = new ShardRunner(core, {
+      queue: shardQueue(namespace, shard),
+      hasSlot: (slot) => slots[slot] === shard,
+      epoch,
+      journal,
+      session,
+      mailbox: this.#mailbox,
+      deadLetters,
+      log,
+      needCatalog,
+      wakeDispatcher: () => dispatcher.wake(),
+      ended: (reason) => void this.#ended(shard, runner, reason, log),
+    });
+    this.#runners.set(shard, runner);
+    dispatcher.add(runner);
+    log.info('Took over a shard.');
+    runner.start();
+    const { windowMs } = this.#windows;
+    if (windowMs !== limits.windowMs) runner.post({ type: 'window_changed', windowMs });
+  }
+
+  post(order: ShardOrder): void {
+    this.#runners.get(order.shard)?.post(order);
+  }
+
+  connected(): void {
+    for (const runner of this.#runners.values()) runner.connected();
+  }
+
+  catalogRead(catalog: MeterCatalog): void {
+    for (const runner of this.#runners.values()) runner.post({ type: 'catalog_read', catalog });
+  }
+
+  tick(): void {
+    this.#lookAtWindows(performance.now());
+    if (!this.#ticking) void this.#tickShards();
+  }
+
+  /** Ends all at once; resolves when the calls that were under way are over. */
+  async abandon(): Promise<void> {
+    const runners = [...this.#runners.values()];
+    this.#runners.clear();
+    for (const runner of runners) {
+      this.#ports.dispatcher.remove(runner);
+      runner.abandon();
+      addTotals(this.#ports.past, runner);
+    }
+    await Promise.all(runners.map((runner) => this.#callsOver(runner)));
+  }
+
+  #lookAtWindows(nowMs: number): void {
+    if (nowMs < this.#windowsDueMs) return;
+    this.#windowsDueMs = nowMs + windowsEveryMs;
+    let demandPerS = 0;
+    for (const { core } of this.#runners.values()) demandPerS += core.memory.demand.perS(nowMs);
+    const { shards } = this.#options;
+    const seen = { demandPerS, owned: this.#runners.size, shards, budgetPerS: this.#ports.budgetPerS() };
+    const windowMs = this.#windows.look(seen, nowMs);
+    if (windowMs === undefined) return;
+    for (const runner of this.#runners.values()) runner.post({ type: 'window_changed', windowMs });
+  }
+
+  /** One shard per turn of the event loop: when many seal at once, each takes some milliseconds. */
+  async #tickShards(): Promise<void> {
+    this.#ticking = true;
+    for (const runner of [...this.#runners.values()]) {
+      runner.post({ type: 'ticked' });
+      await nextTurn();
+    }
+    this.#ticking = false;
+  }
+
+  async #ended(shard: number, runner: ShardRunner, reason: EndReason, log: Logger): Promise<void> {
+    this.#ports.dispatcher.remove(runner);
+    if (reason === 'released') log.info('Gave a shard back.');
+    else
+      log.warn({ reason }, 'Lost a shard: what it had not sealed is discarded and delivered again to its next owner.');
+    // Not claimed again by this process while calls of the old tenure run: they would share lanes with the new ones.
+    await this.#callsOver(runner);
+    if (this.#runners.get(shard) === runner) {
+      this.#runners.delete(shard);
+      addTotals(this.#ports.past, runner);
+    }
+    this.#ports.ended(shard, reason, runner.core.flight.journalNext);
+  }
+
+  async #callsOver(runner: ShardRunner): Promise<void> {
+    while (this.#ports.dispatcher.inFlightOf(runner) > 0)
+      await new Promise((resolve) => setTimeout(resolve, callsPollMs));
+  }
+}
