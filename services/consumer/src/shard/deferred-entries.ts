@@ -4,6 +4,16 @@ import { AccountCounts, type ClosedAccounts } from './closed-accounts.ts';
 import type { DriveLimits } from './drive-limits.ts';
 import { recordOf, type Item } from './item.ts';
 
+/**
+ * The entries of a shard that the journal keeps beside the pending set: when each is tried again, what ended of them, and how
+ * many more there is room for.
+ *
+ *   in a set ──expect──▶ expected ──addFromSet──▶ waiting ──takeDue──▶ in its lane ──end──▶ ended ──endWritten──▶ gone
+ *                                                    ▲────────add (failed again)─────┘
+ *
+ * It guarantees that an entry takes room from when it is expected, before the journal has it, until the journal knows of its end.
+ */
+
 interface DeferredItem {
   readonly item: Item;
   readonly retries: number;
@@ -16,15 +26,6 @@ export interface DeferredEnd {
   readonly outcome: DeferredEnding;
 }
 
-/**
- * The entries of a shard that the journal keeps beside the pending set: when each is tried again, what ended of them, and how
- * many more there is room for.
- *
- *   in a set ──expect──▶ expected ──addFromSet──▶ waiting ──takeDue──▶ in its lane ──end──▶ ended ──endWritten──▶ gone
- *                                                    ▲────────add (failed again)─────┘
- *
- * It guarantees that an entry takes room from when it is expected, before the journal has it, until the journal knows of its end.
- */
 export class DeferredEntries {
   readonly #limits: DriveLimits;
   readonly #random: () => number;

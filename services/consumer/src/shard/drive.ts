@@ -7,6 +7,14 @@ import type { DriveLimits } from './drive-limits.ts';
 import { recordOf, type Item } from './item.ts';
 import { LaneQueue } from './lane-queue.ts';
 
+/**
+ * Drives entries to the provider: those of the pending set, and the deferred ones that the journal keeps beside it.
+ *
+ * It guarantees: one call at a time per lane (invariant 10); nothing is attempted before its attempt is journaled,
+ * nothing whose outcome is unknown for 23 h is attempted again, and a refusal kills an entry only when no earlier
+ * attempt is unresolved (invariant 6). It refuses nothing: an entry leaves as accepted, dead, in doubt or deferred.
+ */
+
 /** How an entry of the pending set ended, not yet written to the journal. */
 interface Ended {
   readonly item: Item;
@@ -21,13 +29,6 @@ export type Verdict = 'call' | 'wait' | { readonly refusal: string };
 const callsKept = 8;
 const answerLengthMax = 160;
 
-/**
- * Drives entries to the provider: those of the pending set, and the deferred ones that the journal keeps beside it.
- *
- * It guarantees: one call at a time per lane (invariant 10); nothing is attempted before its attempt is journaled,
- * nothing whose outcome is unknown for 23 h is attempted again, and a refusal kills an entry only when no earlier
- * attempt is unresolved (invariant 6). It refuses nothing: an entry leaves as accepted, dead, in doubt or deferred.
- */
 export class Drive {
   readonly lanes = new LaneQueue();
   readonly accounts = new ClosedAccounts();
