@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createLimiters } from '../../services/consumer/src/dispatch/limiters.ts';
-import type { Call, CallSource } from '../../services/consumer/src/dispatch/dispatcher.ts';
+import type { Call, CallSource } from '../../services/consumer/src/dispatch/call.ts';
 import { runDispatcher } from '../../services/consumer/src/dispatch/run-dispatcher.ts';
 import { createBreakers } from '../../services/consumer/src/provider/breakers.ts';
 import { type Meter, MetersUnreadable, type Outcome } from '../../services/consumer/src/provider/provider.ts';

@@ -1,9 +1,8 @@
+import type { CallSource, StartedCall } from '../../services/consumer/src/dispatch/call.ts';
 import {
-  type CallSource,
   defaultDispatchLimits,
   Dispatcher,
   type SlotsWanted,
-  type StartedCall,
 } from '../../services/consumer/src/dispatch/dispatcher.ts';
 import type { Outcome } from '../../services/consumer/src/provider/provider.ts';
 import type { ClockOffset } from '../../shared/limiter/clock-offset.ts';

@@ -1,4 +1,4 @@
-import type { Call, CallSource } from '../../services/consumer/src/dispatch/dispatcher.ts';
+import type { Call, CallSource } from '../../services/consumer/src/dispatch/call.ts';
 import type { ShardCore } from '../../services/consumer/src/shard/core.ts';
 import type {
   EndReason,

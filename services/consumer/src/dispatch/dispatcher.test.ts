@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Call, type CallSource, defaultDispatchLimits, Dispatcher, type StartedCall } from './dispatcher.ts';
+import type { Call, CallSource, StartedCall } from './call.ts';
+import { defaultDispatchLimits, Dispatcher } from './dispatcher.ts';
 
 class Shard implements CallSource {
   readonly name: string;

@@ -1,8 +1,8 @@
-import type { Entry } from '../../../../shared/journal/journal.ts';
 import type { BreakerState } from '../provider/breaker.ts';
 import { platform } from '../provider/breakers.ts';
-import type { Meter, Outcome } from '../provider/provider.ts';
+import type { Outcome } from '../provider/provider.ts';
 import { AccountLine } from './account-line.ts';
+import type { Call, CallSource, StartedCall } from './call.ts';
 import { SlotQueue } from './slot-queue.ts';
 
 /**
@@ -15,33 +15,6 @@ import { SlotQueue } from './slot-queue.ts';
  * open exactly one. It keeps no calls: what a source has to send again comes again through `takeCall`, and pays again.
  */
 
-/** One call to the provider. */
-export interface Call {
-  readonly entry: Entry;
-  /** Undefined when the provider's list does not have it. */
-  readonly meter: Meter | undefined;
-  /** It was deferred because it fails while others do not: that it fails again says nothing about the provider. */
-  readonly isKnownToFail: boolean;
-  /**
-   * Called exactly once. `breakerClosed`: the account's breaker was closed when the call began and when it ended, so that a
-   * failure is this entry's own and not the provider's as a whole.
-   */
-  ended(outcome: Outcome, nowMs: number, breakerClosed: boolean): void;
-}
-
-/** Where calls come from: a shard. */
-export interface CallSource {
-  /** Calls that could start now, by account; the platform's own has no name. */
-  readonly armed: ReadonlyMap<string, number>;
-  /**
-   * The account's next call, which starts in this very tick; undefined if none may start now. `onlyFresh`: none that was
-   * deferred because it fails; such a call says little about the provider.
-   */
-  takeCall(nowMs: number, account: string, onlyFresh: boolean): Call | undefined;
-  /** The provider does not serve this connected account, for this reason; undefined: it may be tried again. */
-  accountChanged(account: string, closedFor: string | undefined): void;
-}
-
 export interface DispatchLimits {
   /** Calls in flight. */
   readonly concurrency: number;
@@ -52,14 +25,6 @@ export interface DispatchLimits {
 }
 
 export const defaultDispatchLimits = { chunk: 25, leaseGapMs: 5 } as const;
-
-export interface StartedCall {
-  readonly call: Call;
-  readonly source: CallSource;
-  readonly account: string;
-  readonly startedAtMs: number;
-  readonly breakerClosed: boolean;
-}
 
 /** Ask this account's limiter for so many slots, and answer with `slotsGranted` or `slotsRefused`. */
 export interface SlotsWanted {

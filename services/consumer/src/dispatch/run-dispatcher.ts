@@ -11,13 +11,8 @@ import { delayMs } from '../../../../shared/retry/delay.ts';
 import { type AccountChange, type Breakers, platform } from '../provider/breakers.ts';
 import { classify } from '../provider/classify.ts';
 import type { Outcome } from '../provider/provider.ts';
-import {
-  type CallSource,
-  defaultDispatchLimits,
-  Dispatcher,
-  type SlotsWanted,
-  type StartedCall,
-} from './dispatcher.ts';
+import type { CallSource, StartedCall } from './call.ts';
+import { defaultDispatchLimits, Dispatcher, type SlotsWanted } from './dispatcher.ts';
 import type { Limiters } from './limiters.ts';
 import { createDispatchLog, remarksOf } from './dispatch-log.ts';
 import { createDispatchMetrics } from './metrics.ts';

@@ -1,7 +1,7 @@
 import type { BrokerConnection } from '../../../../shared/amqp/connection.ts';
 import type { ShardJournal } from '../../../../shared/journal/journal.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
-import type { CallSource } from '../dispatch/dispatcher.ts';
+import type { CallSource } from '../dispatch/call.ts';
 import type { ShardLimits } from '../shard/core.ts';
 import type { DeadLetters } from '../shard/dead-letters.ts';
 import type { MeterCatalog } from '../shard/open-set.ts';

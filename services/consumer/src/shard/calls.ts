@@ -1,4 +1,4 @@
-import type { Call } from '../dispatch/dispatcher.ts';
+import type { Call } from '../dispatch/call.ts';
 import type { Drive, Verdict } from './drive.ts';
 import type { Item } from './item.ts';
 import type { MeterList } from './open-set.ts';

@@ -1,6 +1,6 @@
 import type { MessageOrigin, UsageMessage } from '../../../../shared/event/usage-event.ts';
 import type { ShardState } from '../../../../shared/journal/journal.ts';
-import type { Call } from '../dispatch/dispatcher.ts';
+import type { Call } from '../dispatch/call.ts';
 import { Flight } from './flight.ts';
 import type { DriveLimits } from './drive-limits.ts';
 import { type IntakeLimits, ShardIntake } from './intake.ts';

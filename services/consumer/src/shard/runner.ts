@@ -4,7 +4,7 @@ import { decodeMessage, UnreadableMessage } from '../../../../shared/event/messa
 import type { ShardJournal } from '../../../../shared/journal/journal.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
-import type { Call, CallSource } from '../dispatch/dispatcher.ts';
+import type { Call, CallSource } from '../dispatch/call.ts';
 import { ShardChannel } from './channel.ts';
 import type { ShardCore } from './core.ts';
 import type { DeadLetters } from './dead-letters.ts';

@@ -1,6 +1,6 @@
 import type { MessageOrigin, UsageEvent, UsageMessage } from '../../../../shared/event/usage-event.ts';
 import type { Entry, ParkedEntry, PendingSet, SettledAs, ShardState } from '../../../../shared/journal/journal.ts';
-import type { Call } from '../dispatch/dispatcher.ts';
+import type { Call } from '../dispatch/call.ts';
 import type { Formula, Meter, Outcome } from '../provider/provider.ts';
 import type { ShardLimits } from './core.ts';
 import type { Drive } from './drive.ts';
