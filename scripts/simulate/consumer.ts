@@ -1,8 +1,5 @@
-import {
-  OwnershipCore,
-  type OwnershipEffect,
-  type OwnershipEvent,
-} from '../../services/consumer/src/ownership/core.ts';
+import type { OwnershipEffect, OwnershipEvent } from '../../services/consumer/src/ownership/protocol.ts';
+import { OwnershipCore } from '../../services/consumer/src/ownership/core.ts';
 import { ShardCore } from '../../services/consumer/src/shard/core.ts';
 import type { MeterCatalog } from '../../services/consumer/src/shard/open-set.ts';
 import type { EndReason } from '../../services/consumer/src/shard/protocol.ts';

@@ -1,4 +1,4 @@
-import type { OwnershipEvent } from '../../services/consumer/src/ownership/core.ts';
+import type { OwnershipEvent } from '../../services/consumer/src/ownership/protocol.ts';
 import type { ClaimAnswer } from '../../shared/journal/journal.ts';
 import type { ModelRedis } from './model-redis.ts';
 import type { Process } from './process.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { OwnershipEffect } from './core.ts';
+import type { OwnershipEffect } from './protocol.ts';
 import { heartbeatMs, leaseMs, ofType, ownerOfAll, ownerOfOne, redisMs, shardsOf, TestMember } from './test-member.ts';
 
 describe('OwnershipCore, when Redis has lost writes', () => {

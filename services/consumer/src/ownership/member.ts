@@ -1,6 +1,7 @@
 import type { BrokerSession } from '../../../../shared/amqp/connection.ts';
 import type { ShardJournal } from '../../../../shared/journal/journal.ts';
-import { OwnershipCore, type OwnershipEffect, type OwnershipEvent } from './core.ts';
+import type { OwnershipEffect, OwnershipEvent } from './protocol.ts';
+import { OwnershipCore } from './core.ts';
 import type { MemberOptions, MemberPorts } from './member-ports.ts';
 import type { Heartbeat } from './membership.ts';
 import { OwnedShards } from './owned-shards.ts';

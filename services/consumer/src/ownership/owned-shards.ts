@@ -12,7 +12,7 @@ import type { MeterCatalog } from '../shard/open-set.ts';
 import type { EndReason, RandomSource } from '../shard/protocol.ts';
 import { ShardRunner } from '../shard/runner.ts';
 import { Windows } from '../windows/windows.ts';
-import type { OwnershipEffect } from './core.ts';
+import type { OwnershipEffect } from './protocol.ts';
 import type { MemberOptions, MemberPorts } from './member-ports.ts';
 import { addTotals } from './stats.ts';
 
