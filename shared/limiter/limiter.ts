@@ -11,7 +11,7 @@ export type Lease =
 
 /** What the cluster makes of a limit now: see `pace.ts`. */
 export interface Rate {
-  /** Part of the limit that is used, 1 for all of it. */
+  /** Part of the limit that is used, 1 for all of it, and for a limit that was not lowered. */
   readonly pace: number;
   readonly perS: number;
   /** When a 429 lowered it last, unix milliseconds, and what the provider said; undefined: it was not. */

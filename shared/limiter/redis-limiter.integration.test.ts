@@ -77,7 +77,21 @@ async function timeUs(redis: Redis): Promise<number> {
 describe('a limit in Redis', () => {
   const limit = { keyPrefix, provider: 'stripe', endpoint: 'v1-meter-events', log };
 
-  it('gives four clients together most of the rate, and no second more than the rate', async () => {
+  // The slow beginning was reported as a lowered rate: /readyz told of a 429 that nobody had seen, and windows were to be coarsened.
+  it('is said to be whole while it begins slowly, and what it is once it was lowered', async () => {
+    const limiter = createRedisLimiter({
+      ...limit,
+      redis: await connect(),
+      credential: () => 'sk_test_beginning',
+      ratePerS: 1_000,
+    });
+    expect((await limiter.lease(1)).rate).toEqual({ pace: 1, perS: 1_000, lowered: undefined });
+    const lowered = await limiter.throttled({ count: 1, startedAtMs: performance.now(), reason: 'global-rate' });
+    expect(lowered.pace).toBeCloseTo(0.25, 1);
+    expect((await limiter.lease(1)).rate).toMatchObject({ lowered: { reason: 'global-rate' } });
+  });
+
+  it('gives four clients together a good part of the rate, and no second more than the rate', async () => {
     const ratePerS = 1_000;
     const lengthMs = 3_000;
     const started: number[] = [];
@@ -98,8 +112,8 @@ describe('a limit in Redis', () => {
     await Promise.all([consumer(), consumer(), consumer(), consumer()]);
     started.sort((a, b) => a - b);
     const seconds = (started.at(-1)! - started[0]!) / 1_000;
-    // 97 % on a machine that has time; a busy one gets answers too late.
-    expect(started.length / seconds).toBeGreaterThan(ratePerS / 2);
+    // Some 54 % on a machine that has time, since a limit begins with half of it; a busy one gets answers too late.
+    expect(started.length / seconds).toBeGreaterThan(ratePerS / 4);
     for (let index = 0; index + ratePerS < started.length; index++) {
       expect(started[index + ratePerS]! - started[index]!).toBeGreaterThan(1_000);
     }

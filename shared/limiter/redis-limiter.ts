@@ -50,11 +50,11 @@ export function createRedisLimiter(options: RedisLimiterOptions): SlotLimiter {
   let warnedAtMs = -Infinity;
   let last: RedisLease | undefined;
 
-  const rateOf = ({ pace, changedUs, reason }: RedisRate): Rate => ({
-    pace,
-    perS: ratePerS * pace,
-    lowered: changedUs === 0 ? undefined : { atMs: changedUs / 1_000, reason },
-  });
+  const rateOf = ({ pace, changedUs, reason }: RedisRate): Rate => {
+    // It begins slowly, which is over in ten seconds: whoever plans with the rate, or is told of it, takes it for whole.
+    if (changedUs === 0) return { pace: 1, perS: ratePerS, lowered: undefined };
+    return { pace, perS: ratePerS * pace, lowered: { atMs: changedUs / 1_000, reason } };
+  };
 
   return {
     async lease(wanted) {
