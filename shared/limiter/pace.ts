@@ -13,7 +13,7 @@
  * This file is the rule as a pure function; `rate-script.ts` is the same rule inside Redis. Both pass `pace.contract.ts`.
  * All times are whole microseconds of one clock.
  */
-import { leaseSlots, type SlotAnswer, spacingUs } from './slots.ts';
+import { aim, latenessMaxMs, leaseSlots, type SlotAnswer, spacingUs } from './slots.ts';
 
 /** What the cluster remembers of one limit. Nothing remembered is `unusedRate`. */
 export interface RateState {
@@ -141,8 +141,8 @@ export interface Precision {
   readonly latenessMaxMs: number;
 }
 
-/** One slot, one call: 97 % of the limit. */
-export const precise: Precision = { aim: 0.97, latenessMaxMs: 30 };
+/** One slot, one call: what `slots.ts` aims at, 97 % of the limit. */
+export const precise: Precision = { aim, latenessMaxMs };
 
 /** For a limit beside the cluster's own: a call needs a slot of both, so these wait for the other one. 80 % of the limit. */
 export const patient: Precision = { aim: 0.8, latenessMaxMs: 240 };

@@ -12,7 +12,7 @@
  */
 
 /** Aim: a little below the limit, since the provider's clock and network are not ours. */
-const aim = 0.97;
+export const aim = 0.97;
 
 /** Slots are handed out at most this far ahead, so that a consumer that dies takes little of the rate with it. */
 export const horizonUs = 150_000;

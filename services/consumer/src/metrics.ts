@@ -1,5 +1,5 @@
-import { Counter, Gauge } from 'prom-client';
-import type { Registry } from '../../../shared/metrics/metrics.ts';
+import { Counter } from 'prom-client';
+import { gaugeMaker, type Registry } from '../../../shared/metrics/metrics.ts';
 import { addTotals, type ShardTotals } from './ownership/stats.ts';
 import type { ShardRunner } from './shard/runner.ts';
 
@@ -38,16 +38,7 @@ export function registerConsumerMetrics(registry: Registry, view: ConsumerView):
       },
     });
   };
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  };
+  const gauge = gaugeMaker(registry);
   new Counter({
     name: 'tallyman_consumer_entries_total',
     help: 'Entries that settled, by how: accepted by the provider, dead, in doubt or deferred',

@@ -1,4 +1,5 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter } from 'prom-client';
+import { gaugeMaker, type Registry } from '../../../shared/metrics/metrics.ts';
 import type { Counts } from './rules/ledger.ts';
 import type { Simulator } from './rules/simulator.ts';
 
@@ -16,16 +17,7 @@ export function registerMetrics(registry: Registry, simulator: () => Simulator, 
       },
     });
   };
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  };
+  const gauge = gaugeMaker(registry);
   counter('tallyman_simulator_calls_total', 'Calls to the meter event endpoint, whatever became of them.', 'calls');
   counter('tallyman_simulator_events_total', 'Meter events accepted and counted.', 'events');
   counter(

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram } from 'prom-client';
 import type { Rate } from '../../../../shared/limiter/limiter.ts';
-import type { Registry } from '../../../../shared/metrics/metrics.ts';
+import { gaugeMaker, type Registry } from '../../../../shared/metrics/metrics.ts';
 import type { BreakerState } from '../provider/breaker.ts';
 import { limitReasons, type Outcome } from '../provider/provider.ts';
 
@@ -46,16 +46,7 @@ export function createDispatchMetrics(registry: Registry, view: DispatchView): D
     labelNames: ['use'],
     registers,
   });
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  };
+  const gauge = gaugeMaker(registry);
   gauge('tallyman_consumer_rate_per_second', 'Calls per second that the cluster may make now', () => view.rate().perS);
   gauge(
     'tallyman_consumer_rate_pace_ratio',
