@@ -2,14 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { marked, TestShard, typesOf } from './test-shard.ts';
 import {
   catalogOf,
-  entry,
+  deferredAfterCalls,
   hourMs,
   minuteMs,
   outcomes,
   pendingSet,
   shardState,
   usageEvent,
-  startRedisMs,
 } from './testing.ts';
 
 describe('ShardCore, draining', () => {
@@ -223,16 +222,7 @@ describe('ShardCore, handing over', () => {
   });
 
   it('waits for the call of a deferred entry and tells how it ended', () => {
-    const deferred = {
-      entry: entry(),
-      state: 'deferred',
-      reason: '',
-      attemptedAtMs: startRedisMs,
-      attempts: 5,
-      parkedAtMs: 0,
-      set: 1,
-    } as const;
-    const shard = TestShard.open({ state: shardState({ next: 2, deferred: [deferred] }) });
+    const shard = TestShard.open({ state: shardState({ next: 2, deferred: [deferredAfterCalls()] }) });
     shard.tick(10_000);
     const call = shard.core.takeCall(shard.nowMs)!;
     shard.step({ type: 'hand_over' });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Flight } from './flight.ts';
 import {
   catalogOf,
+  deferredAfterCalls,
   committed,
   countCustomers,
   entries,
@@ -105,16 +106,7 @@ describe('a set in flight', () => {
   });
 
   it('is not quiet while a call is under way, whatever it may be of', () => {
-    const deferred = {
-      entry: entry(),
-      state: 'deferred',
-      reason: '',
-      attemptedAtMs: startRedisMs,
-      attempts: 5,
-      parkedAtMs: 0,
-      set: 1,
-    } as const;
-    const { flight } = newFlight(shardState({ next: 2, deferred: [deferred] }));
+    const { flight } = newFlight(shardState({ next: 2, deferred: [deferredAfterCalls()] }));
     flight.tick(10_000);
     const underWay = takeCall(flight, 10_000);
     expect(flight.isQuiet).toBe(false);

@@ -84,6 +84,19 @@ export function shardState(said: Partial<ShardState> = {}): ShardState {
   };
 }
 
+/** Set aside by set 1 after five calls without an answer. */
+export function deferredAfterCalls(): ParkedEntry {
+  return {
+    entry: entry(),
+    state: 'deferred',
+    reason: '',
+    attemptedAtMs: startRedisMs,
+    attempts: 5,
+    parkedAtMs: 0,
+    set: 1,
+  };
+}
+
 export function pendingSet(said: Partial<PendingSet> = {}): PendingSet {
   return {
     set: 1,
