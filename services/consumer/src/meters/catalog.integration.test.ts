@@ -18,6 +18,8 @@ class Meters {
   list: readonly Meter[] = [calls];
   isAway = false;
   reads = 0;
+  /** When it was asked first. */
+  askedAtMs: number | undefined;
 
   /** Of connected accounts; one that is not here is not ours to read. */
   readonly connected = new Map<string, readonly Meter[]>();
@@ -29,6 +31,7 @@ class Meters {
       const list = this.connected.get(account);
       return list === undefined ? Promise.reject(new MetersUnreadable('revoked')) : Promise.resolve(list);
     }
+    this.askedAtMs ??= performance.now();
     this.reads++;
     return this.isAway ? Promise.reject(new Error('HTTP 500')) : Promise.resolve(this.list);
   }
@@ -84,13 +87,14 @@ describe('the catalog of meters', () => {
     const beforeMs = performance.now();
     const first = await cluster.join();
     await first.catalog.untilKnown(never);
-    const afterMs = performance.now();
-    const second = await cluster.join();
-    await second.catalog.untilKnown(never);
-    // Redis' clock is read in whole milliseconds.
-    expect(first.catalog.current().askedAtMs).toBeGreaterThan(beforeMs - 2);
-    expect(first.catalog.current().askedAtMs).toBeLessThanOrEqual(afterMs);
-    expect(second.catalog.current().askedAtMs).toBeLessThanOrEqual(afterMs);
+    expect(first.catalog.current().askedAtMs).toBeGreaterThan(beforeMs);
+    expect(first.catalog.current().askedAtMs).toBeLessThanOrEqual(cluster.provider.askedAtMs ?? 0);
+    // Clocks that are read in whole milliseconds would be too late for one in so many.
+    for (let joins = 0; joins < 20; joins++) {
+      const { catalog } = await cluster.join();
+      await catalog.untilKnown(never);
+      expect(catalog.current().askedAtMs).toBeLessThanOrEqual(cluster.provider.askedAtMs ?? 0);
+    }
   });
 
   it('is read early for a meter that is missing, but only at the pace of the cluster', async () => {

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../../../../shared/log/log.ts';
+import type { Redis } from '../../../../shared/redis/client.ts';
 import { isReadDue } from './account-meters.ts';
 import { createMeterNotices } from './meter-notices.ts';
 import type { Formula, Meter } from '../provider/provider.ts';
+import { createCatalogStore } from './stored-catalog.ts';
 
 describe('a read of the meters', () => {
   it.each([
@@ -13,6 +15,14 @@ describe('a read of the meters', () => {
     [1_000, 999, true],
   ])('of a list from %s is due at %i: %s', (readAtMs, redisMs, due) => {
     expect(isReadDue(readAtMs, redisMs, 1_000)).toBe(due);
+  });
+});
+
+describe("Redis' clock", () => {
+  it('is read to the microsecond: a clock cut to milliseconds made a list up to one younger than it was', async () => {
+    const redis = { get: () => Promise.resolve(null), time: () => Promise.resolve(['1700000000', '123456']) };
+    const { redisMs } = await createCatalogStore(redis as unknown as Redis, 'test:').look();
+    expect(redisMs).toBeCloseTo(1_700_000_000_123.456, 3);
   });
 });
 

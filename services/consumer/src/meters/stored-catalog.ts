@@ -7,13 +7,13 @@ import type { Redis } from '../../../../shared/redis/client.ts';
 import type { Meter } from '../provider/provider.ts';
 
 export interface StoredCatalog {
-  /** Redis' clock from before the provider was asked, unix milliseconds. */
+  /** Redis' clock from before the provider was asked, unix milliseconds and parts of one. */
   readonly readAtMs: number;
   readonly meters: readonly Meter[];
 }
 
 export interface CatalogStore {
-  /** What is stored, and Redis' clock. */
+  /** What is stored, and Redis' clock, unix milliseconds to the microsecond: a list must not seem younger than it is. */
   look(): Promise<{ readonly stored: StoredCatalog | undefined; readonly redisMs: number }>;
   /** Whether this consumer may ask the provider now; if so, nobody else may for `paceMs`. */
   mayRead(paceMs: number): Promise<boolean>;
@@ -44,7 +44,7 @@ export function createCatalogStore(redis: Redis, keyPrefix: string, account?: st
   return {
     async look() {
       const [text, [seconds, microseconds]] = await Promise.all([redis.get(key), redis.time()]);
-      const redisMs = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
+      const redisMs = Number(seconds) * 1_000 + Number(microseconds) / 1_000;
       return { stored: text === null ? undefined : decode(text), redisMs };
     },
     async mayRead(paceMs) {
