@@ -25,6 +25,8 @@ export function digitsOf(text: string): number {
 }
 
 export function add(left: Amount, right: Amount): Amount {
+  // Most lanes have one event: they then share its amount.
+  if (left === zero) return right;
   const scale = Math.max(left.scale, right.scale);
   return { units: unitsAt(left, scale) + unitsAt(right, scale), scale };
 }

@@ -7,7 +7,6 @@ interface Saved {
   readonly fingerprint: string;
   readonly answer: Answer;
   readonly requestId: string;
-  readonly savedMs: number;
 }
 
 export const idempotencyKeyMax = 255;
@@ -18,11 +17,12 @@ const dayMs = 86_400_000;
  * included. What is answered before that (401, 429, 409, malformed) leaves no trace here.
  */
 export class IdempotencyKeys {
-  readonly #saved: Memory<Saved>;
+  /** `Saved` as JSON. */
+  readonly #saved: Memory;
   readonly #inUse = new Set<string>();
 
   constructor(entriesMax: number) {
-    this.#saved = new Memory({ lifetimeMs: dayMs, entriesMax, storedMs: ({ savedMs }) => savedMs });
+    this.#saved = new Memory({ lifetimeMs: dayMs, entriesMax });
   }
 
   get size(): number {
@@ -32,8 +32,9 @@ export class IdempotencyKeys {
   /** What the key has to say to this call; undefined: the key is new and the endpoint may begin. */
   answerFor(key: string, call: Call, nowMs: number): Answer | undefined {
     if (this.#inUse.has(key)) return idempotencyInUse();
-    const saved = this.#saved.get(key, nowMs);
-    if (saved === undefined) return undefined;
+    const text = this.#saved.get(key, nowMs);
+    if (text === undefined) return undefined;
+    const saved = JSON.parse(text) as Saved;
     return saved.fingerprint === fingerprintOf(call) ? replayOf(saved) : idempotencyMismatch();
   }
 
@@ -43,7 +44,8 @@ export class IdempotencyKeys {
 
   end(key: string, call: Call, answer: Answer, requestId: string, nowMs: number): void {
     this.#inUse.delete(key);
-    this.#saved.set(key, { fingerprint: fingerprintOf(call), answer, requestId, savedMs: nowMs }, nowMs);
+    const saved: Saved = { fingerprint: fingerprintOf(call), answer, requestId };
+    this.#saved.set(key, JSON.stringify(saved), nowMs);
   }
 }
 

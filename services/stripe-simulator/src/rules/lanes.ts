@@ -1,3 +1,10 @@
+import type { Meter } from './meters.ts';
+
+/** The key of an account, customer and meter. Joined: a template's parts would be kept beside it for as long as it is one. */
+export function laneOf(account: string, customer: string, meter: Meter): string {
+  return [account, customer, meter.id].join('\0');
+}
+
 /**
  * One call at a time per account, customer and meter.
  *

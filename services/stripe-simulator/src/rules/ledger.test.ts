@@ -78,7 +78,7 @@ it('lets an event overwrite its window where the meter has windows', () => {
 it('keeps customers, meters and accounts apart', () => {
   const ledger = new Ledger();
   const one = parseAmount('1') ?? expect.unreachable();
-  const count = (account: string, customer: string, meter: Meter): void =>
+  const count = (account: string, customer: string, meter: Meter): string =>
     ledger.count(account, { meter, customer, amount: one, timestampS: 1 }, 'x', 0);
   count('', 'cus_1', meterOf('sum'));
   count('', 'cus_2', meterOf('sum'));

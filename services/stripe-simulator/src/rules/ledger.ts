@@ -1,4 +1,5 @@
 import { add, type Amount, format, subtract, zero } from './amount.ts';
+import { laneOf } from './lanes.ts';
 import { detached } from './memory.ts';
 import type { MeterEvent } from './meter-event.ts';
 import type { Meter } from './meters.ts';
@@ -43,14 +44,16 @@ export interface RecordedEvent {
 
 /** One of the newest events, with what is needed to take it back. */
 interface Recent {
-  readonly event: RecordedEvent;
   readonly row: Row;
+  readonly identifier: string;
   readonly amount: Amount;
+  readonly timestampS: number;
   readonly receivedMs: number;
   isCancelled: boolean;
 }
 
 interface Row {
+  readonly lane: string;
   readonly account: string;
   readonly customer: string;
   readonly meter: Meter;
@@ -92,31 +95,25 @@ export class Ledger {
     return this.#rows.size;
   }
 
-  count(account: string, event: MeterEvent, identifier: string, nowMs: number): void {
-    const { meter, customer, amount, timestampS } = event;
+  /** Answers the event's lane, as the very text that is kept here anyway. */
+  count(account: string, event: MeterEvent, identifier: string, nowMs: number): string {
+    const { meter, amount, timestampS } = event;
     this.counts.events += 1;
-    const row = this.#rowOf(account, customer, meter);
+    const row = this.#rowOf(account, event);
     row.events += 1;
     if (meter.eventTimeWindow !== undefined) overwrite(row, amount, timestampS, windowSeconds[meter.eventTimeWindow]);
     else if (meter.formula === 'sum') row.amount = add(row.amount, amount);
     else if (meter.formula === 'last' && timestampS >= row.newestS) row.amount = amount;
     row.newestS = Math.max(row.newestS, timestampS);
-    const recorded: RecordedEvent = {
-      customer: row.customer,
-      event_name: meter.eventName,
-      value: format(amount),
-      identifier: detached(identifier),
-      timestamp: timestampS,
-      received: new Date(nowMs).toISOString(),
-      ...(account === '' ? {} : { account }),
-    };
     this.#recent[(this.counts.events - 1) % recentMax] = {
-      event: recorded,
       row,
+      identifier: detached(identifier),
       amount,
+      timestampS,
       receivedMs: nowMs,
       isCancelled: false,
     };
+    return row.lane;
   }
 
   /**
@@ -130,10 +127,11 @@ export class Ledger {
     nowMs: number,
   ): MeterEvent | { readonly fault: string } {
     const recent = this.#recent.find(
-      ({ event, row }) => event.identifier === identifier && event.event_name === eventName && row.account === account,
+      (each) =>
+        each.identifier === identifier && each.row.meter.eventName === eventName && each.row.account === account,
     );
     if (recent === undefined) return { fault: `No event with identifier ${identifier} is known.` };
-    const { row, amount, event } = recent;
+    const { row, amount, timestampS } = recent;
     if (recent.isCancelled) return { fault: `The event with identifier ${identifier} is cancelled already.` };
     if (nowMs - recent.receivedMs >= dayMs) return { fault: 'Events can be cancelled within 24 hours.' };
     if (row.meter.formula === 'last' || row.meter.eventTimeWindow !== undefined) {
@@ -142,7 +140,7 @@ export class Ledger {
     recent.isCancelled = true;
     row.events -= 1;
     if (row.meter.formula === 'sum') row.amount = subtract(row.amount, amount);
-    return { meter: row.meter, customer: row.customer, amount, timestampS: event.timestamp };
+    return { meter: row.meter, customer: row.customer, amount, timestampS };
   }
 
   /** Lazily, in the order in which the lanes were first seen. */
@@ -159,20 +157,22 @@ export class Ledger {
   ): readonly RecordedEvent[] {
     const found: RecordedEvent[] = [];
     for (let age = 1; age <= this.#recent.length && found.length < limit; age++) {
-      const event = this.#recent[(this.counts.events - age) % recentMax]?.event;
-      if (event === undefined) break;
-      if (filter.customer !== undefined && event.customer !== filter.customer) continue;
-      if (filter.eventName !== undefined && event.event_name !== filter.eventName) continue;
-      found.push(event);
+      const recent = this.#recent[(this.counts.events - age) % recentMax];
+      if (recent === undefined) break;
+      const { customer, meter } = recent.row;
+      if (filter.customer !== undefined && customer !== filter.customer) continue;
+      if (filter.eventName !== undefined && meter.eventName !== filter.eventName) continue;
+      found.push(recorded(recent));
     }
     return found;
   }
 
-  #rowOf(account: string, customer: string, meter: Meter): Row {
-    const lane = `${account}\0${customer}\0${meter.id}`;
+  #rowOf(account: string, { customer, meter }: MeterEvent): Row {
+    const lane = laneOf(account, customer, meter);
     const known = this.#rows.get(lane);
     if (known !== undefined) return known;
     const row: Row = {
+      lane,
       account,
       customer: detached(customer),
       meter,
@@ -184,6 +184,19 @@ export class Ledger {
     this.#rows.set(lane, row);
     return row;
   }
+}
+
+function recorded({ row, identifier, amount, timestampS, receivedMs }: Recent): RecordedEvent {
+  const { customer, meter, account } = row;
+  return {
+    customer,
+    event_name: meter.eventName,
+    value: format(amount),
+    identifier,
+    timestamp: timestampS,
+    received: new Date(receivedMs).toISOString(),
+    ...(account === '' ? {} : { account }),
+  };
 }
 
 function overwrite(row: Row, amount: Amount, timestampS: number, seconds: number): void {

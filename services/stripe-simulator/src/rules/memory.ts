@@ -1,25 +1,24 @@
+import { Records } from './records.ts';
+
 /**
- * Remembers keys for a fixed time, within a bound on their number.
+ * Remembers texts by key for a fixed time, within a bound on their number.
  *
  * Entries are kept in generations of a quarter of the lifetime; a generation is dropped whole once its youngest entry
  * has expired, so nothing is ever searched for what to delete. An entry counts as forgotten exactly `lifetimeMs` after
  * it was stored. At `entriesMax` the oldest generation goes early, and `forgottenEarly` says so: from then on the
  * simulator is more forgetful than Stripe.
  */
-export class Memory<V> {
+export class Memory {
   readonly #lifetimeMs: number;
   readonly #entriesMax: number;
-  readonly #storedMs: (value: V) => number;
   /** Newest first. */
-  #generations: Generation<V>[] = [];
+  #generations: Generation[] = [];
   #size = 0;
   #forgottenEarly = 0;
 
-  /** `storedMs` reads from a value when it was stored: a wrapper per entry would cost more than the entry. */
-  constructor(options: { lifetimeMs: number; entriesMax: number; storedMs: (value: V) => number }) {
+  constructor(options: { lifetimeMs: number; entriesMax: number }) {
     this.#lifetimeMs = options.lifetimeMs;
     this.#entriesMax = options.entriesMax;
-    this.#storedMs = options.storedMs;
   }
 
   get size(): number {
@@ -30,30 +29,29 @@ export class Memory<V> {
     return this.#forgottenEarly;
   }
 
-  get(key: string, nowMs: number): V | undefined {
-    for (const { entries } of this.#generations) {
-      const value = entries.get(key);
-      if (value !== undefined) return nowMs - this.#storedMs(value) < this.#lifetimeMs ? value : undefined;
+  get(key: string, nowMs: number): string | undefined {
+    for (const { records } of this.#generations) {
+      const record = records.get(key);
+      if (record !== undefined) return nowMs - record.storedMs < this.#lifetimeMs ? record.value : undefined;
     }
     return undefined;
   }
 
-  set(key: string, value: V, nowMs: number): void {
-    const { entries } = this.#generationAt(nowMs);
-    const before = entries.size;
-    entries.set(detached(key), value);
-    this.#size += entries.size - before;
+  /** Of a key that is there already the newest counts; both take room. */
+  set(key: string, value: string, nowMs: number): void {
+    this.#generationAt(nowMs).records.add(key, value, nowMs);
+    this.#size += 1;
   }
 
-  #generationAt(nowMs: number): Generation<V> {
+  #generationAt(nowMs: number): Generation {
     const share = 4;
     const newest = this.#generations[0];
     if (newest !== undefined) {
-      const full = newest.entries.size >= this.#entriesMax / share;
+      const full = newest.records.isFull || newest.records.size >= this.#entriesMax / share;
       if (!full && nowMs - newest.bornMs < this.#lifetimeMs / share) return newest;
       newest.closedMs = nowMs;
     }
-    const generation: Generation<V> = { bornMs: nowMs, closedMs: nowMs, entries: new Map() };
+    const generation: Generation = { bornMs: nowMs, closedMs: nowMs, records: new Records() };
     this.#generations.unshift(generation);
     this.#dropOld(nowMs);
     return generation;
@@ -66,17 +64,17 @@ export class Memory<V> {
       const expired = nowMs - oldest.closedMs >= this.#lifetimeMs;
       const tooMany = this.#size > (this.#entriesMax * 3) / 4;
       if (!expired && !tooMany) return;
-      if (!expired) this.#forgottenEarly += oldest.entries.size;
-      this.#size -= oldest.entries.size;
+      if (!expired) this.#forgottenEarly += oldest.records.size;
+      this.#size -= oldest.records.size;
       this.#generations.pop();
     }
   }
 }
 
-interface Generation<V> {
+interface Generation {
   readonly bornMs: number;
   closedMs: number;
-  readonly entries: Map<string, V>;
+  readonly records: Records;
 }
 
 /** A copy that shares no memory with the request's body: a slice of it would keep the whole body alive for a day. */

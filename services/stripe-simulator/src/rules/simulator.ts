@@ -7,12 +7,11 @@ import { type Endpoint, endpointOf } from './endpoints.ts';
 import { type Caller, type Fault, type FaultKind, Faults } from './faults.ts';
 import { type Form, parseForm } from './form.ts';
 import { IdempotencyKeys, idempotencyKeyMax, keyOf } from './idempotency.ts';
-import { Lanes, type Waiting } from './lanes.ts';
+import { laneOf, Lanes, type Waiting } from './lanes.ts';
 import { drawLatencyMs, type Latency } from './latency.ts';
 import { Ledger } from './ledger.ts';
 import { Memory } from './memory.ts';
 import { judgeMeterEvent, type MeterEventRequest, readMeterEvent } from './meter-event.ts';
-import type { Meter } from './meters.ts';
 import type { MeterDefinition } from './meter-definition.ts';
 import { type Random, randomId, seededRandom } from './random.ts';
 import { SlidingWindow } from './sliding-window.ts';
@@ -62,7 +61,7 @@ export class Simulator {
   readonly answered = new Map<number, number>();
   limits: Limits;
   readonly #accounts: Accounts;
-  readonly #identifiers: Memory<number>;
+  readonly #identifiers: Memory;
   readonly #idempotencyKeys: IdempotencyKeys;
   readonly #lanes = new Lanes();
   readonly #eventArrivals = new SlidingWindow(1_000);
@@ -82,7 +81,7 @@ export class Simulator {
     const meterIds = seededRandom(seed, 'meters');
     const newMeterId = (): string => randomId(meterIds, 'mtr_test_', 24);
     this.#accounts = new Accounts({ world: this.world, meters, newMeterId });
-    this.#identifiers = new Memory({ lifetimeMs: dayMs, entriesMax: identifiersMax, storedMs: (storedMs) => storedMs });
+    this.#identifiers = new Memory({ lifetimeMs: dayMs, entriesMax: identifiersMax });
     this.#idempotencyKeys = new IdempotencyKeys(idempotencyKeysMax);
   }
 
@@ -237,9 +236,9 @@ export class Simulator {
       this.ledger.counts.duplicates += 1;
       return answers.duplicateIdentifier(identifier);
     }
-    this.#identifiers.set(scoped, nowMs, nowMs);
-    this.ledger.count(account.name, judged, identifier, nowMs);
-    this.#summaries.add(laneOf(account.name, judged.customer, judged.meter), judged, 1, nowMs);
+    this.#identifiers.set(scoped, '', nowMs);
+    const lane = this.ledger.count(account.name, judged, identifier, nowMs);
+    this.#summaries.add(lane, judged, 1, nowMs);
     return answers.success({
       object: 'billing.meter_event',
       created: seconds(nowMs),
@@ -298,8 +297,4 @@ function placeOf(request: Request): { readonly lane: string; readonly customer: 
   const meter = meters.forEvent(eventName);
   const customer = meter === undefined ? undefined : payload[meter.customerKey];
   return meter === undefined || customer === undefined ? undefined : { lane: laneOf(name, customer, meter), customer };
-}
-
-function laneOf(account: string, customer: string, meter: Meter): string {
-  return `${account}\0${customer}\0${meter.id}`;
 }

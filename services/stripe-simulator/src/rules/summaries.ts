@@ -8,15 +8,14 @@ import type { Meter } from './meters.ts';
 interface Received {
   readonly receivedMs: number;
   readonly lane: string;
-  readonly minute: number;
   readonly timestampS: number;
   readonly amount: Amount;
   /** -1 takes an event back. */
   readonly events: 1 | -1;
 }
 
-/** One minute of a lane. */
 interface Minute {
+  readonly minute: number;
   sum: Amount;
   events: number;
   last: Amount;
@@ -33,13 +32,13 @@ interface SummaryRequest {
 const minuteS = 60;
 const groupings: Readonly<Record<string, number>> = { hour: 3_600, day: 86_400 };
 const windows = { hour: 3_600, day: 86_400 } as const;
-/** Some 200 bytes each. */
 const minutesMax = 500_000;
 
 /** `GET /v1/billing/meters/:id/event_summaries`: sums per customer and meter, which lag behind what was accepted. */
 export class Summaries {
   readonly #lagMs: number;
-  readonly #lanes = new Map<string, Map<number, Minute>>();
+  /** The minutes of each lane, as they came. */
+  readonly #lanes = new Map<string, Minute[]>();
   #received: Received[] = [];
   /** What stands before it is added up. */
   #head = 0;
@@ -56,8 +55,7 @@ export class Summaries {
     nowMs: number,
   ): void {
     const { timestampS, amount } = event;
-    const minute = Math.floor(timestampS / minuteS);
-    this.#received.push({ receivedMs: nowMs, lane, minute, timestampS, amount, events });
+    this.#received.push({ receivedMs: nowMs, lane, timestampS, amount, events });
     this.#catchUp(nowMs);
   }
 
@@ -68,11 +66,11 @@ export class Summaries {
     if (this.#minutes > minutesMax) {
       return invalid(`This simulator adds up ${minutesMax} minutes of usage at most, and has had more.`);
     }
-    const minutes = this.#lanes.get(lane(request.customer)) ?? new Map<number, Minute>();
+    const minutes = this.#lanes.get(lane(request.customer)) ?? [];
     const data = rangesOf(request).flatMap(([startS, endS]) => {
-      const within = [...minutes].filter(([minute]) => minute * minuteS >= startS && minute * minuteS < endS);
+      const within = minutes.filter(({ minute }) => minute * minuteS >= startS && minute * minuteS < endS);
       if (within.length === 0 && request.groupS !== undefined) return [];
-      const value = aggregate(meter, new Map(within));
+      const value = aggregate(meter, within);
       return [
         {
           id: `mtrusg_test_${startS}`,
@@ -103,41 +101,44 @@ export class Summaries {
     }
   }
 
-  #addUp({ lane, minute, timestampS, amount, events }: Received): void {
-    const minutes = this.#lanes.get(lane) ?? new Map<number, Minute>();
-    this.#lanes.set(lane, minutes);
-    const known = minutes.get(minute);
-    if (known === undefined && ++this.#minutes > minutesMax) return;
-    const entry = known ?? { sum: zero, events: 0, last: zero, lastS: 0 };
-    minutes.set(minute, entry);
+  #addUp({ lane, timestampS, amount, events }: Received): void {
+    const minute = Math.floor(timestampS / minuteS);
+    const minutes = this.#lanes.get(lane);
+    let entry = minutes?.findLast((each) => each.minute === minute);
+    if (entry === undefined) {
+      if (++this.#minutes > minutesMax) return;
+      entry = { minute, sum: zero, events: 0, last: zero, lastS: 0 };
+      if (minutes === undefined) this.#lanes.set(lane, [entry]);
+      else minutes.push(entry);
+    }
     entry.sum = events > 0 ? add(entry.sum, amount) : subtract(entry.sum, amount);
     entry.events += events;
     if (timestampS >= entry.lastS) Object.assign(entry, { last: amount, lastS: timestampS });
   }
 }
 
-function aggregate(meter: Meter, minutes: ReadonlyMap<number, Minute>): Amount {
-  const all = [...minutes.values()];
+function aggregate(meter: Meter, minutes: readonly Minute[]): Amount {
   if (meter.eventTimeWindow !== undefined) {
     // Of each window the newest stands for all.
     const newest = new Map<number, Minute>();
-    for (const [minute, entry] of minutes) {
-      const window = Math.floor((minute * minuteS) / windows[meter.eventTimeWindow]);
+    for (const entry of minutes) {
+      const window = Math.floor((entry.minute * minuteS) / windows[meter.eventTimeWindow]);
       if (entry.lastS >= (newest.get(window)?.lastS ?? 0)) newest.set(window, entry);
     }
     return [...newest.values()].reduce((sum, { last }) => add(sum, last), zero);
   }
   switch (meter.formula) {
     case 'sum':
-      return all.reduce((sum, entry) => add(sum, entry.sum), zero);
+      return minutes.reduce((sum, entry) => add(sum, entry.sum), zero);
     case 'count':
-      return { units: BigInt(all.reduce((sum, { events }) => sum + events, 0)), scale: 0 };
+      return { units: BigInt(minutes.reduce((sum, { events }) => sum + events, 0)), scale: 0 };
     case 'last':
-      return all.reduce((newest, entry) => (entry.lastS >= newest.lastS ? entry : newest), all[0] ?? nothing).last;
+      return minutes.reduce((newest, entry) => (entry.lastS >= newest.lastS ? entry : newest), minutes[0] ?? nothing)
+        .last;
   }
 }
 
-const nothing: Minute = { sum: zero, events: 0, last: zero, lastS: 0 };
+const nothing: Minute = { minute: 0, sum: zero, events: 0, last: zero, lastS: 0 };
 
 /** Newest first. */
 function rangesOf({ startS, endS, groupS }: SummaryRequest): [startS: number, endS: number][] {
