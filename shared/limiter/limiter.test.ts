@@ -118,7 +118,7 @@ describe('a cluster that starts calls in its slots', () => {
     );
   });
 
-  it.each([1, 25, 1_000, 2_000])('uses at least 95 %% of a limit of %i while there is enough to do', (ratePerS) => {
+  it.each([1, 25, 1_000, 2_000])('uses at least 94 %% of a limit of %i while there is enough to do', (ratePerS) => {
     const consumer = { clockMs: 5_000, driftPpm: 50, busy: true };
     const started = callsOf({
       ratePerS,
@@ -126,7 +126,7 @@ describe('a cluster that starts calls in its slots', () => {
       delaysMs: [0.2, 0.5, 1.5, 0.3],
       lateness: [0, 0.3, 0.1],
     });
-    expect(started.length).toBeGreaterThanOrEqual(Math.floor((0.95 * ratePerS * (lengthMs - 50)) / 1_000));
+    expect(started.length).toBeGreaterThanOrEqual(Math.floor((0.94 * ratePerS * (lengthMs - 50)) / 1_000));
   });
 
   it('starts no call before its slot, and none later than 30 ms after it', () => {

@@ -141,7 +141,7 @@ export interface Precision {
   readonly latenessMaxMs: number;
 }
 
-/** One slot, one call: what `slots.ts` aims at, 97 % of the limit. */
+/** One slot, one call: what `slots.ts` aims at, 95 % of the limit. */
 export const precise: Precision = { aim, latenessMaxMs };
 
 /** For a limit beside the cluster's own: a call needs a slot of both, so these wait for the other one. 80 % of the limit. */

@@ -90,7 +90,7 @@ describe('the dispatchers of a cluster', () => {
       expect(startedAtMs[index + most]! - startedAtMs[index]!).toBeGreaterThan(1_000);
     }
     const seconds = (startedAtMs.at(-1)! - startedAtMs[0]!) / 1_000;
-    // 97 % on a machine that has time; a busy one misses slots, which are not caught up.
+    // 95 % on a machine that has time; a busy one misses slots, which are not caught up.
     expect(startedAtMs.length / seconds).toBeGreaterThan(ratePerS / 4);
   });
 
