@@ -2,6 +2,7 @@ import { setTimeout as lasts } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { until } from '../../shared/testing/until.ts';
 import { fetchLedger } from '../audit.ts';
+import { goFirst } from '../cluster/go-first.ts';
 import { closeBooks, exact, owes } from './books.ts';
 import { durations, patient, testTimeoutMs } from './durations.ts';
 import { postEvents, tellSimulator } from './requests.ts';
@@ -58,6 +59,8 @@ describe('the rate of the cluster', { timeout: testTimeoutMs }, () => {
       },
       simulator: { TALLYMAN_SIM_LATENCY: 'lognormal:200:800', TALLYMAN_SIM_RATE_PER_S: String(ratePerS) },
     });
+    // Stripe has a machine of its own: when this one is full, calls that wait for the simulator seem to arrive at once.
+    const isFirst = await goFirst(stage.cluster.simulator!.pid);
     await leaveWaiting(stage, entriesWaiting);
 
     // A limit begins with half of it and is whole after ten seconds.
@@ -82,7 +85,7 @@ describe('the rate of the cluster', { timeout: testTimeoutMs }, () => {
     const { calls = 0, throttled, peakPerSecond = 0 } = closing.ledger;
     console.log(
       `${consumers} consumers at ${ratePerS}/s: mean ${meanPerS.toFixed(1)}/s, at most ${peakPerSecond} in a second, ` +
-        `${throttled} of ${calls} calls answered 429`,
+        `${throttled} of ${calls} calls answered 429${isFirst ? '' : '; the simulator had to share the processors'}`,
     );
     expect(meanPerS).toBeGreaterThanOrEqual(0.9 * ratePerS);
     expect(peakPerSecond).toBeLessThanOrEqual(1.05 * ratePerS);
