@@ -42,7 +42,8 @@ describe("Stripe's limits", { timeout: testTimeoutMs }, () => {
     console.log(
       `${calls} calls, ${throttled} answered 429, ${conflicts} answered 409, at most ${peakPerSecond} in a second`,
     );
-    expect(calls).toBeGreaterThanOrEqual(values.length * keys.length);
+    // A lane whose events of two rounds waited together has one entry for both.
+    expect(calls).toBeGreaterThan((values.length * keys.length) / 2);
     expect(throttled / calls).toBeLessThanOrEqual(0.01);
   });
 });
