@@ -1,25 +1,44 @@
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type ListenOptions, type Server } from 'node:net';
 
 /** Below Linux' ephemeral range (32768 and up), so that no outgoing connection takes the port before it is used. */
 const lowestPort = 16_000;
 const highestPort = 32_000;
 const given = new Set<number>();
 
-/** A TCP port that nobody listens on at 127.0.0.1, and that this process has not given before. */
+/**
+ * A TCP port that nobody listens on at 127.0.0.1. It is this process's until it ends: nobody else who asks here is given
+ * it, be it that nobody listens on it yet, or for the moment no longer.
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = lowestPort + Math.floor(Math.random() * (highestPort - lowestPort));
-    if (given.has(port) || !(await canListen(port))) continue;
+    if (given.has(port) || !(await claim(port)) || !(await canListen(port))) continue;
     given.add(port);
     return port;
   }
 }
 
-function canListen(port: number): Promise<boolean> {
+/** By an abstract socket, which only Linux has: one process can have it, and it is gone with that process. */
+async function claim(port: number): Promise<boolean> {
+  if (process.platform !== 'linux') return true;
+  const server = await listen({ path: `\0tallyman-port-${port}` });
+  server?.unref();
+  return server !== undefined;
+}
+
+async function canListen(port: number): Promise<boolean> {
+  const server = await listen({ port, host: '127.0.0.1' });
+  if (server === undefined) return false;
+  await new Promise((resolve) => server.close(resolve));
+  return true;
+}
+
+/** Undefined: somebody else does. */
+function listen(where: ListenOptions): Promise<Server | undefined> {
+  const server = createServer();
   return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    server.once('error', () => resolve(undefined));
+    server.listen(where, () => resolve(server));
   });
 }
 
