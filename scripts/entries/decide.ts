@@ -76,7 +76,7 @@ async function decideFiltered(run: DecisionRun): Promise<DecisionReport> {
   for (const shard of shards) {
     let pending: FoundEntry[] = [];
     for await (const found of book.list(shard, filter.states)) {
-      if (run.isInterrupted()) return { chosen, done, refused: [], interrupted: true };
+      if (run.isInterrupted()) return { chosen: chosen - pending.length, done, refused: [], interrupted: true };
       run.progress(++looked, of);
       if (!isWanted(found, filter, nowMs)) continue;
       chosen++;

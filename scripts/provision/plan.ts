@@ -61,8 +61,9 @@ function planMeter(meter: WantedMeter, { meters }: Found, plan: Growing): string
   }
   const differences = differencesOf(meter, found);
   if (differences.length > 0) {
+    const is = found.status === 'active' ? 'is there' : 'is archived';
     plan.faults.push(
-      `The meter ${eventName} is there (${found.id}) with ${differences.join(', ')}. A meter cannot be changed: correct the file, or archive the meter and run this again.`,
+      `The meter ${eventName} ${is} (${found.id}) with ${differences.join(', ')}. A meter cannot be changed: correct the file, or give the meter another event name.`,
     );
     return found.id;
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ClockOffset } from './clock-offset.ts';
-import { localLease } from './limiter.ts';
+import { climbed, localLease } from './limiter.ts';
 import { leaseSlots, spacingUs } from './slots.ts';
 
 /**
@@ -140,5 +140,20 @@ describe('a cluster that starts calls in its slots', () => {
     const answer = { nowUs: 50_000_000, firstUs: 50_000_000, count: 5 };
     const exchange = { sentAtMs: 0, receivedAtMs: 29, remoteMs: 50_000 };
     expect(localLease(answer, exchange, undefined, 1_031).lease).toHaveProperty('waitMs');
+  });
+});
+
+describe('a rate that was told a while ago', () => {
+  const told = { pace: 0.5, perS: 500, lowered: { atMs: 7, reason: 'global-rate' } };
+  it.each([
+    [0, { ...told }],
+    [2_000, { ...told }],
+    [7_000, { ...told, pace: 0.5 * Math.SQRT2, perS: 500 * Math.SQRT2 }],
+    [12_000, { ...told, pace: 1, perS: 1_000 }],
+    [119_999, { ...told, pace: 1, perS: 1_000 }],
+    [120_000, { pace: 1, perS: 1_000, lowered: undefined }],
+  ])('has climbed by itself: %i ms', (elapsedMs, rate) => {
+    const now = climbed(told, elapsedMs);
+    expect(now).toEqual({ ...rate, pace: expect.closeTo(rate.pace, 9), perS: expect.closeTo(rate.perS, 6) });
   });
 });

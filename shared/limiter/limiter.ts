@@ -1,4 +1,5 @@
 import { type ClockExchange, type ClockOffset, offsetAfter } from './clock-offset.ts';
+import { doublingUs, forgottenMs, holdUs } from './pace.ts';
 import { latenessMaxMs, type SlotAnswer } from './slots.ts';
 
 /**
@@ -16,6 +17,13 @@ export interface Rate {
   readonly perS: number;
   /** When a 429 lowered it last, unix milliseconds, and what the provider said; undefined: it was not. */
   readonly lowered: { readonly atMs: number; readonly reason: string } | undefined;
+}
+
+/** What a rate that was told so long ago is now, if nothing has lowered it since: it climbs whether or not it is asked for. */
+export function climbed({ pace, perS, lowered }: Rate, elapsedMs: number): Rate {
+  const climbingUs = Math.max(0, elapsedMs * 1_000 - holdUs);
+  const now = Math.min(1, pace * 2 ** (climbingUs / doublingUs));
+  return { pace: now, perS: perS * (now / pace), lowered: elapsedMs < forgottenMs ? lowered : undefined };
 }
 
 export interface Throttled {

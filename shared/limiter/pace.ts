@@ -69,6 +69,8 @@ export const halvedAbovePart = 1 / 10;
 /** However many were turned away, one step leaves so much of the pace. */
 export const keptMin = 1 / 10;
 export const strayFactor = 0.98;
+/** Without a slot or a 429 for so long, what is remembered of a limit says nothing any more. */
+export const forgottenMs = 120_000;
 /** Never a standstill, from which it could not recover. */
 export const paceMin = 0.02;
 

@@ -4,9 +4,7 @@
  *
  * The numbers have 16 digits: exact as Lua's doubles, but not in Lua's own text form of 14, hence `%.0f`.
  */
-import { coldPace, doublingUs, halvedAbovePart, holdUs, keptMin, paceMin, strayFactor } from './pace.ts';
-
-const forgottenMs = 120_000;
+import { coldPace, doublingUs, forgottenMs, halvedAbovePart, holdUs, keptMin, paceMin, strayFactor } from './pace.ts';
 
 const state = `
 local time = redis.call('TIME')

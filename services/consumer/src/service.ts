@@ -26,7 +26,7 @@ import { noTotals } from './ownership/stats.ts';
 import { checkBroker, checkRedis } from './preflight.ts';
 import { type Breakers, createBreakers, platform } from './provider/breakers.ts';
 import { createStripeProvider, type StripeProvider } from './provider/stripe.ts';
-import { ReturnedMeters } from './replay/returned-meters.ts';
+import { lookEveryMs, ReturnedMeters } from './replay/returned-meters.ts';
 import { DeadLetters } from './shard/dead-letters.ts';
 import { untilTopology } from './topology.ts';
 
@@ -35,6 +35,9 @@ const haltedPollMs = 5_000;
 const tellRetry = { baseMs: 50, maxMs: 2_000 };
 /** Leases are held for 0.9 of the lease time and renewed every sixth of it. */
 const longestCallPart = 0.65;
+
+const withoutMeters =
+  'The meters could not be read from the billing provider yet: nothing is counted, usage waits in the broker. Check STRIPE_API_KEY and STRIPE_API_BASE.';
 
 /**
  * A consumer: a member of the cluster that owns shards, counts what their queues hold and drives it to Stripe.
@@ -61,6 +64,8 @@ export class ConsumerService implements Service {
   #catalog: MeterCatalogSource | undefined;
   #member: Member | undefined;
   #haltReason: string | undefined;
+  /** All was there but the provider's list of meters, and it has not joined since. */
+  #awaitsMeters = false;
 
   constructor(config: ConsumerConfig, log: Logger, lifecycle: Lifecycle) {
     this.#config = config;
@@ -138,7 +143,9 @@ export class ConsumerService implements Service {
       log: this.#log,
       signal,
     });
-    await catalog.untilKnown(signal);
+    await catalog.untilKnown(signal, () => {
+      this.#awaitsMeters = true;
+    });
     signal.throwIfAborted();
     const name = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
     const membership = createMembership(redis, namespace);
@@ -267,12 +274,18 @@ export class ConsumerService implements Service {
     const returnedMeters = new ReturnedMeters({
       book: new EntryBook(redis, this.#config.namespace),
       ownedShards: () => this.#member?.shards.runners.keys() ?? [],
+      needMeters: (account) => this.#catalog?.refresh(account),
       log: this.#log,
     });
     this.#catalog.onRead((catalog) => {
       this.#member?.shards.catalogRead(catalog);
       void returnedMeters.look(catalog);
     });
+    // What could not be looked through then: another list had just come, Redis was away, the shard was another's.
+    const again = setInterval(() => {
+      if (this.#member !== undefined && this.#catalog !== undefined) void returnedMeters.look(this.#catalog.current());
+    }, lookEveryMs);
+    this.#stopping.signal.addEventListener('abort', () => clearInterval(again), { once: true });
   }
 
   /** A call only starts while the lease lasts longer than it may; a renewed lease must leave room for that. */
@@ -293,16 +306,20 @@ export class ConsumerService implements Service {
 
   #readiness(): Readiness {
     const reasons: string[] = [];
+    const isMember = this.#member?.isMember === true;
+    if (isMember) this.#awaitsMeters = false;
     if (this.#lifecycle.state === 'draining') reasons.push('It is draining.');
     if (this.#haltReason !== undefined) reasons.push(this.#haltReason);
     if (this.#session === undefined) reasons.push('There is no connection to the broker.');
     if (this.#redis?.status !== 'ready') reasons.push('There is no connection to Redis.');
-    if (reasons.length === 0 && this.#member?.isMember !== true) reasons.push('It is not a member of the cluster yet.');
+    // Not for want of the meters: the provider's state never changes readiness, or no rollout would end while it is away.
+    if (reasons.length === 0 && !isMember && !this.#awaitsMeters)
+      reasons.push('It is not a member of the cluster yet; usage waits in the broker. Was npm run topology run?');
     return {
       ready: reasons.length === 0,
       state: this.#lifecycle.state,
       reasons,
-      remarks: this.#dispatcher?.remarks() ?? [],
+      remarks: [...(this.#awaitsMeters ? [withoutMeters] : []), ...(this.#dispatcher?.remarks() ?? [])],
     };
   }
 }

@@ -72,7 +72,9 @@ export function createDispatchLog(log: Logger): DispatchLog {
           pace: Math.round(pace * 100) / 100,
           ...(account === platform ? {} : { account }),
         },
-        'The billing provider answers 429: the whole cluster calls it less often for now, and climbs back by itself. No usage is lost; bills are later.',
+        account === platform
+          ? 'The billing provider answers 429: the whole cluster calls it less often for now, and climbs back by itself. No usage is lost; bills are later. If it does not end, something else uses the account as well: lower TALLYMAN_STRIPE_SHARE.'
+          : 'The billing provider answers 429 for a connected account: the whole cluster calls it less often for that account, and climbs back by itself. No usage is lost; its bills are later.',
       );
     },
   };
@@ -84,6 +86,6 @@ export function remarksOf(isPlatformWell: boolean, { pace, perS }: Rate, closedA
   if (!isPlatformWell) remarks.push('The billing provider fails or refuses the credential: usage waits in the broker.');
   if (pace < 1)
     remarks.push(`The billing provider answered 429: the rate is ${Math.round(perS)} calls per second for now.`);
-  if (closedAccounts > 0) remarks.push(`Connected accounts that the provider does not serve: ${closedAccounts}.`);
+  if (closedAccounts > 0) remarks.push(`Connected accounts that the provider does not serve: ${closedAccounts}. Their usage waits; the log names them.`);
   return remarks;
 }

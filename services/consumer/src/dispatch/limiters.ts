@@ -4,7 +4,13 @@
  *
  * Reports of calls that were turned away are collected while one is under way, so that a burst of them is one request.
  */
-import type { Lease, Rate, SlotLimiter, Throttled } from '../../../../shared/limiter/limiter.ts';
+import {
+  climbed,
+  type Lease,
+  type Rate,
+  type SlotLimiter,
+  type Throttled,
+} from '../../../../shared/limiter/limiter.ts';
 import { platform } from '../provider/breakers.ts';
 
 export interface EndpointLimits {
@@ -28,7 +34,7 @@ export interface Limiters {
   /** Answers the rate of the account's limit after that; undefined: it is told with another report. */
   throttled(account: string, startedAtMs: number, reason: string): Promise<Rate | undefined>;
   giveBack(count: number): Promise<void>;
-  /** The cluster's own rate, as it was told last. */
+  /** The cluster's own rate, as it was told last; without a call since then, as it must have climbed meanwhile. */
   readonly rate: Rate;
 }
 
@@ -44,7 +50,8 @@ const idleMs = 60_000;
 
 export function createLimiters(limiterOf: (account: string) => SlotLimiter, ratePerS: number): Limiters {
   const limits = new Map<string, Limit>();
-  let rate: Rate = { pace: 1, perS: ratePerS, lowered: undefined };
+  let told: Rate = { pace: 1, perS: ratePerS, lowered: undefined };
+  let toldAtMs = performance.now();
   let sweptAtMs = performance.now();
 
   function limitOf(account: string): Limit {
@@ -66,14 +73,19 @@ export function createLimiters(limiterOf: (account: string) => SlotLimiter, rate
     }
   }
 
+  function hear(rate: Rate): void {
+    told = rate;
+    toldAtMs = performance.now();
+  }
+
   return {
     get rate() {
-      return rate;
+      return climbed(told, performance.now() - toldAtMs);
     },
 
     async lease(account, wanted) {
       const leased = await limitOf(account).limiter.lease(wanted);
-      if (account === platform) ({ rate } = leased);
+      if (account === platform) hear(leased.rate);
       return leased.lease;
     },
 
@@ -87,17 +99,17 @@ export function createLimiters(limiterOf: (account: string) => SlotLimiter, rate
       };
       if (limit.isReporting) return undefined;
       limit.isReporting = true;
-      let told: Rate | undefined;
+      let rate: Rate | undefined;
       try {
         for (let report: Throttled | undefined = limit.report; report !== undefined; report = limit.report) {
           limit.report = undefined;
-          told = await limit.limiter.throttled(report);
-          if (account === platform) rate = told;
+          rate = await limit.limiter.throttled(report);
+          if (account === platform) hear(rate);
         }
       } finally {
         limit.isReporting = false;
       }
-      return told;
+      return rate;
     },
 
     giveBack: (count) => limitOf(platform).limiter.giveBack(count),

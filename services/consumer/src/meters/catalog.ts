@@ -26,8 +26,8 @@ export interface CatalogOptions {
 export interface MeterCatalogSource {
   /** The newest catalog. Nothing may be counted before there is one: throws. */
   current(): MeterCatalog;
-  /** Resolves once the platform's meters are known, rejects when `signal` aborts. */
-  untilKnown(signal: AbortSignal): Promise<void>;
+  /** Resolves once the platform's meters are known, rejects when `signal` aborts. `unreadable`: they could not be read so far. */
+  untilKnown(signal: AbortSignal, unreadable?: () => void): Promise<void>;
   /** Called with every catalog that is newer than the one before. */
   onRead(listener: (catalog: MeterCatalog) => void): void;
   /** A meter of the account is missing: read again as soon as the pace allows. May be said as often as one likes. */
@@ -39,6 +39,9 @@ const quarterHourMs = 15 * 60_000;
 const earlyPaceMs = 5_000;
 const pollMs = 10_000;
 const connectedPollMs = 60_000;
+/** Without any list nothing is billed; with an old one all goes on. */
+const unknownRepeatMs = 60_000;
+const knownRepeatMs = 15 * 60_000;
 /** Reads of connected accounts at a time. */
 const readsMax = 4;
 
@@ -47,11 +50,12 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
   const notices = createMeterNotices(log);
   const listeners: ((catalog: MeterCatalog) => void)[] = [];
   const known = Promise.withResolvers<void>();
+  const unread = Promise.withResolvers<void>();
   const connected = new Map<string, MeterList | UnreadableMeters>();
   const followed = new Map<string, AccountMeters>();
   const atATime = limitReads(readsMax);
   let catalog: MeterCatalog | undefined;
-  let isFailureLogged = false;
+  let failureLoggedAtMs = Number.NEGATIVE_INFINITY;
 
   function tell(): void {
     const own = platform.list;
@@ -69,13 +73,16 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
     read: async () => {
       const meters = await provider.meters();
       log.debug({ meters: meters.length }, 'Read the meters.');
-      isFailureLogged = false;
+      failureLoggedAtMs = Number.NEGATIVE_INFINITY;
       return meters;
     },
     failed: (error) => {
-      if (isFailureLogged) return;
-      isFailureLogged = true;
-      log.warn({ error, isKnown: catalog !== undefined }, failureText(catalog !== undefined));
+      unread.resolve();
+      const nowMs = performance.now();
+      if (nowMs - failureLoggedAtMs < (catalog === undefined ? unknownRepeatMs : knownRepeatMs)) return;
+      failureLoggedAtMs = nowMs;
+      if (catalog === undefined) log.error({ error }, unknownText);
+      else log.warn({ error }, staleText);
     },
     taken: (list) => {
       notices.about([...list.meters.values()]);
@@ -116,8 +123,9 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
         throw new Error('The meters are not known yet; nothing can be counted before they are.');
       return catalog;
     },
-    async untilKnown(signal) {
+    async untilKnown(signal, unreadable = () => undefined) {
       signal.throwIfAborted();
+      if (catalog === undefined) void unread.promise.then(() => catalog ?? unreadable());
       const aborted = new Promise<never>((_, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
       });
@@ -157,8 +165,7 @@ function limitReads(most: number): <Result>(read: () => Promise<Result>) => Prom
   };
 }
 
-function failureText(isKnown: boolean): string {
-  return isKnown
-    ? 'The meters cannot be read from the billing provider; usage is counted by the last list that is known. Trying again.'
-    : 'The meters cannot be read from the billing provider, so nothing is counted: usage waits in the broker. Trying again; check STRIPE_API_KEY and STRIPE_API_BASE.';
-}
+const staleText =
+  'The meters cannot be read from the billing provider; usage is counted by the last list that is known, and new meters are not. Trying again; if it does not end, check STRIPE_API_KEY and STRIPE_API_BASE.';
+const unknownText =
+  'The meters cannot be read from the billing provider, so nothing is counted: usage waits in the broker, none is lost. Trying again; check STRIPE_API_KEY and STRIPE_API_BASE.';

@@ -39,7 +39,6 @@ const cases: readonly [what: string, found: Pick<FoundEntry, 'record'>, meters?:
   ['what was refused after the list was asked for', found({ parkedAtMs: askedRedisMs })],
   ['an entry of another meter', found({ entry: entry({ meter: 'seats' }) })],
   ['an entry of a meter that is still archived', found(), metersOf(meter('requests', 'sum', { archived: true }))],
-  ['an entry of a connected account, whose meters are not listed', found({ entry: entry({ account: 'acct_1' }) })],
   [
     'a sum of events that its meter would take for one',
     found({ entry: entry({ refusal: 'no_meter: none', events: 7 }) }),

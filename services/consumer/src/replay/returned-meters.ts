@@ -1,69 +1,80 @@
 import type { EntryBook, FoundEntry } from '../../../../shared/journal/entry-book.ts';
 import { isMeterRefusal } from '../../../../shared/journal/replay.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
-import type { Meter } from '../provider/provider.ts';
-import type { MeterCatalog } from '../shard/open-set.ts';
+import { type MeterCatalog, type MeterList, metersOf } from '../shard/open-set.ts';
 import { replayObstacle } from '../shard/replay-obstacle.ts';
 
 /**
  * Has entries sent again that were refused because their meter was missing or archived, as soon as a list of meters that is newer
  * than the refusal has it. It only puts replays down in the journal, as a person does: the shard takes them from there.
  *
- * idle ──catalog read──▶ looking through the shards that are owned ──▶ idle
+ * idle ──look──▶ looking through the shards that are owned and were not yet, with this catalog ──▶ idle
  */
 export interface ReturnedMetersOptions {
   readonly book: Pick<EntryBook, 'now' | 'list' | 'replay'>;
   readonly ownedShards: () => Iterable<number>;
+  /** The meters of a connected account are wanted. May be said as often as one likes. */
+  readonly needMeters: (account: string) => void;
   readonly log: Logger;
 }
 
 export const replayer = 'tallyman';
 /** A provider that lists a meter and refuses it all the same is not asked for ever; a person may still ask. */
 const ownReplaysMax = 5;
-const lookEveryMs = 60_000;
+export const lookEveryMs = 60_000;
 const chunk = 200;
 const dead = new Set(['dead'] as const);
 
 export class ReturnedMeters {
   readonly #options: ReturnedMetersOptions;
-  readonly #lookedAtMs = new Map<number, number>();
+  /** When each shard was looked through last, with which catalog. */
+  readonly #looked = new Map<number, { readonly atMs: number; readonly catalog: MeterCatalog }>();
   #isLooking = false;
 
   constructor(options: ReturnedMetersOptions) {
     this.#options = options;
   }
 
-  /** Resolves when all is put down. Never rejects: with Redis away the next list of meters finds the same entries. */
-  async look({ meters, askedAtMs }: MeterCatalog): Promise<void> {
+  /**
+   * May be called as often as one likes: a shard is looked through at most once a minute, and once for each catalog. Resolves
+   * when all is put down. Never rejects: with Redis away the next look finds the same entries.
+   */
+  async look(catalog: MeterCatalog): Promise<void> {
     if (this.#isLooking) return;
     this.#isLooking = true;
     try {
-      const askedRedisMs = (await this.#options.book.now()) - Math.max(0, performance.now() - askedAtMs);
-      for (const shard of this.#options.ownedShards()) await this.#lookThrough(shard, meters, askedRedisMs);
+      for (const shard of this.#options.ownedShards()) await this.#lookThrough(shard, catalog);
     } catch (error) {
       this.#options.log.warn(
         { error },
-        'Entries whose meter is back could not be looked for; they stay parked and are looked for again with the next list of meters.',
+        'Entries whose meter is back could not be looked for; they stay parked and are looked for again within minutes.',
       );
     } finally {
       this.#isLooking = false;
     }
   }
 
-  async #lookThrough(shard: number, meters: ReadonlyMap<string, Meter>, askedRedisMs: number): Promise<void> {
-    const lookedAtMs = this.#lookedAtMs.get(shard);
-    if (lookedAtMs !== undefined && performance.now() - lookedAtMs < lookEveryMs) return;
-    this.#lookedAtMs.set(shard, performance.now());
-    const { book } = this.#options;
+  async #lookThrough(shard: number, catalog: MeterCatalog): Promise<void> {
+    const looked = this.#looked.get(shard);
+    const nowMs = performance.now();
+    if (looked !== undefined && (looked.catalog === catalog || nowMs - looked.atMs < lookEveryMs)) return;
+    const { book, needMeters } = this.#options;
+    const redisMs = await book.now();
+    const sinceRedis = ({ askedAtMs }: MeterList): number => redisMs - Math.max(0, performance.now() - askedAtMs);
     let found: FoundEntry[] = [];
     for await (const entry of book.list(shard, dead)) {
-      if (!isToBeReplayed(entry, meters, askedRedisMs)) continue;
+      const { account } = entry.record.entry;
+      const list = metersOf(catalog, account);
+      // Not read so far: an account without usage at present. It is looked at once more when its meters are known.
+      if (list === undefined && account !== undefined) needMeters(account);
+      if (list === undefined || !isToBeReplayed(entry, list.meters, sinceRedis(list))) continue;
       found.push(entry);
       if (found.length < chunk) continue;
       await this.#replay(shard, found);
       found = [];
     }
     if (found.length > 0) await this.#replay(shard, found);
+    this.#looked.set(shard, { atMs: nowMs, catalog });
   }
 
   async #replay(shard: number, found: readonly FoundEntry[]): Promise<void> {
@@ -78,13 +89,11 @@ export class ReturnedMeters {
 /** `askedRedisMs`: when the provider was asked for these meters. What it refused later it refused in spite of them. */
 export function isToBeReplayed(
   { record }: Pick<FoundEntry, 'record'>,
-  meters: ReadonlyMap<string, Meter>,
+  meters: MeterList['meters'],
   askedRedisMs: number,
 ): boolean {
   const { entry, state, reason, parkedAtMs, history = [] } = record;
   if (state !== 'dead' || !isMeterRefusal({ state, reason }) || parkedAtMs >= askedRedisMs) return false;
-  // The list is that of the platform's own account.
-  if (entry.account !== undefined) return false;
   const meter = meters.get(entry.meter);
   if (meter === undefined || meter.archived === true) return false;
   if (replayObstacle(entry, meters) !== undefined) return false;

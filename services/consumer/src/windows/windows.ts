@@ -34,7 +34,10 @@ export class Windows {
 
   /** The new length, when it changes. */
   look({ demandPerS, owned, shards, budgetPerS }: ClusterDemand, nowMs: number): number | undefined {
-    if (owned === 0) return undefined;
+    if (owned === 0) {
+      this.#ratio = 0;
+      return undefined;
+    }
     const ofCluster = (demandPerS * shards) / owned;
     this.#ratio = ofCluster / budgetPerS;
     const beforeMs = this.windowMs;
