@@ -131,6 +131,9 @@ describe('the windows of a consumer', () => {
     expect(windows.capacityRatio).toBeCloseTo(1.2);
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(/"windowMs":600000.*billing period may be billed in the next one/);
+    // Who owns nothing has nothing to say about the cluster.
+    windows.look({ demandPerS: 0, owned: 0, shards: 16, budgetPerS: 100 }, 32_000);
+    expect(windows.capacityRatio).toBe(0);
   });
 
   it('warn a person when even the longest do not do', () => {
