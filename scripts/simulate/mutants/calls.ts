@@ -99,9 +99,8 @@ export const callMutants: readonly Mutant[] = [
     patches: [
       {
         file: drive,
-        find: "      case 'throttled':\n      case 'unauthorized':\n        this.#retry(item, nowMs);",
-        replace:
-          "      case 'unauthorized':\n        this.#settle(item, 'dead', outcome.reason, redisMs);\n        break;\n      case 'throttled':\n        this.#retry(item, nowMs);",
+        find: "      case 'unauthorized':\n        this.#retry(item, nowMs);",
+        replace: "      case 'unauthorized':\n        this.#settle(item, 'dead', outcome.reason, redisMs);",
       },
     ],
   },

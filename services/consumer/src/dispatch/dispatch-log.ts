@@ -86,6 +86,9 @@ export function remarksOf(isPlatformWell: boolean, { pace, perS }: Rate, closedA
   if (!isPlatformWell) remarks.push('The billing provider fails or refuses the credential: usage waits in the broker.');
   if (pace < 1)
     remarks.push(`The billing provider answered 429: the rate is ${Math.round(perS)} calls per second for now.`);
-  if (closedAccounts > 0) remarks.push(`Connected accounts that the provider does not serve: ${closedAccounts}. Their usage waits; the log names them.`);
+  if (closedAccounts > 0)
+    remarks.push(
+      `Connected accounts that the provider does not serve: ${closedAccounts}. Their usage waits; the log names them.`,
+    );
   return remarks;
 }

@@ -5,7 +5,7 @@ export interface DriveLimits {
   readonly deferAfterFailures: number;
   /**
    * When so few entries of a set are left and have failed for so long, they are deferred though the provider as a whole is
-   * taken for ill: whether it is, only the entries behind them can show.
+   * taken for ill: whether it is, only the entries behind them can show. So are those whose lane is locked for so long.
    */
   readonly deferTail: { readonly entries: number; readonly afterMs: number };
   readonly deferredMax: number;

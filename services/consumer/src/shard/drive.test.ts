@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Outcome } from '../provider/provider.ts';
 import { Drive } from './drive.ts';
 import { defaultDriveLimits } from './drive-limits.ts';
 import { newItem, type Item } from './item.ts';
@@ -200,6 +201,40 @@ describe('Drive', () => {
     });
   });
 
+  describe('an entry whose lane stays locked', () => {
+    const { entries: tail, afterMs } = defaultDriveLimits.deferTail;
+    const timesUntil = (atMs: number): number => atMs / longestRetryMs;
+
+    it('never counts as failing, and makes way for the next set only after five minutes', () => {
+      const drive = newDrive();
+      drive.startSet(itemsOf([entry()]), startRedisMs, 0);
+      const nowMs = failCalls(drive, throttled, timesUntil(afterMs), 0);
+      expect(drive.setIsSettled).toBe(false);
+      const item = takeMarked(drive, nowMs)!;
+      expect(item.failures).toBe(0);
+      endCall(drive, item, throttled, nowMs);
+      expect(writeEnded(drive, nowMs).parked).toMatchObject([{ state: 'deferred', reason: '409' }]);
+      expect(drive.deferred.size).toBe(1);
+    });
+
+    it('makes way for nobody while more than the last ten of a set are left', () => {
+      const drive = newDrive();
+      drive.startSet(itemsOf(entries(tail + 1)), startRedisMs, 0);
+      for (let nowMs = 0; nowMs <= 2 * afterMs; nowMs += longestRetryMs) failCalls(drive, throttled, 1, nowMs);
+      expect(writeEnded(drive, 2 * afterMs).settled).toEqual([]);
+    });
+
+    it('waits as it is when it was deferred already', () => {
+      const drive = newDrive();
+      drive.startSet(itemsOf([entry()]), startRedisMs, 0);
+      const nowMs = failCalls(drive, throttled, timesUntil(afterMs) + 1, 0);
+      writeEnded(drive, nowMs);
+      const lateMs = failCalls(drive, throttled, 3, nowMs + afterMs);
+      expect(drive.deferred.size).toBe(1);
+      expect(takeMarked(drive, lateMs)).toMatchObject({ failures: 0 });
+    });
+  });
+
   describe('an entry that keeps failing', () => {
     it.each([unsent, unknown])('is deferred after five failures ($kind) while the breaker is closed', (outcome) => {
       const drive = newDrive();
@@ -214,7 +249,8 @@ describe('Drive', () => {
       expect(drive.deferred.size).toBe(1);
     });
 
-    it.each([throttled, unauthorized])('for $kind is not at fault and never deferred', (outcome) => {
+    const slowDown: Outcome = { kind: 'throttled', scope: 'account', limit: 'global-rate', reason: '429' };
+    it.each([slowDown, unauthorized])('for $kind is not at fault and never deferred', (outcome) => {
       const drive = newDrive();
       drive.startSet(itemsOf([entry()]), startRedisMs, 0);
       failCalls(drive, outcome, 50, 0);

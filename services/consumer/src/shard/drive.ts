@@ -155,6 +155,9 @@ export class Drive {
         this.#refused(item, outcome.reason, redisMs);
         break;
       case 'throttled':
+        if (outcome.scope === 'lane') this.#heldUp(item, outcome.reason, nowMs, redisMs);
+        else this.#retry(item, nowMs);
+        break;
       case 'unauthorized':
         this.#retry(item, nowMs);
         break;
@@ -203,13 +206,26 @@ export class Drive {
       this.lanes.leave(item);
       return;
     }
-    const { deferTail } = this.#limits;
     // A lane that fails already need not prove it anew with every set.
     const deferAfterFailures = this.deferred.isInLaneOf(item) ? 1 : this.#limits.deferAfterFailures;
-    const isTail = this.#unsettled <= deferTail.entries && nowMs - item.failingSinceMs >= deferTail.afterMs;
-    if ((item.failures >= deferAfterFailures || isTail) && this.deferred.hasRoom)
+    const isToBeDeferred = item.failures >= deferAfterFailures || this.#isStuckTail(item, nowMs);
+    if (isToBeDeferred && this.deferred.hasRoom) this.#settle(item, 'deferred', reason, redisMs);
+    else this.#retry(item, nowMs);
+  }
+
+  /** Its lane is locked. That is no failure and counts as none, but for how long it holds up what comes behind its set. */
+  #heldUp(item: Item, reason: string, nowMs: number, redisMs: number): void {
+    item.failingSinceMs ??= nowMs;
+    const isOfSet = item.index !== undefined;
+    if (isOfSet && this.#isStuckTail(item, nowMs) && this.deferred.hasRoom)
       this.#settle(item, 'deferred', reason, redisMs);
     else this.#retry(item, nowMs);
+  }
+
+  /** One of the last of its set, and in trouble for so long that the others behind it should not wait any more. */
+  #isStuckTail({ failingSinceMs }: Item, nowMs: number): boolean {
+    const { entries, afterMs } = this.#limits.deferTail;
+    return failingSinceMs !== undefined && this.#unsettled <= entries && nowMs - failingSinceMs >= afterMs;
   }
 
   readonly #isClosed = (account: string): boolean => this.accounts.isClosed(account, this.lanes.armed.has(account));

@@ -31,7 +31,7 @@ export interface Item {
   retries: number;
   /** Failures that were the entry's own. */
   failures: number;
-  /** Since its first failure, also one while the provider as a whole was taken for ill. */
+  /** Since its first failure, also one while the provider as a whole was taken for ill, or since it found its lane locked. */
   failingSinceMs: number | undefined;
   readyAtMs: number;
   /** Its call is under way. */
