@@ -58,7 +58,7 @@ export function createDispatchLog(log: Logger): DispatchLog {
       } else {
         log.error(
           { reason, account },
-          'The billing provider refuses a connected account: its usage waits and is not lost, the other accounts go on. Connect it again, or check its id.',
+          'The billing provider refuses a connected account: its usage waits and is not lost, the other accounts go on. Connect it again, or check its id; if every account is refused, STRIPE_API_KEY is not valid any more.',
         );
       }
     },
