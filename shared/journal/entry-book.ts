@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { slotCount } from '../event/lane.ts';
+import { redisNowMs } from '../redis/clock.ts';
 import { runScript } from '../redis/script.ts';
 import {
   decodeClosed,
@@ -91,10 +92,9 @@ export class EntryBook {
     this.#namespace = namespace;
   }
 
-  /** Redis' clock. */
+  /** Redis' clock, in whole milliseconds as the records have them. */
   async now(): Promise<number> {
-    const [seconds, microseconds] = await this.#redis.time();
-    return Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
+    return Math.floor(await redisNowMs(this.#redis));
   }
 
   /** How many entries of a shard could be in these states: those with no more than some of them are counted with them. */

@@ -1,5 +1,5 @@
 import { type ClockExchange, type ClockOffset, offsetAfter } from './clock-offset.ts';
-import { doublingUs, forgottenMs, holdUs } from './pace.ts';
+import { forgottenMs, holdUs, paceAt } from './pace.ts';
 import { latenessMaxMs, type SlotAnswer } from './slots.ts';
 
 /**
@@ -21,8 +21,7 @@ export interface Rate {
 
 /** What a rate that was told so long ago is now, if nothing has lowered it since: it climbs whether or not it is asked for. */
 export function climbed({ pace, perS, lowered }: Rate, elapsedMs: number): Rate {
-  const climbingUs = Math.max(0, elapsedMs * 1_000 - holdUs);
-  const now = Math.min(1, pace * 2 ** (climbingUs / doublingUs));
+  const now = paceAt({ pace, climbsFromUs: holdUs }, elapsedMs * 1_000);
   return { pace: now, perS: perS * (now / pace), lowered: elapsedMs < forgottenMs ? lowered : undefined };
 }
 

@@ -75,7 +75,7 @@ export const forgottenMs = 120_000;
 export const paceMin = 0.02;
 
 /** The clock that was set back does not raise it. */
-export function paceAt({ pace, climbsFromUs }: RateState, nowUs: number): number {
+export function paceAt({ pace, climbsFromUs }: Pick<RateState, 'pace' | 'climbsFromUs'>, nowUs: number): number {
   return Math.min(1, pace * 2 ** (Math.max(0, nowUs - climbsFromUs) / doublingUs));
 }
 

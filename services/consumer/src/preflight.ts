@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BrokerSession } from '../../../shared/amqp/connection.ts';
 import type { Logger } from '../../../shared/log/log.ts';
 import { type Redis, untilReady } from '../../../shared/redis/client.ts';
+import { redisNowMs } from '../../../shared/redis/clock.ts';
 
 /**
  * What a consumer stands on, looked at when it starts: it says what is wrong and what to run, and goes on. Each of these
@@ -31,9 +32,8 @@ export async function checkRedis(redis: Redis, log: Logger): Promise<void> {
 
 async function checkClock(redis: Redis, log: Logger): Promise<void> {
   const sentAtMs = Date.now();
-  const [seconds, microseconds] = await redis.time();
+  const redisMs = await redisNowMs(redis);
   const receivedAtMs = Date.now();
-  const redisMs = Number(seconds) * 1000 + Number(microseconds) / 1000;
   const skewMs = redisMs < sentAtMs ? sentAtMs - redisMs : Math.max(0, redisMs - receivedAtMs);
   if (skewMs > clockToleranceMs) {
     log.warn(

@@ -18,7 +18,7 @@ import { type ConsumerConfig, isLiveKey } from './config.ts';
 import { createLimiters, type Limiters, meterEventLimits } from './dispatch/limiters.ts';
 import { type RunningDispatcher, runDispatcher } from './dispatch/run-dispatcher.ts';
 import { noteDeletionCost } from './kubernetes/pod.ts';
-import { type MeterCatalogSource, startCatalog } from './meters/catalog.ts';
+import { type MeterCatalogSource, metersUnknown, startCatalog } from './meters/catalog.ts';
 import { registerConsumerMetrics } from './metrics.ts';
 import { Member } from './ownership/member.ts';
 import { createMembership, type Membership } from './ownership/membership.ts';
@@ -35,9 +35,6 @@ const haltedPollMs = 5_000;
 const tellRetry = { baseMs: 50, maxMs: 2_000 };
 /** Leases are held for 0.9 of the lease time and renewed every sixth of it. */
 const longestCallPart = 0.65;
-
-const withoutMeters =
-  'The meters could not be read from the billing provider yet: nothing is counted, usage waits in the broker. Check STRIPE_API_KEY and STRIPE_API_BASE.';
 
 /**
  * A consumer: a member of the cluster that owns shards, counts what their queues hold and drives it to Stripe.
@@ -319,7 +316,7 @@ export class ConsumerService implements Service {
       ready: reasons.length === 0,
       state: this.#lifecycle.state,
       reasons,
-      remarks: [...(this.#awaitsMeters ? [withoutMeters] : []), ...(this.#dispatcher?.remarks() ?? [])],
+      remarks: [...(this.#awaitsMeters ? [metersUnknown] : []), ...(this.#dispatcher?.remarks() ?? [])],
     };
   }
 }

@@ -81,7 +81,7 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
       const nowMs = performance.now();
       if (nowMs - failureLoggedAtMs < (catalog === undefined ? unknownRepeatMs : knownRepeatMs)) return;
       failureLoggedAtMs = nowMs;
-      if (catalog === undefined) log.error({ error }, unknownText);
+      if (catalog === undefined) log.error({ error }, metersUnknown);
       else log.warn({ error }, staleText);
     },
     taken: (list) => {
@@ -167,5 +167,6 @@ function limitReads(most: number): <Result>(read: () => Promise<Result>) => Prom
 
 const staleText =
   'The meters cannot be read from the billing provider; usage is counted by the last list that is known, and new meters are not. Trying again; if it does not end, check STRIPE_API_KEY and STRIPE_API_BASE.';
-const unknownText =
+/** In the log and in /readyz. */
+export const metersUnknown =
   'The meters cannot be read from the billing provider, so nothing is counted: usage waits in the broker, none is lost. Trying again; check STRIPE_API_KEY and STRIPE_API_BASE.';

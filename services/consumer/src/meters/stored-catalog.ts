@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { Redis } from '../../../../shared/redis/client.ts';
+import { redisNowMs } from '../../../../shared/redis/clock.ts';
 import type { Meter } from '../provider/provider.ts';
 
 export interface StoredCatalog {
@@ -43,8 +44,7 @@ export function createCatalogStore(redis: Redis, keyPrefix: string, account?: st
   const lockKey = `${key}:lock`;
   return {
     async look() {
-      const [text, [seconds, microseconds]] = await Promise.all([redis.get(key), redis.time()]);
-      const redisMs = Number(seconds) * 1_000 + Number(microseconds) / 1_000;
+      const [text, redisMs] = await Promise.all([redis.get(key), redisNowMs(redis)]);
       return { stored: text === null ? undefined : decode(text), redisMs };
     },
     async mayRead(paceMs) {

@@ -43,7 +43,10 @@ export class ReturnedMeters {
     if (this.#isLooking) return;
     this.#isLooking = true;
     try {
-      for (const shard of this.#options.ownedShards()) await this.#lookThrough(shard, catalog);
+      const due = [...this.#options.ownedShards()].filter((shard) => this.#isDue(shard, catalog));
+      if (due.length === 0) return;
+      const redisAheadMs = (await this.#options.book.now()) - performance.now();
+      for (const shard of due) await this.#lookThrough(shard, catalog, redisAheadMs);
     } catch (error) {
       this.#options.log.warn(
         { error },
@@ -54,27 +57,29 @@ export class ReturnedMeters {
     }
   }
 
-  async #lookThrough(shard: number, catalog: MeterCatalog): Promise<void> {
+  #isDue(shard: number, catalog: MeterCatalog): boolean {
     const looked = this.#looked.get(shard);
-    const nowMs = performance.now();
-    if (looked !== undefined && (looked.catalog === catalog || nowMs - looked.atMs < lookEveryMs)) return;
+    return looked === undefined || (looked.catalog !== catalog && performance.now() - looked.atMs >= lookEveryMs);
+  }
+
+  /** `redisAheadMs`: Redis' clock less this process's monotonic one. */
+  async #lookThrough(shard: number, catalog: MeterCatalog, redisAheadMs: number): Promise<void> {
+    const atMs = performance.now();
     const { book, needMeters } = this.#options;
-    const redisMs = await book.now();
-    const sinceRedis = ({ askedAtMs }: MeterList): number => redisMs - Math.max(0, performance.now() - askedAtMs);
     let found: FoundEntry[] = [];
     for await (const entry of book.list(shard, dead)) {
       const { account } = entry.record.entry;
       const list = metersOf(catalog, account);
       // Not read so far: an account without usage at present. It is looked at once more when its meters are known.
       if (list === undefined && account !== undefined) needMeters(account);
-      if (list === undefined || !isToBeReplayed(entry, list.meters, sinceRedis(list))) continue;
+      if (list === undefined || !isToBeReplayed(entry, list.meters, list.askedAtMs + redisAheadMs)) continue;
       found.push(entry);
       if (found.length < chunk) continue;
       await this.#replay(shard, found);
       found = [];
     }
     if (found.length > 0) await this.#replay(shard, found);
-    this.#looked.set(shard, { atMs: nowMs, catalog });
+    this.#looked.set(shard, { atMs, catalog });
   }
 
   async #replay(shard: number, found: readonly FoundEntry[]): Promise<void> {

@@ -209,16 +209,18 @@ export class Drive {
     // A lane that fails already need not prove it anew with every set.
     const deferAfterFailures = this.deferred.isInLaneOf(item) ? 1 : this.#limits.deferAfterFailures;
     const isToBeDeferred = item.failures >= deferAfterFailures || this.#isStuckTail(item, nowMs);
-    if (isToBeDeferred && this.deferred.hasRoom) this.#settle(item, 'deferred', reason, redisMs);
-    else this.#retry(item, nowMs);
+    this.#deferOrRetry(item, isToBeDeferred, reason, nowMs, redisMs);
   }
 
   /** Its lane is locked. That is no failure and counts as none, but for how long it holds up what comes behind its set. */
   #heldUp(item: Item, reason: string, nowMs: number, redisMs: number): void {
     item.failingSinceMs ??= nowMs;
-    const isOfSet = item.index !== undefined;
-    if (isOfSet && this.#isStuckTail(item, nowMs) && this.deferred.hasRoom)
-      this.#settle(item, 'deferred', reason, redisMs);
+    const isToBeDeferred = item.index !== undefined && this.#isStuckTail(item, nowMs);
+    this.#deferOrRetry(item, isToBeDeferred, reason, nowMs, redisMs);
+  }
+
+  #deferOrRetry(item: Item, isToBeDeferred: boolean, reason: string, nowMs: number, redisMs: number): void {
+    if (isToBeDeferred && this.deferred.hasRoom) this.#settle(item, 'deferred', reason, redisMs);
     else this.#retry(item, nowMs);
   }
 

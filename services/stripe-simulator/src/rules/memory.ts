@@ -13,7 +13,6 @@ export class Memory {
   readonly #entriesMax: number;
   /** Newest first. */
   #generations: Generation[] = [];
-  #size = 0;
   #forgottenEarly = 0;
 
   constructor(options: { lifetimeMs: number; entriesMax: number }) {
@@ -22,7 +21,7 @@ export class Memory {
   }
 
   get size(): number {
-    return this.#size;
+    return this.#generations.reduce((sum, { records }) => sum + records.size, 0);
   }
 
   get forgottenEarly(): number {
@@ -40,7 +39,6 @@ export class Memory {
   /** Of a key that is there already the newest counts; both take room. */
   set(key: string, value: string, nowMs: number): void {
     this.#generationAt(nowMs).records.add(key, value, nowMs);
-    this.#size += 1;
   }
 
   #generationAt(nowMs: number): Generation {
@@ -62,10 +60,9 @@ export class Memory {
       const oldest = this.#generations.at(-1);
       if (oldest === undefined || oldest === this.#generations[0]) return;
       const expired = nowMs - oldest.closedMs >= this.#lifetimeMs;
-      const tooMany = this.#size > (this.#entriesMax * 3) / 4;
+      const tooMany = this.size > (this.#entriesMax * 3) / 4;
       if (!expired && !tooMany) return;
       if (!expired) this.#forgottenEarly += oldest.records.size;
-      this.#size -= oldest.records.size;
       this.#generations.pop();
     }
   }
