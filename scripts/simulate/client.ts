@@ -14,6 +14,20 @@ interface Request {
 }
 
 const attemptsMax = 8;
+type Dimensions = Readonly<Record<string, string>> | undefined;
+
+/**
+ * Some have all of others' and more, and two are the same in another order: keys that a comparison may mix up, and one
+ * that it must not tell apart.
+ */
+const drawnDimensions: readonly Dimensions[] = [
+  undefined,
+  undefined,
+  { region: 'a' },
+  { region: 'a', tier: '1' },
+  { tier: '1', region: 'a' },
+  { region: 'b', tier: '1' },
+];
 /** The first is called most. */
 export const connectedAccounts = ['acct_1', 'acct_1', 'acct_2'];
 
@@ -27,6 +41,8 @@ export class Client {
   #events = 0;
   /** Ids are unique within their lane only. */
   readonly #idsOfLane = new Map<string, number>();
+  /** Of the last event. */
+  readonly #dimensionsOfLane = new Map<string, Dimensions>();
   #open = 0;
 
   constructor(world: World, planned: readonly PlannedRequest[], publishers: () => readonly Publisher[]) {
@@ -128,7 +144,8 @@ export class Client {
     this.#events++;
     const customer = random.pick(profile.customers).name;
     const account = random.chance(profile.connected) ? random.pick(connectedAccounts) : undefined;
-    const dimensions = random.pick([undefined, undefined, { region: 'a' }, { region: 'b', tier: '1' }]);
+    const dimensions = random.pick(drawnDimensions);
+    this.#noteDimensions(`${account} ${customer} ${eventName}`, dimensions);
     return {
       id: hasId ? `e${this.#nextIdOf(`${account} ${customer} ${eventName}`)}` : `generated${this.#events}`,
       ...(hasId ? {} : { idGenerated: true }),
@@ -140,6 +157,15 @@ export class Client {
       ...(dimensions === undefined ? {} : { dimensions }),
       ...(account === undefined ? {} : { account }),
     };
+  }
+
+  /** For the summary, which shows that such events are drawn. */
+  #noteDimensions(lane: string, dimensions: Dimensions): void {
+    const before = Object.entries(this.#dimensionsOfLane.get(lane) ?? {});
+    this.#dimensionsOfLane.set(lane, dimensions);
+    const isMore = Object.keys(dimensions ?? {}).length > before.length;
+    if (before.length > 0 && isMore && before.every(([name, value]) => dimensions?.[name] === value))
+      this.#world.tally.add('events with additional dimensions');
   }
 
   #nextIdOf(lane: string): number {

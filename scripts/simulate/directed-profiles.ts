@@ -184,6 +184,30 @@ export function duplicates(base: Profile, random: Random): Profile {
   };
 }
 
+/**
+ * Sidecars whose wall clocks are hours ahead or behind, and are set anew now and then, while clients repeat themselves. What
+ * they say of the time when they accepted a message is clamped to Redis' clock, or ids would be forgotten hours too early.
+ */
+export function clocks(base: Profile, random: Random): Profile {
+  const { leaseMs } = base;
+  const heartbeatMs = 0.3 * leaseMs;
+  return {
+    ...base,
+    heartbeatMs,
+    strandedMs: 3 * heartbeatMs,
+    clockSkewMs: random.between(1, 12) * 3_600_000,
+    dedupWindowMs: leaseMs * random.between(4, 8),
+    prefetchMax: 65_535,
+    flushEvents: random.pick([2, 10]),
+    flushIntervalMs: 0.2 * leaseMs,
+    ratePerS: 1000,
+    repeats: 0.6,
+    activeMs: leaseMs * random.between(8, 15),
+    rates: { ...noRates, redisRequestFails: random.pick([0, 0.01]) },
+    faults: { clock_jump: 3 * leaseMs, publisher_crash: 4 * leaseMs, consumer_leave: 6 * leaseMs },
+  };
+}
+
 export function providerRates(random: Random): Rates {
   const some = (): number => (random.chance(0.5) ? 0 : random.between(0, 0.3));
   return {

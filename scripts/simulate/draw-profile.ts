@@ -1,4 +1,5 @@
 import {
+  clocks,
   drawSpool,
   duplicates,
   leases,
@@ -65,6 +66,8 @@ export function drawProfile(random: Random): Profile {
       return longOutage(base, random);
     case 'duplicates':
       return duplicates(base, random);
+    case 'clocks':
+      return clocks(base, random);
     case 'spool':
       return spool(base, random);
     case 'members':

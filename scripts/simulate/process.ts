@@ -25,7 +25,7 @@ export class Process {
     this.name = name;
     this.#timeline = timeline;
     this.#random = random;
-    this.#originMs = timeline.nowMs - random.integer(0, 1e6);
+    this.#originMs = timeline.nowMs - random.integer(0, 86_400_000);
     this.#hesitation = hesitation;
   }
 

@@ -169,6 +169,7 @@ export const profileNames = [
   'provider_trouble',
   'long_outage',
   'duplicates',
+  'clocks',
   'spool',
   'members',
   'accounts',

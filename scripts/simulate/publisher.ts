@@ -18,6 +18,7 @@ export type HttpStatus = 202 | 503;
 
 /** Live messages that are published for each one of the spool, while there are both. */
 const livePerReplayed = 4;
+const hourMs = 3_600_000;
 
 /** One sidecar: the simulation's shell of the outbox core, what `services/publisher/src/outbox/outbox.ts` is in a real one. */
 export class Publisher {
@@ -82,6 +83,8 @@ export class Publisher {
   jumpClock(): void {
     const { clockSkewMs } = this.#world.profile;
     this.#aheadMs = Math.round(this.#random.between(-clockSkewMs, clockSkewMs));
+    if (Math.abs(this.#aheadMs) > hourMs)
+      this.#world.tally.add(`clocks hours ${this.#aheadMs > 0 ? 'ahead' : 'behind'}`);
   }
 
   /** POST /v1/events, once the request has arrived; `answer` is not called if the process ends before. */

@@ -38,7 +38,9 @@ export class Checker {
     this.#report = new Report(found);
     this.intake = new Intake(this.#report);
     const isTold = (): boolean => this.losses.isToldBy(this.#now() - profile.leaseMs);
-    this.custody = new Custody(this.#report, this.losses, isTold);
+    this.custody = new Custody(this.#report, this.losses, isTold, (message) =>
+      this.intake.counted(message, this.#now()),
+    );
     this.calls = new Calls(this.#report, profile.ratePerS, now);
   }
 
@@ -204,8 +206,8 @@ export class Checker {
       );
     }
     const { windowMs, windowMaxMs, meters, clockSkewMs } = this.#profile;
-    // A sidecar's clock that is ahead shortens it, while there is a backlog.
-    const dedupWindowMs = this.#profile.dedupWindowMs - clockSkewMs;
+    // A sidecar's clock that is ahead shortens it, while there is a backlog: it is not believed beyond the time of counting.
+    const dedupWindowMs = this.#profile.dedupWindowMs - Math.min(clockSkewMs, this.intake.longestWaitMs);
     const lastMeters = new Set(meters.flatMap(({ meter }) => (meter.formula === 'last' ? [meter.eventName] : [])));
     const identities = this.intake.identities.values();
     const { losses } = this;

@@ -15,6 +15,8 @@ export class Custody {
   readonly #losses: Losses;
   /** Somebody has noticed a loss, and everybody has had the time to hear of it. */
   readonly #isTold: () => boolean;
+  /** A message is in a committed set for the first time. */
+  readonly #counted: (message: string) => void;
   /** Message → `shard/set` of the first commit whose cursors hold it. */
   readonly #coveredBy = new Map<string, string>();
   /** Message → the set that holds it anew, after Redis had lost a settled one that did. */
@@ -25,10 +27,11 @@ export class Custody {
   readonly #settled = new Set<string>();
   readonly #deadLettered = new Set<string>();
 
-  constructor(report: Report, losses: Losses, isTold: () => boolean) {
+  constructor(report: Report, losses: Losses, isTold: () => boolean, counted: (message: string) => void) {
     this.#report = report;
     this.#losses = losses;
     this.#isTold = isTold;
+    this.#counted = counted;
   }
 
   committed(shard: number, commit: SetCommit, owner: string): void {
@@ -72,6 +75,7 @@ export class Custody {
 
   #covers(message: string, set: string, by: { readonly owner: string; readonly set: number }): void {
     this.#coveredBy.set(message, set);
+    this.#counted(message);
     const sent = this.#losses.sentBefore(message, this.#isTold() ? undefined : by);
     // A late copy of the very same commit: its identifiers are the same, so the provider knows them.
     if (sent === undefined || sent === set || this.#losses.isRecovered) return;

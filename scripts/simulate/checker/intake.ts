@@ -29,9 +29,15 @@ export class Intake {
   readonly identities = new Map<string, Identity>();
   readonly messages = new Map<string, MessageRecord>();
   readonly #report: Report;
+  #longestWaitMs = 0;
 
   constructor(report: Report) {
     this.#report = report;
+  }
+
+  /** How long a message was on the broker before it was counted, at the longest. */
+  get longestWaitMs(): number {
+    return this.#longestWaitMs;
   }
 
   sent(event: UsageEvent): void {
@@ -74,6 +80,12 @@ export class Intake {
     const message = { name, text, identities, firstReachedMs: nowMs, lastReachedMs: nowMs };
     this.messages.set(name, message);
     for (const identity of identities) identity.messages.add(message);
+  }
+
+  /** The message is in a committed set. */
+  counted(name: string, nowMs: number): void {
+    const reachedMs = this.messages.get(name)?.firstReachedMs ?? nowMs;
+    this.#longestWaitMs = Math.max(this.#longestWaitMs, nowMs - reachedMs);
   }
 
   spooled(body: Buffer): void {

@@ -106,7 +106,7 @@ export const countingMutants: readonly Mutant[] = [
   {
     name: 'accept times not clamped to the clock of Redis',
     rule: '4: accept times are clamped to the time of Redis',
-    profiles: ['duplicates'],
+    profiles: ['clocks'],
     patches: [
       {
         file: core,
@@ -114,8 +114,6 @@ export const countingMutants: readonly Mutant[] = [
         replace: 'message.receivedAt * 1000',
       },
     ],
-    coveredBy:
-      "the age of settled sets: a clock that is ahead by less than the dedup window forgets nothing that could be repeated. It is needed when a sidecar's clock is ahead by hours",
   },
   {
     name: 'deliveries counted before pending sets are loaded',
@@ -154,6 +152,30 @@ export const countingMutants: readonly Mutant[] = [
         replace: 'return key;',
       },
     ],
+  },
+  {
+    name: 'additional dimensions merged into the key before them',
+    rule: '2 (vocabulary): a key is a lane with its dimensions',
+    patches: [
+      {
+        file: 'services/consumer/src/shard/open-set.ts',
+        find: 'return surplus === 0;',
+        replace: 'return surplus <= 0;',
+      },
+    ],
+  },
+  {
+    name: 'dimensions in another order taken for another key',
+    rule: '2 (vocabulary): a key is a lane with its dimensions, in whatever order they come',
+    patches: [
+      {
+        file: 'services/consumer/src/shard/open-set.ts',
+        find: 'if (names.length > 1) names.sort();',
+        replace: '',
+      },
+    ],
+    coveredBy:
+      'addition: two entries of one window are billed as one. It costs calls, and the last value of a meter that keeps it',
   },
   {
     name: 'account left out of the lane',

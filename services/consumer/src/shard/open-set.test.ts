@@ -74,12 +74,18 @@ describe('OpenSet', () => {
     );
   });
 
+  // The last two are of a deliberate bug in the comparison with the key before: usage with additional dimensions went into
+  // the key without them. No test saw it, since none had dimensions of which others have more.
   it.each([
     [{ a: 'b', c: 'd' }, { a: 'b","c":"d' }],
     [{ a: '1' }, { a1: '' }],
     [{ a: 'b' }, { b: 'a' }],
-  ])('does not take %j for %j', (left, right) => {
-    expect(counts([usageEvent({ dimensions: left }), usageEvent({ dimensions: right })])).toHaveLength(2);
+    [{ a: 'b' }, { a: 'b', c: 'd' }],
+    [{ c: 'd' }, { a: 'b', c: 'd', e: '' }],
+  ])('does not take %j for %j, whichever comes first', (left, right) => {
+    const events = [usageEvent({ dimensions: left }), usageEvent({ dimensions: right })];
+    expect(counts(events)).toHaveLength(2);
+    expect(counts(events.toReversed())).toHaveLength(2);
   });
 
   it('keeps the newest event time, whatever arrives last', () => {
