@@ -1,9 +1,12 @@
-import { connect, type ChannelModel } from 'amqplib';
+import type { ChannelModel } from 'amqplib';
 import { Redis } from 'ioredis';
+import { brokerFault } from '../shared/amqp/broker-fault.ts';
+import { dialBroker } from '../shared/amqp/dial.ts';
 import { ConfigError, type Environment, readSettings, type Secret } from '../shared/config/config.ts';
 import { settings } from '../shared/config/settings.ts';
+import { type Fault, messageOf } from '../shared/network/fault.ts';
 import { movedTo, redisAddress } from '../shared/redis/client.ts';
-import { trust } from '../shared/tls/trust.ts';
+import { redisFault } from '../shared/redis/redis-fault.ts';
 import { topologyKey } from '../shared/topology/names.ts';
 import { TopologyError } from '../shared/topology/record.ts';
 import type { TopologyPlace } from '../shared/topology/verify.ts';
@@ -71,7 +74,7 @@ function explain(error: unknown): number {
     console.error(error.message);
     return exitCodes.unavailable;
   }
-  console.error(`${reasonOf(error)}\nIt is not known how far this came; running it again is safe.`);
+  console.error(`${messageOf(error)}\nIt is not known how far this came; running it again is safe.`);
   return exitCodes.refused;
 }
 
@@ -107,29 +110,23 @@ async function connectToRedis(place: Omit<Place, 'amqpUrl'>, primary?: { host: s
     redis.disconnect();
     const moved = movedTo(error);
     if (moved !== undefined && primary === undefined) return connectToRedis(place, moved);
-    throw new Unavailable(unreachable('Redis', 'REDIS_URL', url, lastError ?? error));
+    throw new Unavailable(unreachable('Redis', 'REDIS_URL', url, redisFault(lastError ?? error)));
   }
 }
 
 async function connectToBroker({ amqpUrl: url, ca }: Place): Promise<ChannelModel> {
   try {
-    const connection = await connect(url.reveal(), { ...trust(ca), timeout: answerTimeoutMs, noDelay: true });
+    const connection = await dialBroker(url.reveal(), { ca, timeoutMs: answerTimeoutMs });
     connection.on('error', () => {
       // Whoever waits for an answer is rejected with the same error.
     });
     return connection;
   } catch (error) {
-    throw new Unavailable(unreachable('The broker', 'AMQP_URL', url, error));
+    throw new Unavailable(unreachable('The broker', 'AMQP_URL', url, brokerFault(error)));
   }
 }
 
-function unreachable(what: string, setting: string, url: Secret, error: unknown): string {
+function unreachable(what: string, setting: string, url: Secret, { words }: Fault): string {
   const { host } = new URL(url.reveal());
-  return `${what} at ${host} (${setting}) cannot be used: ${reasonOf(error)}. Nothing was changed.`;
-}
-
-/** Node's error for several addresses of one name has no message of its own. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
-  return error instanceof Error ? error.message : String(error);
+  return `${what} at ${host} (${setting}) cannot be used: ${words} Nothing was changed.`;
 }

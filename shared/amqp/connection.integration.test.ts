@@ -11,7 +11,7 @@ const log = createLog({ service: 'test', level: 'silent' });
 
 let broker: Broker;
 beforeAll(async () => {
-  broker = await startBroker();
+  broker = await startBroker({ management: true });
 });
 afterAll(() => broker.stop());
 
@@ -40,6 +40,14 @@ function open(options: Partial<BrokerConnectionOptions> = {}) {
   connection.start();
   const session = (generation: number) => until(() => sessions.find((one) => one.generation === generation) ?? false);
   return { connection, told, session };
+}
+
+async function callManagement(path: string, body: unknown): Promise<void> {
+  const { origin, username, password } = new URL(broker.managementUrl ?? '');
+  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  const headers = { authorization, 'content-type': 'application/json' };
+  const response = await fetch(`${origin}/api/${path}`, { method: 'PUT', headers, body: JSON.stringify(body) });
+  expect(response.ok, `${path}: ${response.status}`).toBe(true);
 }
 
 async function messagesIn(queue: string): Promise<number> {
@@ -90,6 +98,46 @@ describe('BrokerConnection', () => {
     });
     await session(1);
     expect(asked).toBe(3);
+  });
+
+  // It said "Expected ConnectionOpenOk; got <ConnectionClose channel:0>" for a virtual host that is not there, and printed a stack
+  // at every attempt.
+  it.each([
+    ['a wrong password', (url: string) => url.replace('guest@', 'wrong@'), 'credentials', 'user or the password'],
+    ['a virtual host that is not there', (url: string) => `${url}/absent`, 'vhost', 'virtual host'],
+    ['TLS at a port without', (url: string) => url.replace('amqp:', 'amqps:'), 'tls_protocol', 'does not speak TLS'],
+    ['an unknown host', (url: string) => url.replace('127.0.0.1', 'absent.invalid'), 'dns', 'host name'],
+  ])('says %s in plain words, once, without a stack, and that it is fine again', async (_, spoil, reason, words) => {
+    const lines: Record<string, unknown>[] = [];
+    const write = (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>);
+    let asked = 0;
+    const { connection, session } = open({
+      log: createLog({ service: 'test', level: 'info' }, { write }),
+      readUrl: () => (++asked <= 3 ? spoil(broker.url) : broker.url),
+    });
+    await until(() => connection.remarks.length > 0);
+    expect(connection.remarks[0]).toContain(words);
+    await session(1);
+    expect(connection.remarks).toEqual([]);
+    expect(lines).toMatchObject([
+      { level: 'error', reason, msg: expect.stringContaining(words) as unknown },
+      { level: 'info', times: 3, msg: 'Connected to the broker: this is fine again.' },
+    ]);
+    expect(JSON.stringify(lines)).not.toContain('    at ');
+  });
+
+  // amqplib decoded "ü" byte by byte, so that no password beyond ASCII was ever right.
+  it('signs in with a password beyond ASCII, raw or percent-encoded', async () => {
+    const [user, password] = ['zähler', 'pä$s:wörd/€'];
+    await callManagement(`users/${encodeURIComponent(user)}`, { password, tags: '' });
+    await callManagement(`permissions/%2F/${encodeURIComponent(user)}`, { configure: '.*', write: '.*', read: '.*' });
+    const encoded = broker.url.replace('guest:guest', `${encodeURIComponent(user)}:${encodeURIComponent(password)}`);
+    const raw = broker.url.replace('guest:guest', `${user}:pä$s:wörd%2F€`);
+    for (const url of [encoded, raw]) {
+      const { connection, session } = open({ readUrl: () => url });
+      await session(1);
+      expect(connection.connected, url).toBe(true);
+    }
   });
 
   it('survives a channel that the broker closes, and keeps the connection', async () => {

@@ -1,10 +1,13 @@
-import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'amqplib';
+import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib';
 import type { Secret } from '../config/secret.ts';
 import type { Logger } from '../log/log.ts';
+import { type Trouble, Troubles } from '../log/troubles.ts';
+import { messageOf } from '../network/fault.ts';
 import { delayMs, type RetryPolicy } from '../retry/delay.ts';
-import { trust } from '../tls/trust.ts';
+import { brokerFault } from './broker-fault.ts';
+import { brokerAddress } from './broker-url.ts';
 import { closed } from './closed.ts';
-import { brokerAddress, withHeartbeat } from './broker-url.ts';
+import { dialBroker } from './dial.ts';
 
 /**
  * One connection to the broker that comes back by itself.
@@ -55,16 +58,30 @@ const connectTimeoutMs = 10_000;
 /** A connection that ends earlier than this counts as a failed attempt, or a broker that throws us out would be stormed. */
 const stableAfterMs = 10_000;
 
+const about = 'connection';
+const alarmTrouble: Trouble = {
+  reason: 'alarm',
+  message:
+    'The broker has an alarm (memory or disk), and reads nothing that is published until it is over. Look at the broker.',
+};
+
 export class BrokerConnection {
   readonly #options: BrokerConnectionOptions;
   readonly #connectedListeners: ((session: BrokerSession) => void)[] = [];
   readonly #lostListeners: ((generation: number, error: Error) => void)[] = [];
   readonly #blockedListeners: ((blocked: boolean) => void)[] = [];
+  readonly #troubles: Troubles;
   #state: State = { kind: 'idle' };
   #generation = 0;
 
   constructor(options: BrokerConnectionOptions) {
     this.#options = options;
+    this.#troubles = new Troubles(options.log);
+  }
+
+  /** Why there is no connection, or the broker reads nothing on it, as sentences. */
+  get remarks(): readonly string[] {
+    return this.#troubles.remarks;
   }
 
   /** The session is open and has no channels yet. */
@@ -108,12 +125,8 @@ export class BrokerConnection {
     try {
       const url = await this.#options.readUrl();
       address = brokerAddress(url);
-      model = await connect(withHeartbeat(url), {
-        ...trust(this.#options.ca),
-        noDelay: true,
-        timeout: connectTimeoutMs,
-        clientProperties: { connection_name: this.#options.name },
-      });
+      const { ca, name } = this.#options;
+      model = await dialBroker(url, { ca, name, timeoutMs: connectTimeoutMs });
     } catch (error) {
       this.#retryLater(failures + 1, asError(error), address);
       return;
@@ -123,24 +136,15 @@ export class BrokerConnection {
       this.#onEnd(session, address, error),
     );
     model.on('close', (error?: Error) => this.#onEnd(session, address, error ?? session.lastError));
-    model.on('blocked', (reason) => {
-      this.#options.log.warn(
-        { address, reason },
-        'The broker reads nothing that is published until its alarm is over.',
-      );
-      this.#tellBlocked(session, true);
-    });
-    model.on('unblocked', () => {
-      this.#options.log.info({ address }, 'The broker reads again what is published.');
-      this.#tellBlocked(session, false);
-    });
+    model.on('blocked', (alarm) => this.#tellBlocked(session, true, { address, alarm }));
+    model.on('unblocked', () => this.#tellBlocked(session, false, { address }));
     // stop() may have been called while this attempt was under way.
     if (this.#currentKind() === 'stopped') {
       await session.close();
       return;
     }
     this.#state = { kind: 'connected', failures, session, sinceMs: performance.now() };
-    this.#options.log.info({ address, generation: session.generation }, 'Connected to the broker.');
+    this.#tellConnected(address, session.generation);
     for (const listener of this.#connectedListeners) listener(session);
   }
 
@@ -158,15 +162,37 @@ export class BrokerConnection {
     for (const listener of this.#lostListeners) listener(session.generation, error);
   }
 
-  #tellBlocked(session: Session, blocked: boolean): void {
+  #tellConnected(address: string, generation: number): void {
+    const away = this.#troubles.over(about);
+    const sentence = away === undefined ? 'Connected to the broker.' : 'Connected to the broker: this is fine again.';
+    this.#options.log.info({ address, generation, ...away }, sentence);
+  }
+
+  #tellAway(error: Error, address: string, failures: number, waitMs: number): void {
+    const { reason, words, lasts } = brokerFault(error);
+    this.#options.log.debug({ address, error, failures, waitMs }, 'An attempt to connect to the broker failed.');
+    this.#troubles.tell({
+      about,
+      reason,
+      level: lasts === true ? 'error' : 'warn',
+      message: `There is no connection to the broker: ${words} It is tried again without end.`,
+      fields: { address, cause: messageOf(error), failures, waitMs },
+      remark: `There is no connection to the broker at ${address}: ${words}`,
+    });
+  }
+
+  #tellBlocked(session: Session, blocked: boolean, fields: Readonly<Record<string, unknown>>): void {
     if (this.#state.kind !== 'connected' || this.#state.session !== session) return;
+    if (blocked) this.#troubles.tell({ ...alarmTrouble, fields });
+    else this.#troubles.over(alarmTrouble.reason, 'The broker reads again what is published.', fields);
     for (const listener of this.#blockedListeners) listener(blocked);
   }
 
   #retryLater(failures: number, error: Error, address: string): void {
     if (this.#currentKind() === 'stopped') return;
     const waitMs = delayMs(this.#options.retry ?? defaultRetry, failures, Math.random());
-    this.#options.log.warn({ address, error, failures, waitMs }, 'There is no connection to the broker; trying again.');
+    this.#troubles.over(alarmTrouble.reason);
+    this.#tellAway(error, address, failures, waitMs);
     const timer = setTimeout(() => void this.#connect(failures), waitMs);
     this.#state = { kind: 'waiting', timer };
   }

@@ -66,6 +66,19 @@ it('tells what comes and goes once a minute, and its end only where its beginnin
   expect(told()).toEqual(['error: The disk is full.']);
 });
 
+it('takes reasons that follow one another for one trouble, tells each, and how long all of it lasted', () => {
+  const { troubles, lines, wait } = setUp();
+  const about = 'broker';
+  troubles.tell({ about, reason: 'reset', message: 'It hung up.' });
+  wait(1_000);
+  troubles.tell({ about, reason: 'refused', message: 'Nobody answers.' });
+  expect(troubles.remarks).toEqual(['Nobody answers.']);
+  wait(2_000);
+  expect(troubles.over(about, 'Fine again.')).toMatchObject({ lastedS: 3, times: 2 });
+  expect(lines.map(({ msg }) => msg)).toEqual(['It hung up.', 'Nobody answers.', 'Fine again.']);
+  expect(lines.at(-1)).toMatchObject({ reason: 'refused', lastedS: 3 });
+});
+
 it('has a remark for as long as the trouble lasts', () => {
   const { troubles } = setUp();
   troubles.tell({ ...full, remark: 'The disk is full: 3 messages wait.' });

@@ -10,6 +10,8 @@ export interface Trouble {
   readonly fields?: Readonly<Record<string, unknown>>;
   /** For `/readyz`, while it lasts; the message if not given. */
   readonly remark?: string;
+  /** What it is about, if that can be wrong for several reasons: the newest one takes the place of the one before. */
+  readonly about?: string;
 }
 
 /** From when on it lasted, and how often it was met. */
@@ -19,14 +21,12 @@ export interface Ended {
   readonly times: number;
 }
 
-interface Known {
+interface Lasting {
   trouble: Trouble;
-  isOver: boolean;
-  sinceMs: number;
-  startedMs: number;
+  readonly sinceMs: number;
+  readonly startedMs: number;
   times: number;
-  loggedMs: number;
-  /** A line was written since it began: only then its end is news. */
+  /** A line was written of it: only then its end is news. */
   wasTold: boolean;
 }
 
@@ -35,13 +35,14 @@ const repeatMs = 60_000;
 const reasonsMax = 1_000;
 
 /**
- * What is wrong now, each told in the log when it begins, once a minute while it is met, and when it is over. A trouble that
- * comes and goes is told once a minute too. The remarks of what lasts are for `/readyz`.
+ * What is wrong now: each reason is told in the log when it begins, once a minute while it is met, and when it is over. What comes
+ * and goes is told once a minute too. The remarks of what lasts are for `/readyz`.
  */
 export class Troubles {
   readonly #log: Logger;
   readonly #now: () => number;
-  readonly #known = new Map<string, Known>();
+  readonly #lasting = new Map<string, Lasting>();
+  readonly #loggedMs = new Map<string, number>();
 
   /** `now` is monotonic, in milliseconds. */
   constructor(log: Logger, now: () => number = () => performance.now()) {
@@ -50,50 +51,51 @@ export class Troubles {
   }
 
   tell(trouble: Trouble): void {
+    const { reason, about = reason, level = 'warn', message, fields } = trouble;
     const nowMs = this.#now();
-    const known = this.#known.get(trouble.reason) ?? this.#add(trouble);
-    if (known.isOver)
-      Object.assign(known, { isOver: false, sinceMs: Date.now(), startedMs: nowMs, times: 0, wasTold: false });
-    known.trouble = trouble;
-    known.times++;
-    if (nowMs - known.loggedMs < repeatMs) return;
-    const { reason, level = 'warn', message, fields } = trouble;
-    const repeated = known.wasTold ? endedOf(known, nowMs) : {};
-    this.#log[level]({ reason, ...fields, ...repeated }, message);
-    known.loggedMs = nowMs;
-    known.wasTold = true;
+    const start = { trouble, sinceMs: Date.now(), startedMs: nowMs, times: 0, wasTold: false };
+    const lasting = this.#lasting.get(about) ?? start;
+    bounded(this.#lasting).set(about, lasting);
+    lasting.trouble = trouble;
+    lasting.times++;
+    const key = `${about} ${reason}`;
+    if (nowMs - (this.#loggedMs.get(key) ?? -Infinity) < repeatMs) return;
+    bounded(this.#loggedMs).set(key, nowMs);
+    this.#log[level]({ reason, ...fields, ...(lasting.wasTold ? endedOf(lasting, nowMs) : {}) }, message);
+    lasting.wasTold = true;
   }
 
-  /** It is over: logs the message, if its beginning was logged, and answers how long it lasted; undefined if there was none. */
-  over(reason: string, message: string, fields?: Readonly<Record<string, unknown>>): Ended | undefined {
-    const known = this.#known.get(reason);
-    if (known === undefined || known.isOver) return undefined;
-    known.isOver = true;
-    const ended = endedOf(known, this.#now());
-    if (known.wasTold) this.#log.info({ reason, ...ended, ...fields }, message);
+  /**
+   * It is over, whatever the reason was: logs the message, if there is one and its beginning was logged, and answers how long it
+   * lasted; undefined if there was none. Without a message the caller says it.
+   */
+  over(about: string, message?: string, fields?: Readonly<Record<string, unknown>>): Ended | undefined {
+    const lasting = this.#lasting.get(about);
+    if (lasting === undefined) return undefined;
+    this.#lasting.delete(about);
+    const ended = endedOf(lasting, this.#now());
+    if (lasting.wasTold && message !== undefined)
+      this.#log.info({ reason: lasting.trouble.reason, ...ended, ...fields }, message);
     return ended;
   }
 
-  isOn(reason: string): boolean {
-    return this.#known.get(reason)?.isOver === false;
+  isOn(about: string): boolean {
+    return this.#lasting.has(about);
   }
 
   /** What is wrong now, as sentences. */
   get remarks(): readonly string[] {
-    const lasting = [...this.#known.values()].filter(({ isOver }) => !isOver);
-    return lasting.map(({ trouble }) => trouble.remark ?? trouble.message);
-  }
-
-  #add(trouble: Trouble): Known {
-    const [first] = this.#known.keys();
-    if (first !== undefined && this.#known.size >= reasonsMax) this.#known.delete(first);
-    const known = { trouble, isOver: true, sinceMs: 0, startedMs: 0, times: 0, loggedMs: -Infinity, wasTold: false };
-    this.#known.set(trouble.reason, known);
-    return known;
+    return [...this.#lasting.values()].map(({ trouble }) => trouble.remark ?? trouble.message);
   }
 }
 
-function endedOf({ sinceMs, startedMs, times }: Known, nowMs: number): Ended {
+function bounded<T>(map: Map<string, T>): Map<string, T> {
+  const [first] = map.keys();
+  if (first !== undefined && map.size >= reasonsMax) map.delete(first);
+  return map;
+}
+
+function endedOf({ sinceMs, startedMs, times }: Lasting, nowMs: number): Ended {
   return { since: new Date(sinceMs).toISOString(), lastedS: Math.round((nowMs - startedMs) / 1_000), times };
 }
 

@@ -55,7 +55,7 @@ it('rejects what was unanswered when the connection broke, and never sends it ag
   expect(await redis.get('counter')).toBeNull();
 });
 
-it('rejects at once while there is no connection, and says once that it broke and once that it is back', async () => {
+it('rejects at once while there is no connection, and says once that it broke, why it stays away, and that it is back', async () => {
   const server = await privateRedis();
   const { redis, lines } = connect(new Secret(server.url));
   await untilReady(redis);
@@ -72,11 +72,12 @@ it('rejects at once while there is no connection, and says once that it broke an
   expect(lines.map((line) => line.split(/[:.]/, 1)[0])).toEqual([
     'Redis is connected',
     'The connection to Redis broke',
+    'Redis cannot be used',
     'Redis is back',
   ]);
   redis.disconnect();
   await until(() => redis.status === 'end');
-  expect(lines).toHaveLength(3);
+  expect(lines).toHaveLength(4);
 });
 
 it('gives up a command, and then the connection, of a Redis that is frozen', async () => {

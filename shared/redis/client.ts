@@ -15,7 +15,10 @@ import { Redis } from 'ioredis';
 import type { Secret } from '../config/secret.ts';
 import { trust } from '../tls/trust.ts';
 import type { Logger } from '../log/log.ts';
+import { Troubles } from '../log/troubles.ts';
+import { messageOf } from '../network/fault.ts';
 import { delayMs } from '../retry/delay.ts';
+import { redisFault } from './redis-fault.ts';
 
 export type { Redis };
 
@@ -117,35 +120,34 @@ export function movedTo(error: unknown): Node | undefined {
   return host === '' || port === undefined ? undefined : { host, port: Number(port) };
 }
 
-/**
- * Once per change, however many attempts fail for the same reason; without an `error` listener, each would be printed.
- * Reasons are the words of Redis (wrong password, still loading), or the network, whatever it says.
- */
+const about = 'redis';
+const waits = 'Nothing is sealed or sent, and usage waits in the broker.';
+
+/** Without an `error` listener each failed attempt would be printed, with its stack. */
 function logChanges(redis: Redis, log: Logger): void {
+  const troubles = new Troubles(log);
   let isReady = false;
-  let failure: string | undefined;
   let lastError: Error | undefined;
+  const tell = (error: unknown, what: string): void => {
+    const { reason, words, lasts } = redisFault(error);
+    const message = `${what}: ${words} ${waits} It is tried again without end.`;
+    const level = lasts === true ? 'error' : 'warn';
+    troubles.tell({ about, reason, level, message, fields: { cause: messageOf(error) } });
+  };
   redis.on('error', (error: Error) => {
     lastError = error;
-    const reason = 'code' in error ? 'network' : error.message;
-    if (isReady || reason === failure) return;
-    failure = reason;
-    log.warn({ error }, 'Redis cannot be reached: nothing is sealed or sent, usage waits in the broker. Trying again.');
+    if (!isReady) tell(error, 'Redis cannot be used');
   });
   // Not `close`, which comes also when the connection is ended on purpose.
   redis.on('reconnecting', () => {
     if (!isReady) return;
     isReady = false;
-    failure = 'network';
-    log.warn(
-      { error: lastError },
-      'The connection to Redis broke: nothing is sealed or sent, usage waits in the broker. Reconnecting.',
-    );
+    tell(lastError ?? new Error('Connection is closed.'), 'The connection to Redis broke');
   });
   redis.on('ready', () => {
-    log.info(failure === undefined ? 'Redis is connected.' : 'Redis is back.');
+    const away = troubles.over(about);
+    log.info({ ...away }, away === undefined ? 'Redis is connected.' : 'Redis is back: this is fine again.');
     isReady = true;
-    failure = undefined;
     lastError = undefined;
   });
 }
