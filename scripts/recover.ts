@@ -1,7 +1,8 @@
 import type { ShardSummary } from '../shared/journal/inspect.ts';
 import { shardName, usageExchange } from '../shared/topology/names.ts';
-import { obstacles, renewIncarnation, survey, type Survey } from '../shared/topology/recovery.ts';
+import { isHealthy, obstacles, renewIncarnation, survey, type Survey } from '../shared/topology/recovery.ts';
 import { exitCodes, onBacking } from './backing.ts';
+import { plural } from './status/assess.ts';
 
 /**
  * `npm run recover`: what a person runs after Redis lost data. Says what is known and what is not; makes a new incarnation
@@ -16,6 +17,10 @@ async function recover(args: readonly string[]): Promise<number> {
   return onBacking(process.env, async (place) => {
     const { namespace, shards } = place;
     const found = await survey(place);
+    if (isHealthy(found, shards) && !args.includes('--yes')) {
+      console.log([known(found, namespace), healthy].join('\n\n'));
+      return exitCodes.done;
+    }
     console.log([known(found, namespace), unknowns(found), meaning].join('\n\n'));
     const faults = obstacles(found, namespace, shards);
     if (faults.length > 0) {
@@ -41,15 +46,15 @@ function known(found: Survey, namespace: string): string {
   const held =
     consumers === 0
       ? 'No consumer is attached, so that is all there is.'
-      : `${consumers} consumers are attached; what they hold unacked comes on top and cannot be seen from here.`;
+      : `${plural(consumers, 'consumer')} attached to the queues; what they hold unacked comes on top and cannot be seen from here.`;
   const record =
     topology === 'missing'
       ? 'no topology and no incarnation'
-      : `incarnation ${topology.incarnation} of ${new Date(topology.createdAtMs).toISOString()}, ${topology.shards} shards`;
+      : `incarnation ${topology.incarnation} of ${new Date(topology.createdAtMs).toISOString()}, ${plural(topology.shards, 'shard')}`;
   return [
     'KNOWN',
-    `Broker: ${exchange ? 'exchange' : 'no exchange'} ${usageExchange(namespace)}, ${queues.size} shard queues with ${ready} messages ready. ${held}`,
-    `Redis: ${record}; journals of ${journals.size} shards.`,
+    `Broker: ${exchange ? 'exchange' : 'no exchange'} ${usageExchange(namespace)}, ${plural(queues.size, 'shard queue')} with ${plural(ready, 'message')} ready. ${held}`,
+    `Redis: ${record}; journals of ${plural(journals.size, 'shard')}.`,
     ...table(found),
   ].join('\n');
 }
@@ -104,6 +109,10 @@ function unknowns({ journals }: Survey): string {
     'provider (Stripe: event summaries of the meter) tell more.',
   ].join('\n');
 }
+
+const healthy = `HEALTHY
+Broker and Redis know the same cluster, and it is whole. There is nothing to recover, and nothing was changed.
+Only if Redis was restored from a backup, which cannot tell what it has forgotten, run: npm run recover -- --yes`;
 
 const meaning = `WHAT A NEW INCARNATION MEANS
 Consumers go on. Nothing is lost: every message in the queues is counted and sent.

@@ -3,7 +3,10 @@ import { fileURLToPath } from 'node:url';
 import { type ChannelModel, connect } from 'amqplib';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createCatalogStore } from '../services/consumer/src/meters/stored-catalog.ts';
+import { createMembership } from '../services/consumer/src/ownership/membership.ts';
 import { createRedisJournal } from '../shared/journal/redis-journal.ts';
+import { redisNowMs } from '../shared/redis/clock.ts';
 import { clusterKeyPrefix, usageExchange } from '../shared/topology/names.ts';
 import { readTopology } from '../shared/topology/record.ts';
 import { freePort } from '../shared/testing/ports.ts';
@@ -18,7 +21,7 @@ interface Ended {
 type Environment = Readonly<Record<string, string>>;
 
 /** Runs the command as `npm run` does, with nothing of this process' environment. */
-function run(script: 'topology' | 'recover', env: Environment, ...args: string[]): Promise<Ended> {
+function run(script: 'topology' | 'recover' | 'status', env: Environment, ...args: string[]): Promise<Ended> {
   const file = fileURLToPath(new URL(`${script}.ts`, import.meta.url));
   return new Promise((resolve) => {
     const child = execFile(process.execPath, [file, ...args], { env }, (_error, stdout, stderr) => {
@@ -150,8 +153,8 @@ describe('npm run recover', () => {
 
     const { code, stdout, stderr } = await run('recover', env);
     expect(code).toBe(1);
-    expect(stdout).toContain(`exchange ${namespace}.usage, 2 shard queues with 1 messages ready`);
-    expect(stdout).toContain('no topology and no incarnation; journals of 1 shards');
+    expect(stdout).toContain(`exchange ${namespace}.usage, 2 shard queues with 1 message ready`);
+    expect(stdout).toContain('no topology and no incarnation; journals of 1 shard.');
     expect(stdout).toMatch(/^ +001 +\d +0 +1 +2 +1 +1 +0 +0 +20\d\d-/m);
     expect(stdout).toContain('NOT KNOWN');
     expect(stdout).toContain('billed a second time');
@@ -168,6 +171,17 @@ describe('npm run recover', () => {
     expect(await incarnation()).not.toBe(before);
     expect(stdout).toContain(`The incarnation is ${await incarnation()} now.`);
     expect(await run('topology', env)).toMatchObject({ code: 0 });
+  });
+
+  // It said "nothing was changed" and exited with 1 on a cluster that had nothing at all, next to the offer to bill twice.
+  it('calls a healthy cluster healthy, and advises nothing that could bill twice', async () => {
+    await run('topology', env);
+    const before = await incarnation();
+    const { code, stdout, stderr } = await run('recover', env);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('HEALTHY');
+    expect(stdout).not.toContain('NOT KNOWN');
+    expect(await incarnation()).toBe(before);
   });
 
   it('makes another incarnation with --yes while there is one: Redis may have lost its last writes only', async () => {
@@ -188,5 +202,34 @@ describe('npm run recover', () => {
     const { code, stderr } = await run('recover', env, '--force');
     expect(code).toBe(64);
     expect(stderr).toContain('"--force"');
+  });
+});
+
+describe('npm run status', () => {
+  it('says what is wrong, and what to run, before anything is declared and before a consumer runs', async () => {
+    const before = await run('status', env);
+    expect(before).toMatchObject({ code: 1, stderr: '' });
+    expect(before.stdout).toMatch(/^WRONG\n {2}Nothing is declared[^]*WHAT TO DO\n {2}npm run topology\n/);
+    await run('topology', env);
+    const after = await run('status', env);
+    expect(after.stdout).toContain('No consumer is a member of the cluster');
+    expect(after.stdout).toContain('Broker and Redis know the same cluster: 2 shards');
+  });
+
+  it('is healthy, with 0, once consumers own every shard and know the meters', async () => {
+    await run('topology', env);
+    await createMembership(redis, namespace).heartbeat('one', 60_000);
+    const readAtMs = await redisNowMs(redis);
+    await createCatalogStore(redis, clusterKeyPrefix(namespace)).store({ readAtMs, meters: [] });
+    for (const shard of [0, 1]) await createRedisJournal({ redis, namespace, shard }).claim('one', 60_000);
+    const { code, stdout } = await run('status', env);
+    expect(stdout).toContain('1 consumer; 2 of 2 shards owned.');
+    expect(stdout).toContain(`${namespace} is healthy; nothing waits.`);
+    expect(code).toBe(0);
+    expect(JSON.parse((await run('status', env, '--json')).stdout)).toMatchObject({ needsPerson: false });
+  });
+
+  it('does not guess what an argument means', async () => {
+    expect(await run('status', env, '--jsn')).toMatchObject({ code: 64, stdout: '' });
   });
 });

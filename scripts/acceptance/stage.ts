@@ -52,7 +52,7 @@ export interface Stage {
   /** A connection to the broker, closed when the test is over. */
   connectToBroker(): Promise<ChannelModel>;
   /** `npm run topology`, `npm run recover`: resolves once it has ended with 0. */
-  run(script: 'topology.ts' | 'recover.ts' | 'entries.ts', ...args: readonly string[]): Promise<void>;
+  run(script: 'topology.ts' | 'recover.ts' | 'entries.ts' | 'status.ts', ...args: readonly string[]): Promise<void>;
   /** What is alive, without the simulator. */
   services(): readonly RunningService[];
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Nursery } from '../../shared/testing/nursery.ts';
-import { runScript, startService, type RunningService } from './service.ts';
+import { runScript, startService, type RunningService, type ServiceKind } from './service.ts';
 
 type Settings = Readonly<Record<string, string>>;
 
@@ -17,6 +17,8 @@ export interface ClusterOptions {
   /** Where Stripe is. Default: a simulator of this cluster's own. */
   readonly stripeApiBase?: string;
   readonly stripeApiKey?: string;
+  /** Where the first of a kind listens, if nobody else does. Default: on any free port. */
+  readonly ports?: Readonly<Partial<Record<ServiceKind, number>>>;
   /** Where the code of publishers and consumers is. Default: here. */
   readonly project?: string;
   /** Settings of everything, the topology command too. */
@@ -31,6 +33,7 @@ export interface Cluster {
   readonly amqpUrl: string;
   readonly redisUrl: string;
   readonly stripeApiBase: string;
+  readonly stripeApiKey: string;
   readonly simulator: RunningService | undefined;
   readonly publishers: readonly RunningService[];
   readonly consumers: readonly RunningService[];
@@ -46,18 +49,25 @@ const simulatorKey = 'sk_live_simulator';
 
 /** Declares the topology and starts everything. What was started before a failure is the nursery's to end. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const { nursery, amqpUrl, redisUrl, settings = {} } = options;
+  const { nursery, amqpUrl, redisUrl, settings = {}, ports = {} } = options;
   const namespace = options.namespace ?? `tallyman-${randomBytes(4).toString('hex')}`;
   const common = { AMQP_URL: amqpUrl, TALLYMAN_NAMESPACE: namespace, ...options.common };
   const shards = options.shards === undefined ? {} : { TALLYMAN_SHARDS: String(options.shards) };
 
+  const at = (kind: ServiceKind) => (ports[kind] === undefined ? {} : { port: ports[kind] });
   const [simulator] = await Promise.all([
     options.stripeApiBase === undefined
-      ? startService(nursery, 'stripe-simulator', { name: 'stripe-simulator', env: settings.simulator ?? {} })
+      ? startService(nursery, 'stripe-simulator', {
+          name: 'stripe-simulator',
+          env: settings.simulator ?? {},
+          ...at('stripe-simulator'),
+        })
       : undefined,
     runScript(nursery, 'topology.ts', { name: 'topology', env: { ...common, ...shards, REDIS_URL: redisUrl } }),
   ]);
   const stripeApiBase = options.stripeApiBase ?? simulator?.url ?? '';
+
+  const stripeApiKey = options.stripeApiKey ?? simulatorKey;
 
   const publishers: RunningService[] = [];
   const consumers: RunningService[] = [];
@@ -69,8 +79,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   ): Promise<RunningService> {
     numbers[kind] += 1;
     const code = options.project === undefined ? {} : { project: options.project };
+    const place = numbers[kind] === 1 ? at(kind) : {};
     const name = `${kind}-${numbers[kind]}`;
-    const member = await startService(nursery, kind, { name, env: { ...common, ...env }, ...code });
+    const member = await startService(nursery, kind, { name, env: { ...common, ...env }, ...code, ...place });
     members.push(member);
     return member;
   }
@@ -80,7 +91,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       ...shards,
       REDIS_URL: redisUrl,
       STRIPE_API_BASE: stripeApiBase,
-      STRIPE_API_KEY: options.stripeApiKey ?? simulatorKey,
+      STRIPE_API_KEY: stripeApiKey,
       ...settings.consumer,
       ...own,
     });
@@ -94,6 +105,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     amqpUrl,
     redisUrl,
     stripeApiBase,
+    stripeApiKey,
     simulator,
     publishers,
     consumers,

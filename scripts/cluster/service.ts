@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { plainEnvironment, type Child, type Exit } from '../../shared/testing/child.ts';
 import type { Nursery } from '../../shared/testing/nursery.ts';
-import { freePort } from '../../shared/testing/ports.ts';
+import { freePort, preferredPort } from '../../shared/testing/ports.ts';
 import { until } from '../../shared/testing/until.ts';
 import { parseMetrics, type Metrics } from './metrics.ts';
 
@@ -40,6 +40,8 @@ export interface ServiceOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Where its code is. Default: here. */
   readonly project?: string;
+  /** Where it listens, if nobody else does. Default: any free port. */
+  readonly port?: number;
 }
 
 const projectFolder = fileURLToPath(new URL('../../', import.meta.url));
@@ -50,9 +52,9 @@ const answerTimeoutMs = 2_000;
 export async function startService(
   nursery: Nursery,
   kind: ServiceKind,
-  { name, env, project = projectFolder }: ServiceOptions,
+  { name, env, project = projectFolder, port: wanted }: ServiceOptions,
 ): Promise<RunningService> {
-  const port = await freePort();
+  const port = await (wanted === undefined ? freePort() : preferredPort(wanted));
   const url = `http://127.0.0.1:${port}`;
   let code = project;
   const wholeEnv = { ...plainEnvironment(), ...env, TALLYMAN_HOST: '127.0.0.1', TALLYMAN_PORT: String(port) };

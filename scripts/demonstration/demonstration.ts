@@ -24,6 +24,8 @@ const simulatorSettings = {
   TALLYMAN_SIM_LATENCY: 'lognormal:30:150',
   TALLYMAN_SIM_RATE_PER_S: '1000',
 };
+/** The services' own, so that what the documents say can be pasted. */
+const ports = { publisher: 7070, consumer: 7071, 'stripe-simulator': 7073 };
 const lookEveryMs = 500;
 const standstillMaxMs = 120_000;
 
@@ -41,6 +43,7 @@ export async function bringUp(options: DemoOptions, nursery: Nursery, screen: Sc
     redisUrl,
     publishers: options.publishers,
     consumers: options.consumers,
+    ports,
     ...(stripe === undefined ? {} : { stripeApiBase: stripe.base, stripeApiKey: stripe.key }),
     settings: { consumer: consumerSettings, simulator: simulatorSettings },
   });

@@ -2,8 +2,9 @@
 import { once } from 'node:events';
 import { openNursery, type Nursery } from '../../shared/testing/nursery.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import { addresses } from './addresses.ts';
 import { bringUp, demonstrate } from './demonstration.ts';
-import { complaints, membersOf } from './health.ts';
+import { complaints } from './health.ts';
 import { type DemoOptions, parseOptions, usage, UsageError } from './options.ts';
 import { isBalanced, report } from './report.ts';
 import { openScreen } from './screen.ts';
@@ -68,7 +69,7 @@ async function run(
   if (ended.early || cluster === undefined) return ended.code;
   if (ended.code !== exitCodes.balanced) say(await complaints(cluster));
   if (options.keep) {
-    say(addresses(cluster, nursery, options.external));
+    say(addresses(cluster, { folder: nursery.folder, external: options.external }));
     await interrupted;
   }
   return ended.code;
@@ -79,20 +80,6 @@ function nextSignal(): Promise<number> {
     once(process, 'SIGINT').then(() => exitCodes.interrupted),
     once(process, 'SIGTERM').then(() => exitCodes.terminated),
   ]);
-}
-
-function addresses(cluster: Cluster, nursery: Nursery, external: boolean): string {
-  const members = membersOf(cluster).filter(({ exit }) => exit === undefined);
-  // Private services were made for this run, password and all; those of the caller have theirs for themselves.
-  const backing = external ? [] : [['broker', cluster.amqpUrl] as const, ['Redis', cluster.redisUrl] as const];
-  return [
-    'Everything runs on until Ctrl-C:',
-    ...backing.map(([name, url]) => `  ${name.padEnd(18)} ${url}`),
-    ...members.map(({ name, url }) => `  ${name.padEnd(18)} ${url}  (/metrics, /readyz)`),
-    `  ${'ledger'.padEnd(18)} ${cluster.stripeApiBase}/_sim/ledger`,
-    `  ${'logs'.padEnd(18)} ${nursery.folder}/*.log`,
-    '',
-  ].join('\n');
 }
 
 function say(text: string): void {

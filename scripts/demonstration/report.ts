@@ -16,7 +16,7 @@ export function announce(options: DemoOptions, description: string, folder: stri
     `  through ${plural(publishers, 'sidecar')}, ${description} and ${plural(consumers, 'consumer')} to a simulated Stripe with its real`,
     '  limits: 1,000 calls/s, one at a time per customer and meter. Some events are late, some are corrections, and',
     '  clients send 2 % of them twice under the same id.',
-    '  What is private listens on free loopback ports and writes to',
+    '  What is private listens on loopback (services on their usual ports, where those are free) and writes to',
     `  ${folder}; both are gone at the end.`,
   ];
   if (chaos) lines.push('  In mid-load a consumer and a sidecar are killed with SIGKILL.');

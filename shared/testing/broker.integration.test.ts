@@ -1,3 +1,4 @@
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { connect } from 'amqplib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBroker, type Broker } from './broker.ts';
@@ -32,6 +33,23 @@ describe('a private broker', () => {
     await after.close();
   }, 60_000);
 
+  // Erlang's distribution listened on every address of the machine: with the cookie, a way in from the network.
+  it.runIf(process.platform === 'linux')(
+    'listens on loopback alone, with every port',
+    async () => {
+      const nursery = await openNursery();
+      try {
+        await startBroker({ nursery, management: true });
+        const listening = await Promise.all([...nursery.children].map(({ pid }) => listeners(pid)));
+        expect(listening.flat().length).toBeGreaterThan(1);
+        expect(listening.flat().filter((address) => !loopback.includes(address))).toEqual([]);
+      } finally {
+        await nursery.close();
+      }
+    },
+    60_000,
+  );
+
   it('leaves no process behind when it is stopped', async () => {
     const nursery = await openNursery();
     try {
@@ -46,3 +64,21 @@ describe('a private broker', () => {
     }
   }, 60_000);
 });
+
+/** 127.0.0.1 and ::1, as the kernel writes them. */
+const loopback = ['0100007F', '00000000000000000000000001000000'];
+
+/** Addresses that a process listens on with TCP, as the kernel writes them. */
+async function listeners(pid: number): Promise<string[]> {
+  const descriptors = await readdir(`/proc/${pid}/fd`);
+  // A descriptor may be closed between the two looks.
+  const targets = await Promise.all(descriptors.map((name) => readlink(`/proc/${pid}/fd/${name}`).catch(() => '')));
+  const tables = await Promise.all(['tcp', 'tcp6'].map((table) => readFile(`/proc/${pid}/net/${table}`, 'utf8')));
+  return tables.flatMap((table) =>
+    table.split('\n').flatMap((line) => {
+      const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/);
+      if (state !== '0A' || !targets.includes(`socket:[${inode}]`)) return [];
+      return local.split(':').slice(0, 1);
+    }),
+  );
+}

@@ -18,6 +18,13 @@ export async function freePort(): Promise<number> {
   }
 }
 
+/** This port, if it is as free as one of `freePort`, and else one of those. */
+export async function preferredPort(port: number): Promise<number> {
+  if (given.has(port) || !(await canListen(port)) || !(await claim(port))) return freePort();
+  given.add(port);
+  return port;
+}
+
 /** By an abstract socket, which only Linux has: one process can have it, and it is gone with that process. */
 async function claim(port: number): Promise<boolean> {
   if (process.platform !== 'linux') return true;

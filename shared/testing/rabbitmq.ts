@@ -54,6 +54,8 @@ export async function rabbitmqRecipe(
     RABBITMQ_ALLOW_INPUT: 'true',
     RABBITMQ_NODENAME: `${name}@localhost`,
     RABBITMQ_DIST_PORT: String(distributionPort),
+    // Erlang's distribution listens on every address of the machine unless told otherwise.
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
     RABBITMQ_BASE: folder,
     RABBITMQ_MNESIA_BASE: join(folder, 'mnesia'),
     RABBITMQ_LOG_BASE: folder,

@@ -46,6 +46,17 @@ export function obstacles({ exchange, topology, queues }: Survey, namespace: str
   ];
 }
 
+/**
+ * Broker and Redis know the same cluster, whole and as it is configured. Redis that was restored from a backup looks like that, too:
+ * it cannot tell what it has forgotten.
+ */
+export function isHealthy(found: Survey, shards: number): boolean {
+  const { exchange, topology, queues } = found;
+  if (!exchange || topology === 'missing' || topology.resharding !== undefined || !topology.declared) return false;
+  const missing = Array.from({ length: shards }, (_, shard) => shard).filter((shard) => !queues.has(shard));
+  return missing.length === 0 && differences(topology, shards).length === 0;
+}
+
 /** Makes a new incarnation for an exchange that exists. Every consumer stops at it and begins anew. */
 export async function renewIncarnation(place: TopologyPlace): Promise<Topology> {
   const { channels, redis, namespace, shards } = place;

@@ -80,6 +80,21 @@ describe('summaries', () => {
     ]);
   });
 
+  // A month is 43,200 minutes, and one summary. It was refused as if each minute were one.
+  it('are one for whatever time when they are not grouped, and 10,000 at most when they are', () => {
+    harness.send({ value: '3' });
+    harness.nowMs += lagMs;
+    expect(valueOf('api', `customer=cus_1&start_time=0&end_time=${minute + 3_600}`)).toBe(3);
+    const endS = hour + 3_600;
+    const grouped = (hours: number) =>
+      get(
+        `/v1/billing/meters/${meterId('api')}/event_summaries`,
+        `customer=cus_1&start_time=${endS - hours * 3_600}&end_time=${endS}&value_grouping_window=hour`,
+      );
+    expect(grouped(10_000).status).toBe(200);
+    expect(errorOf(grouped(10_001))['message']).toContain('more than 10000 summaries');
+  });
+
   it.each([
     ['start_time=0&end_time=60', 'Missing required param: customer.'],
     [`customer=cus_1&start_time=${minute + 1}&end_time=${minute + 60}`, 'aligned with minute boundaries'],

@@ -33,6 +33,7 @@ const minuteS = 60;
 const groupings: Readonly<Record<string, number>> = { hour: 3_600, day: 86_400 };
 const windows = { hour: 3_600, day: 86_400 } as const;
 const minutesMax = 500_000;
+const summariesMax = 10_000;
 
 /** `GET /v1/billing/meters/:id/event_summaries`: sums per customer and meter, which lag behind what was accepted. */
 export class Summaries {
@@ -170,6 +171,8 @@ function readRequest(params: Form): SummaryRequest | Answer {
   const unitS = groupS ?? minuteS;
   if (startS % unitS !== 0 || endS % unitS !== 0)
     return invalid(`start_time and end_time must be aligned with ${grouping ?? 'minute'} boundaries.`);
-  if ((endS - startS) / unitS > 10_000) return invalid('That are more than 10,000 summaries.');
+  if (groupS !== undefined && (endS - startS) / groupS > summariesMax) {
+    return invalid(`That is more than ${summariesMax} summaries: ask for a shorter time, or group by day.`);
+  }
   return { customer, startS, endS, groupS };
 }

@@ -1,0 +1,194 @@
+import { isHealthy, obstacles } from '../../shared/topology/recovery.ts';
+import { deadExchange, usageExchange } from '../../shared/topology/names.ts';
+import { lostByRedis } from '../../shared/topology/verify.ts';
+import type { EntriesOfReason, Look } from './look.ts';
+
+/**
+ * What is to be thought of a look at the cluster. `well`: as it should be. `waiting`: it goes on by itself. `parked`: kept until
+ * a person decides. `wrong`: nothing, or not everything, is counted until a person acts.
+ */
+export interface Finding {
+  readonly kind: 'well' | 'waiting' | 'parked' | 'wrong';
+  readonly text: string;
+  /** What a person does about it. */
+  readonly advice?: string;
+}
+
+/** Older than this, the list of meters was due for a while: consumers read it every quarter of an hour. */
+const metersOldMs = 30 * 60_000;
+/** A set that was committed longer ago is held up by more than the provider's rate. */
+const setOldMs = 15 * 60_000;
+
+export function assess(look: Look, shards: number): Finding[] {
+  return [
+    ...ofTopology(look, shards),
+    ...ofMembers(look),
+    ...ofQueues(look),
+    ...ofSets(look),
+    ...ofMeters(look),
+    ...ofEntries(look),
+    ...ofUnreadable(look),
+  ];
+}
+
+function ofTopology({ found, namespace }: Look, shards: number): Finding[] {
+  const { exchange, topology } = found;
+  if (isHealthy(found, shards) && topology !== 'missing') {
+    const since = new Date(topology.createdAtMs).toISOString();
+    return [
+      {
+        kind: 'well',
+        text: `Broker and Redis know the same cluster: ${plural(topology.shards, 'shard')}, incarnation of ${since}.`,
+      },
+    ];
+  }
+  if (!exchange && topology === 'missing') {
+    return [{ kind: 'wrong', text: `Nothing is declared for the namespace ${namespace}.`, advice: 'npm run topology' }];
+  }
+  if (!exchange) {
+    const text = `Redis knows this cluster, but the broker has no exchange ${usageExchange(namespace)}: the broker lost its data, or AMQP_URL names another one.`;
+    return [{ kind: 'wrong', text, advice: 'Check AMQP_URL, then npm run topology' }];
+  }
+  if (topology === 'missing') {
+    return [{ kind: 'wrong', text: lostByRedis(usageExchange(namespace)), advice: 'npm run recover' }];
+  }
+  const { resharding } = topology;
+  if (resharding !== undefined) {
+    const text = `The cluster is being given ${plural(resharding.to, 'shard')}; usage waits in the publishers' spools.`;
+    return [{ kind: 'wrong', text, advice: `npm run topology -- --reshard ${resharding.to} goes on where it was` }];
+  }
+  const faults = obstacles(found, namespace, shards);
+  if (faults.length > 0) return faults.map((text) => ({ kind: 'wrong', text }));
+  return [
+    {
+      kind: 'wrong',
+      text: 'The broker lacks queues of this cluster: usage for them waits in the publishers.',
+      advice: 'npm run topology',
+    },
+  ];
+}
+
+function ofMembers({ found, members }: Look): Finding[] {
+  if (found.topology === 'missing') return [];
+  const { shards } = found.topology;
+  const owned = [...found.journals.values()].filter(({ shard, owner }) => shard < shards && owner !== undefined).length;
+  if (members === 0) {
+    const text = 'No consumer is a member of the cluster: nothing is counted. Usage waits in the broker, none is lost.';
+    return [
+      {
+        kind: 'wrong',
+        text,
+        advice: 'Start consumers; if they run, their /readyz and their log say why they do not join',
+      },
+    ];
+  }
+  const text = `${plural(members, 'consumer')}; ${owned} of ${plural(shards, 'shard')} owned.`;
+  return [
+    owned < shards
+      ? { kind: 'waiting', text: `${text} The others are on their way to an owner.` }
+      : { kind: 'well', text },
+  ];
+}
+
+function ofQueues({ found }: Look): Finding[] {
+  const waiting = [...found.queues.values()].filter(({ ready }) => ready > 0);
+  const ready = waiting.reduce((sum, queue) => sum + queue.ready, 0);
+  if (ready === 0) return found.queues.size === 0 ? [] : [{ kind: 'well', text: 'The queues are empty.' }];
+  return [
+    {
+      kind: 'waiting',
+      text: `${plural(ready, 'message')} in ${plural(waiting.length, 'queue')} for a consumer to take.`,
+    },
+  ];
+}
+
+function ofSets({ found, nowMs }: Look): Finding[] {
+  const pending = [...found.journals.values()].filter((journal) => journal.pending !== undefined);
+  if (pending.length === 0) return [];
+  const oldestMs = Math.max(...pending.map(({ writtenAtMs = nowMs }) => nowMs - writtenAtMs));
+  const text = `${plural(pending.length, 'flush set')} on the way to Stripe, the oldest committed ${duration(oldestMs)} ago.`;
+  if (oldestMs < setOldMs) return [{ kind: 'waiting', text }];
+  return [
+    {
+      kind: 'wrong',
+      text,
+      advice:
+        'Its shard counts on, and bills nothing newer. The log and /readyz of its consumer say what Stripe answers',
+    },
+  ];
+}
+
+function ofMeters({ metersReadAtMs, nowMs, members }: Look): Finding[] {
+  if (metersReadAtMs === undefined) {
+    if (members === 0) return [];
+    const text = 'The meters were never read from Stripe: nothing is counted before they are.';
+    return [{ kind: 'wrong', text, advice: 'Check STRIPE_API_KEY and STRIPE_API_BASE of the consumers' }];
+  }
+  const text = `Stripe's meters were read ${duration(nowMs - metersReadAtMs)} ago.`;
+  if (nowMs - metersReadAtMs < metersOldMs || members === 0) return [{ kind: 'well', text }];
+  return [
+    { kind: 'wrong', text, advice: 'They are due every 15 minutes: check STRIPE_API_KEY, and whether Stripe answers' },
+  ];
+}
+
+const entryTexts = {
+  dead: {
+    kind: 'parked',
+    text: 'not billed: Stripe refused them, or they could not be sent',
+    advice: 'npm run entries -- list --state dead',
+  },
+  in_doubt: {
+    kind: 'parked',
+    text: 'billed or not: Stripe gave no answer in time',
+    advice: 'npm run entries -- list --state in_doubt',
+  },
+  deferred: { kind: 'waiting', text: 'kept aside and tried again by themselves' },
+  waiting: { kind: 'waiting', text: 'about to be sent again' },
+} as const;
+
+function ofEntries({ entries }: Look): Finding[] {
+  return (['dead', 'in_doubt', 'deferred', 'waiting'] as const).flatMap((state): Finding[] => {
+    const some = entries.filter((one) => one.state === state);
+    if (some.length === 0) return [];
+    const { text, ...rest } = entryTexts[state];
+    const total = some.reduce((sum, one) => sum + one.entries, 0);
+    const events = some.reduce((sum, one) => sum + one.events, 0);
+    const name = state.replace('_', ' ');
+    const sentence = `${total} ${name} ${total === 1 ? 'entry' : 'entries'} of ${plural(events, 'event')}: ${text}.`;
+    return [{ ...rest, text: `${sentence} ${reasons(some)}` }];
+  });
+}
+
+const reasonsShown = 5;
+
+function reasons(some: readonly EntriesOfReason[]): string {
+  const shown = some.slice(0, reasonsShown).map(({ entries, reason }) => `${entries} ${reason}`);
+  const more = some.length - shown.length;
+  return `(${shown.join(', ')}${more > 0 ? `, and ${plural(more, 'other reason')}` : ''})`;
+}
+
+function ofUnreadable({ unreadable, namespace }: Look): Finding[] {
+  if (unreadable === 0) return [];
+  const text = `${plural(unreadable, 'message')} that could not be read, in the queue ${deadExchange(namespace)}.`;
+  return [
+    {
+      kind: 'parked',
+      text,
+      advice:
+        'The header x-tallyman-reason of each says why. Mend its publisher; remove it once its usage was sent again',
+    },
+  ];
+}
+
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** `3 s`, `12 min`, `5 h`, `3 d` */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172_800) return `${Math.round(seconds / 3_600)} h`;
+  return `${Math.round(seconds / 86_400)} d`;
+}
