@@ -1,6 +1,6 @@
 import { cursorFileBytes, cursorSlotBytes, decodeCursor, encodeCursor, type StoredCursor } from './cursor.ts';
 import { cursorName, parkedName, probeName, segmentName, segmentNumber, type SpoolFiles } from './files.ts';
-import { scan } from './record.ts';
+import { isUnfinished, recordBytesMax, scan } from './record.ts';
 import type { Found, SpoolEffect, SpoolEvent, Upkeep } from './spool-event.ts';
 
 /**
@@ -95,7 +95,10 @@ export interface Opened extends Found {
   readonly tornBytes: number;
 }
 
-/** Looks through the folder and repairs it: the last segment ends where its last whole record does. */
+/**
+ * Looks through the folder and repairs it: what was being written when the last process ended is cut off. Only that: a damaged end that
+ * may have been synced stays, and is parked when it is read, as damage is anywhere else.
+ */
 export async function openFolder(files: SpoolFiles): Promise<Opened> {
   const names = await files.list();
   const cursor = await openCursor(files, names);
@@ -114,13 +117,22 @@ export async function openFolder(files: SpoolFiles): Promise<Opened> {
     const from = cursor?.segment === segment.number ? Math.min(cursor.offset, segment.bytes) : 0;
     const seen = await survey(files, segment.number, from, segment.bytes);
     if (!isThrough) records += seen.records;
-    if (segment !== last || seen.soundBytes === segment.bytes) continue;
+    if (segment !== last || !(await endsUnfinished(files, segment, seen.soundBytes))) continue;
     tornBytes = segment.bytes - seen.soundBytes;
     await files.truncate(segmentName(segment.number), seen.soundBytes);
     await files.sync(segmentName(segment.number));
     segment.bytes = seen.soundBytes;
   }
   return { segments, cursor, records, tornBytes };
+}
+
+async function endsUnfinished(
+  files: SpoolFiles,
+  { number, bytes }: { readonly number: number; readonly bytes: number },
+  soundBytes: number,
+): Promise<boolean> {
+  const left = bytes - soundBytes;
+  return left > 0 && left < recordBytesMax && isUnfinished(await files.read(segmentName(number), soundBytes, left));
 }
 
 export interface Survey {

@@ -56,7 +56,7 @@ export class Faults {
     } else {
       this.#log.error(
         { ...where, bytes: bytes.byteLength },
-        'A part of the spool is damaged and was parked. Its usage is not billed; what follows is. Look at the disk.',
+        'A part of the spool is damaged and was parked. Usage of it that was answered with 202 is not billed; what follows is. Look at the disk.',
       );
     }
   }

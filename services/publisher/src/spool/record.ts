@@ -97,6 +97,33 @@ function nextRecord(bytes: Buffer, from: number, isEnd: boolean): number | undef
   return isEnd ? bytes.byteLength : undefined;
 }
 
+/**
+ * Whether the end of a segment is the beginning of a record, of which the rest is not there: then its write never ended, it was never
+ * synced, and nobody was told that it is durable. A synced record that is damaged is as long as it says; if its length is what is
+ * damaged, its checksum is right with the real one.
+ */
+export function isUnfinished(end: Buffer): boolean {
+  const start = end.subarray(0, magic.byteLength);
+  if (!start.equals(magic.subarray(0, start.byteLength))) return false;
+  if (end.byteLength <= headBytes) return true;
+  const length = end.readUInt32LE(8);
+  if (length <= end.byteLength || length > recordBytesMax || !hasSoundHead(end)) return false;
+  const whole = Buffer.from(end);
+  whole.writeUInt32LE(end.byteLength, 8);
+  return crc32(whole.subarray(8)) !== end.readUInt32LE(4);
+}
+
+function hasSoundHead(bytes: Buffer): boolean {
+  const producer = bytes.toString('latin1', headBytes, headBytes + bytes.readUInt8(13));
+  return (
+    bytes.readUInt8(12) === recordVersion &&
+    bytes.readUInt8(14) < slotCount &&
+    bytes.readUInt8(15) === 0 &&
+    bytes.readBigUInt64LE(16) <= BigInt(Number.MAX_SAFE_INTEGER) &&
+    /^[\x21-\x7e]*$/.test(producer)
+  );
+}
+
 interface Found {
   readonly length: number;
   readonly record: SpoolRecord | undefined;

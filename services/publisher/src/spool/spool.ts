@@ -202,7 +202,7 @@ export class Spool {
     if (tornBytes > 0) {
       log.warn(
         { folder, bytes: tornBytes },
-        'The end of the spool was half written when the last process ended; it was cut off. It was not answered with 202.',
+        'The last message of the spool was being written when the last process ended, and was cut off. It was never answered with 202: its client sends it again.',
       );
     }
     if (records > 0) {
