@@ -20,6 +20,8 @@ export interface Entry {
   readonly account?: string;
   readonly customer: string;
   readonly meter: string;
+  /** Of the provider's meter that it was counted for, as far as that was known: a name can get another meter. */
+  readonly meterId?: string;
   readonly dimensions?: Readonly<Record<string, string>>;
   /** Exact decimal, at most 15 significant digits. */
   readonly value: string;

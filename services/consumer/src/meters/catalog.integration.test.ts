@@ -11,7 +11,14 @@ import { type CatalogOptions, type MeterCatalogSource, startCatalog } from './ca
 
 const log = createLog({ service: 'test', level: 'silent' });
 const calls: Meter = { eventName: 'calls', formula: 'sum', customerKey: 'stripe_customer_id', valueKey: 'value' };
-const seats: Meter = { ...calls, eventName: 'seats', formula: 'last', eventTimeWindow: 'day' };
+const seats: Meter = {
+  ...calls,
+  id: 'mtr_2',
+  namesakes: [{ id: 'mtr_1', formula: 'sum' }],
+  eventName: 'seats',
+  formula: 'last',
+  eventTimeWindow: 'day',
+};
 
 /** A provider whose list can be changed, and can be away. */
 class Meters {

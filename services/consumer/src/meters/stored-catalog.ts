@@ -21,18 +21,25 @@ export interface CatalogStore {
   store(catalog: StoredCatalog): Promise<void>;
 }
 
+const formula = z.enum(['sum', 'count', 'last']);
+
 const storedFormat = z.object({
   version: z.literal(1),
   readAtMs: z.number(),
   meters: z
     .array(
       z.object({
+        id: z.string().exactOptional(),
         eventName: z.string(),
-        formula: z.enum(['sum', 'count', 'last']),
+        formula,
         customerKey: z.string(),
         valueKey: z.string(),
         eventTimeWindow: z.enum(['hour', 'day']).exactOptional(),
         archived: z.literal(true).exactOptional(),
+        namesakes: z
+          .array(z.object({ id: z.string(), formula }))
+          .readonly()
+          .exactOptional(),
       }),
     )
     .readonly(),

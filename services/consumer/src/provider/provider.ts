@@ -32,6 +32,8 @@ export type LimitReason = (typeof limitReasons)[number];
 export type Formula = 'sum' | 'count' | 'last';
 
 export interface Meter {
+  /** Absent where the provider knows its meters by their name only. */
+  readonly id?: string;
   readonly eventName: string;
   readonly formula: Formula;
   /** Keys of the payload, set per meter. */
@@ -41,6 +43,13 @@ export interface Meter {
   readonly eventTimeWindow?: 'hour' | 'day';
   /** Present when the meter takes no events any more, until it is reactivated. */
   readonly archived?: true;
+  /** Other meters that had this name before, or will have it again: a meter's formula never changes, a name's meter can. */
+  readonly namesakes?: readonly Namesake[];
+}
+
+export interface Namesake {
+  readonly id: string;
+  readonly formula: Formula;
 }
 
 /** The credential may not read this account's meters: it is revoked, or does not exist. */

@@ -116,12 +116,40 @@ describe("Stripe's meters", () => {
     });
     const keys = { customerKey: 'stripe_customer_id', valueKey: 'value' };
     expect(await providerAt(base).meters()).toEqual([
-      { ...keys, eventName: 'seats', formula: 'last', eventTimeWindow: 'day' },
-      { ...keys, eventName: 'calls', formula: 'count', valueKey: 'n' },
-      { ...keys, eventName: 'odd', formula: 'count', archived: true },
+      { ...keys, id: 'mtr_1', eventName: 'seats', formula: 'last', eventTimeWindow: 'day' },
+      {
+        ...keys,
+        id: 'mtr_3',
+        eventName: 'calls',
+        formula: 'count',
+        valueKey: 'n',
+        namesakes: [
+          { id: 'mtr_2', formula: 'sum' },
+          { id: 'mtr_4', formula: 'sum' },
+        ],
+      },
+      { ...keys, id: 'mtr_5', eventName: 'odd', formula: 'count', archived: true },
     ]);
     expect(seen).toHaveLength(2);
     expect(seen[0]).toMatchObject({ method: 'GET', url: '/v1/billing/meters?limit=100' });
+  });
+
+  // The oldest one was taken, though the list begins with the newest.
+  it('of a name without an active meter are known by the newest', async () => {
+    const data = [
+      listed(2, 'calls', { status: 'inactive', default_aggregation: { formula: 'last' } }),
+      listed(1, 'calls', { status: 'inactive' }),
+    ];
+    const { base } = await scriptedStripe(json(200, { object: 'list', data, has_more: false }));
+    expect(await providerAt(base).meters()).toMatchObject([
+      { id: 'mtr_2', formula: 'last', archived: true, namesakes: [{ id: 'mtr_1', formula: 'sum' }] },
+    ]);
+  });
+
+  it('two active ones of a name that differ are taken for a count: an event of its own is right for both', async () => {
+    const data = [listed(2, 'calls', { default_aggregation: { formula: 'last' } }), listed(1, 'calls')];
+    const { base } = await scriptedStripe(json(200, { object: 'list', data, has_more: false }));
+    expect(await providerAt(base).meters()).toMatchObject([{ id: 'mtr_2', formula: 'count' }]);
   });
 
   it.each<[string, Reply]>([

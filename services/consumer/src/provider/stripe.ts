@@ -75,15 +75,27 @@ export function createStripeProvider({ apiKey, apiBase, timeoutMs, concurrency }
 }
 
 async function readMeters(stripe: Stripe, account: string | undefined): Promise<readonly Meter[]> {
-  const meters = new Map<string, Meter>();
-  const active = new Set<string>();
+  const byName = new Map<string, [Stripe.Billing.Meter, ...Stripe.Billing.Meter[]]>();
   for await (const meter of listedMeters(stripe, account)) {
-    // A name can be used again once its meter is archived: the active one counts.
-    if (active.has(meter.event_name)) continue;
-    if (meter.status === 'active') active.add(meter.event_name);
-    meters.set(meter.event_name, meterOf(meter));
+    const named = byName.get(meter.event_name);
+    if (named === undefined) byName.set(meter.event_name, [meter]);
+    else named.push(meter);
   }
-  return [...meters.values()];
+  return [...byName.values()].map(meterNamed);
+}
+
+/** A name can be used again once its meter is archived: the active one takes its events, and the newest one is listed first. */
+function meterNamed(named: readonly [Stripe.Billing.Meter, ...Stripe.Billing.Meter[]]): Meter {
+  const active = named.filter(({ status }) => status === 'active');
+  const current = active[0] ?? named[0];
+  const meter = meterOf(current);
+  const namesakes = named.flatMap((other) => (other === current ? [] : [{ id: other.id, formula: formulaIn(other) }]));
+  return {
+    ...meter,
+    // Stripe allows one active meter of a name. Should there be two that differ, an event of its own is right for both.
+    ...(active.some((other) => formulaIn(other) !== meter.formula) ? { formula: 'count' } : {}),
+    ...(namesakes.length === 0 ? {} : { namesakes }),
+  };
 }
 
 /** The package's own paging would take a proxy's answer without an `error` for a list. */
@@ -124,8 +136,9 @@ function meterEventOf(entry: Entry, meter: Meter | undefined): MeterEvent | { re
 function meterOf(meter: Stripe.Billing.Meter): Meter {
   const window = meter.event_time_window;
   return {
+    id: meter.id,
     eventName: meter.event_name,
-    formula: formulaOf(meter.default_aggregation.formula),
+    formula: formulaIn(meter),
     customerKey: meter.customer_mapping.event_payload_key,
     valueKey: meter.value_settings.event_payload_key,
     // A window of a kind that is not known yet overwrites as well.
@@ -135,7 +148,8 @@ function meterOf(meter: Stripe.Billing.Meter): Meter {
 }
 
 /** A formula that is not known yet is taken as `count`: what is never merged is never merged wrongly. */
-function formulaOf(formula: string): Formula {
+function formulaIn(meter: Stripe.Billing.Meter): Formula {
+  const formula: string = meter.default_aggregation.formula;
   return formula === 'sum' || formula === 'last' ? formula : 'count';
 }
 

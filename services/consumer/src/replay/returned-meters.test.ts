@@ -44,6 +44,11 @@ const cases: readonly [what: string, found: Pick<FoundEntry, 'record'>, meters?:
     found({ entry: entry({ refusal: 'no_meter: none', events: 7 }) }),
     metersOf(meter('requests', 'count')),
   ],
+  [
+    'what was merged for another meter of that name',
+    found({ entry: entry({ events: 3 }) }),
+    metersOf(meter('requests', 'last', { id: 'mtr_2', namesakes: [{ id: 'mtr_1', formula: 'sum' }] })),
+  ],
   ['what was replayed by itself five times in vain', found({ history: replays(5) })],
 ];
 

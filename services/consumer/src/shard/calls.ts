@@ -1,10 +1,9 @@
 import type { Call } from '../dispatch/call.ts';
-import type { Drive, Verdict } from './drive.ts';
+import type { Drive } from './drive.ts';
 import type { Item } from './item.ts';
 import type { MeterList } from './open-set.ts';
 import type { RedisClock } from './redis-clock.ts';
-import { replayObstacle } from './replay-obstacle.ts';
-import { refusalOf } from './seal.ts';
+import { type Verdict, verdictOf } from './verdict.ts';
 
 /** The calls that a shard's drive has for the dispatcher. None is given for an entry that its meter could not take. */
 export class ShardCalls {
@@ -29,7 +28,7 @@ export class ShardCalls {
 
   take(nowMs: number, account: string, list: MeterList, onlyFresh = false): Call | undefined {
     const item = this.#drive.take(nowMs, this.#clock.at(nowMs), account, onlyFresh, (taken) =>
-      this.#judge(taken, list),
+      this.#judge(taken, list, nowMs),
     );
     if (item === undefined) return undefined;
     this.#underWay++;
@@ -39,20 +38,22 @@ export class ShardCalls {
       meter: list.meters.get(item.entry.meter),
       ended: (outcome, endedAtMs, breakerClosed) => {
         this.#underWay--;
+        // It may be for its meter: archived, or made anew.
+        if (outcome.kind === 'refused') this.#wantMeters(item);
         this.#drive.callEnded(item, outcome, nowMs, endedAtMs, this.#clock.at(endedAtMs), breakerClosed);
       },
     };
   }
 
-  /** Usage may have been counted when nobody could tell what its meter is: that shows only now. */
-  #judge({ entry, sinceMs, history }: Item, { meters, askedAtMs }: MeterList): Verdict {
-    const meter = meters.get(entry.meter);
-    if (meter === undefined && askedAtMs < sinceMs) {
-      this.#wantedMeters.add(entry.account ?? '');
-      return 'wait';
-    }
-    const refusal = history === undefined ? refusalOf(entry.meter, meter) : replayObstacle(entry, meters);
-    return refusal === undefined ? 'call' : { refusal };
+  /** Usage may have been counted when nobody could tell what its meter is, or for another one: that shows only now. */
+  #judge(item: Item, list: MeterList, nowMs: number): Verdict {
+    const verdict = verdictOf(item, list, nowMs);
+    if (verdict === 'wait') this.#wantMeters(item);
+    return verdict;
+  }
+
+  #wantMeters({ entry: { account = '' } }: Item): void {
+    this.#wantedMeters.add(account);
   }
 
   /** Accounts whose meters have to be read again, since this was last asked. */

@@ -6,6 +6,7 @@ import { DeferredEntries } from './deferred-entries.ts';
 import type { DriveLimits } from './drive-limits.ts';
 import { recordOf, type Item } from './item.ts';
 import { LaneQueue } from './lane-queue.ts';
+import type { Verdict } from './verdict.ts';
 
 /**
  * Drives entries to the provider: those of the pending set, and the deferred ones that the journal keeps beside it.
@@ -21,9 +22,6 @@ interface Ended {
   readonly as: SettledAs;
   readonly parked?: ParkedEntry;
 }
-
-/** Whether an entry may be called: not before its meter is known, and not if its meter could not take it. */
-export type Verdict = 'call' | 'wait' | { readonly refusal: string };
 
 /** Of the calls that did not end an entry the newest are kept, for a person who asks what was answered. */
 const callsKept = 8;
@@ -116,8 +114,7 @@ export class Drive {
     const next = (): Item | undefined => this.lanes.take(nowMs, account, onlyFresh);
     for (let item = next(); item !== undefined; item = next()) {
       const since = item.unresolvedSinceMs;
-      // What may have been sent already is sent again; but a replay may not be what its meter could take.
-      const verdict = since === undefined || item.history !== undefined ? judge(item) : 'call';
+      const verdict = judge(item);
       if (verdict !== 'call') {
         if (verdict === 'wait') item.readyAtMs = nowMs + this.#limits.retry.baseMs;
         else this.#refused(item, verdict.refusal, redisMs);

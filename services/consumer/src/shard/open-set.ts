@@ -53,6 +53,8 @@ export interface Count {
   /** Fixed when its first event is counted; others of the set may have another length. */
   readonly windowMs: number;
   readonly tally: Tally;
+  /** Of the meter whose formula the tally follows; absent while events are kept apart. */
+  readonly meterId: string | undefined;
   /** When its first event was counted, monotonic. */
   readonly countedAtMs: number;
   events: number;
@@ -133,11 +135,16 @@ export class OpenSet {
     if (
       count?.windowStartMs !== windowStartMs ||
       count.windowMs !== windowMs ||
-      !areSame(count.dimensions, event.dimensions)
+      !areSame(count.dimensions, event.dimensions) ||
+      !isFor(count, meter)
     ) {
       const window = { windowStartMs, windowMs };
-      const key = countKey(lane.name, window, event.dimensions);
+      let key = countKey(lane.name, window, event.dimensions);
       count = this.counts.get(key);
+      if (count !== undefined && !isFor(count, meter)) {
+        key += `\0${meter?.formula ?? 'each'}`;
+        count = this.counts.get(key);
+      }
       if (count === undefined) {
         newKey = key;
         count = newCount(event, window, meter, nowMs);
@@ -183,6 +190,11 @@ function areSame(left: Dimensions, right: Dimensions): boolean {
   return surplus === 0;
 }
 
+/** What was merged by one formula takes no event for another: the name may have got another meter meanwhile. */
+function isFor({ tally }: Count, meter: Meter | undefined): boolean {
+  return tally.kind === 'each' || tally.kind === meter?.formula;
+}
+
 function newCount(event: UsageEvent, window: Window, meter: Meter | undefined, countedAtMs: number): Count {
   return {
     account: event.account,
@@ -191,6 +203,7 @@ function newCount(event: UsageEvent, window: Window, meter: Meter | undefined, c
     dimensions: event.dimensions,
     ...window,
     tally: newTally(meter),
+    meterId: meter?.formula === 'count' ? undefined : meter?.id,
     countedAtMs,
     events: 0,
     newestMs: Number.NEGATIVE_INFINITY,

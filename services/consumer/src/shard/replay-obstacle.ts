@@ -1,26 +1,30 @@
-import type { Entry } from '../../../../shared/journal/journal.ts';
 import type { Meter } from '../provider/provider.ts';
+import { fitOf, mergedBy, type Merged } from './meter-fit.ts';
+import { refusalOf } from './seal.ts';
 
 /**
- * Why a replay must not be sent as it is. An entry that was refused when it was sealed is the sum of its events, because nothing
- * was known of its meter then; it may only go to a meter that adds up. Undefined: nothing speaks against it.
+ * Why a replay must not be sent as it is: it may only go to a meter for which its events were merged rightly, whether or not
+ * it was sent before. Undefined: nothing speaks against it.
  */
-export function replayObstacle(
-  { refusal, meter: name, events }: Pick<Entry, 'refusal' | 'meter' | 'events'>,
-  meters: ReadonlyMap<string, Meter>,
-): string | undefined {
-  if (refusal === undefined) return undefined;
-  const meter = meters.get(name);
-  if (meter === undefined) return `no_meter: the provider has no meter named ${name}`;
-  if (meter.eventTimeWindow !== undefined) {
-    return (
-      `meter_has_event_time_window: this meter keeps only the last event of each ${meter.eventTimeWindow}, ` +
-      'so counts would overwrite each other; bill it with a meter without event_time_window'
-    );
-  }
-  if (meter.formula === 'sum' || events === 1) return undefined;
+export function replayObstacle(entry: Merged, meters: ReadonlyMap<string, Meter>): string | undefined {
+  const meter = meters.get(entry.meter);
+  const refusal = refusalOf(entry.meter, meter);
+  if (meter === undefined || refusal !== undefined) return refusal;
+  if (fitOf(entry, meter) === 'fits') return undefined;
+  return `replay_is_a_sum: ${wrongFor(entry, meter)}`;
+}
+
+/** What merged events would become, and what to do. */
+export function wrongFor(entry: Merged, meter: Meter): string {
+  const formula = mergedBy(entry, meter);
+  const merged =
+    formula === 'sum'
+      ? 'were added up'
+      : formula === 'last'
+        ? 'were merged into the last value'
+        : 'were merged for a meter that this name may not mean any more';
   return (
-    `replay_is_a_sum: ${events} events were added up while the meter was unknown, and a ${meter.formula} meter would ` +
-    'take the sum for one event; bill it by hand and discard it'
+    `${entry.events} events ${merged}, and ${entry.meter} is a ${meter.formula} meter now, which would bill them wrong; ` +
+    'bill them by hand and discard this entry'
   );
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ParkedEntry } from '../../../../shared/journal/journal.ts';
 import { replayOf } from '../../../../shared/journal/replay.ts';
-import type { Meter, Outcome } from '../provider/provider.ts';
+import type { Formula, Meter, Outcome } from '../provider/provider.ts';
 import type { Flight } from './flight.ts';
 import type { JournalWrite } from './protocol.ts';
 import { replayObstacle } from './replay-obstacle.ts';
@@ -194,7 +194,8 @@ describe('a replay', () => {
   it('of an entry that was never sent goes only to a meter that adds up', () => {
     const { flight } = newFlight();
     takeAll(flight, [replay(0, { refusal: 'no_meter: …', events: 3 })]);
-    expect(flight.calls.take(0, '', catalogOf(meter('requests', 'count')))).toBeUndefined();
+    const counting = { ...catalogOf(meter('requests', 'count')), askedAtMs: 1 };
+    expect(flight.calls.take(1, '', counting)).toBeUndefined();
     expect(nextWrite(flight)).toMatchObject({
       outcome: { state: 'dead', attempts: 0, reason: expect.stringMatching(/^replay_is_a_sum: 3 events/) },
     });
@@ -215,8 +216,33 @@ describe('what speaks against a replay', () => {
     expect(obstacle?.slice(0, expected?.length)).toBe(expected);
   });
 
-  it('is nothing for one event, or for what was sent before: its sum was made for its meter', () => {
+  it('is nothing for one event', () => {
     expect(replayObstacle({ ...never, events: 1 }, metersOf(meter('requests', 'last')))).toBeUndefined();
-    expect(replayObstacle({ meter: 'requests', events: 9 }, new Map())).toBeUndefined();
   });
+
+  // A meter was archived, its usage of 10, 20 and 30 refused, and the name given to a meter with another formula. What had been
+  // merged for the first was replayed to the second by itself: `sum → last` billed 60 instead of 30, `last → sum` 30 instead
+  // of 60, `sum → count` 1 instead of 3.
+  const sent = { meter: 'requests', events: 3 };
+  const anew: readonly [before: Formula, now: Formula, refused: boolean][] = [
+    ['sum', 'sum', false],
+    ['last', 'last', false],
+    ['sum', 'last', true],
+    ['sum', 'count', true],
+    ['last', 'sum', true],
+    ['last', 'count', true],
+  ];
+  it.each(anew)(
+    'is a meter made anew with another formula, whatever was sent before: %s → %s',
+    (before, now, refused) => {
+      const meters = metersOf(meter('requests', now, { id: 'mtr_2', namesakes: [{ id: 'mtr_1', formula: before }] }));
+      const expected = refused ? expect.stringMatching(/^replay_is_a_sum: 3 events/) : undefined;
+      expect(replayObstacle({ ...sent, meterId: 'mtr_1' }, meters)).toEqual(expected);
+      // In a journal that has no ids.
+      expect(replayObstacle(sent, meters)).toEqual(expected);
+      expect(replayObstacle({ ...sent, meterId: 'mtr_2' }, meters)).toEqual(
+        now === 'count' ? expect.stringMatching(/^replay_is_a_sum/) : undefined,
+      );
+    },
+  );
 });

@@ -150,6 +150,49 @@ describe('sealEntries', () => {
     });
   });
 
+  // Entries were bound to the name of a meter only: when the name got a meter with another formula, what had been merged for the
+  // first was sent to the second.
+  describe('binds merged events to the meter that they were merged for', () => {
+    const before = meter('requests', 'sum', { id: 'mtr_1' });
+    const anew = meter('requests', 'last', { id: 'mtr_2', namesakes: [{ id: 'mtr_1', formula: 'sum' }] });
+    const values = valuesOf(['10', '20', '30']);
+
+    it('when its name got another one while the set was open', () => {
+      expect(seal(values, anew, before)).toMatchObject([{ value: '60', events: 3, meterId: 'mtr_1' }]);
+      expect(seal(values, before, anew)).toMatchObject([{ value: '30', events: 3, meterId: 'mtr_2' }]);
+    });
+
+    it('and merges no event of one formula with those of another', () => {
+      const open = new OpenSet();
+      for (const known of [before, anew, before, anew, undefined, undefined])
+        for (const event of values) open.count(event, open.laneOf(event), 5 * minuteMs, known, 0);
+      const entries = sealEntries(open.counts.values(), { ...catalogOf(anew), askedAtMs: 0 }, identity);
+      expect(entries.map(({ value: billed, events, meterId }) => [billed, events, meterId])).toEqual([
+        ['120', 6, 'mtr_1'],
+        ['30', 6, 'mtr_2'],
+        ['30', 6, 'mtr_2'],
+      ]);
+    });
+
+    it('whatever its list says when it is sealed, and every part of a sum that is cut in two', () => {
+      const long = valuesOf(['999999999999999', '0.0001', '1']);
+      expect(seal(long, before, 'unknown').map(({ meterId }) => meterId)).toEqual(['mtr_1', 'mtr_1']);
+    });
+
+    it('but not a single event, which is right for any meter of its name', () => {
+      expect(seal(valuesOf(['10']), before)[0]).not.toHaveProperty('meterId');
+      for (const line of seal(values, meter('requests', 'count', { id: 'mtr_3' })))
+        expect(line).not.toHaveProperty('meterId');
+    });
+
+    it('and so the last value of a refused meter is not taken for a sum later', () => {
+      expect(seal(values, 'unknown', anew)).toMatchObject([
+        { value: '30', refusal: expect.stringMatching(/^no_meter/), meterId: 'mtr_2' },
+      ]);
+      expect(seal(values, 'unknown', before)[0]).not.toHaveProperty('meterId');
+    });
+  });
+
   it('carries what the provider is told, and nothing that is absent', () => {
     const [bare] = seal([usageEvent({ timestamp: 1_000.9 })]);
     expect(bare).toEqual({

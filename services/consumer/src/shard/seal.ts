@@ -25,6 +25,8 @@ interface Line {
   readonly value: string;
   readonly timestampMs: number;
   readonly events: number;
+  /** For whose formula its events were merged, if they were. */
+  readonly meterId?: string | undefined;
   readonly refusal?: string;
 }
 
@@ -43,6 +45,7 @@ export function sealEntries(counts: Iterable<Count>, catalog: MeterCatalog, iden
         ...(count.account === undefined ? {} : { account: count.account }),
         customer: count.customer,
         meter: count.meter,
+        ...(line.meterId === undefined || line.events === 1 ? {} : { meterId: line.meterId }),
         ...(count.dimensions === undefined ? {} : { dimensions: count.dimensions }),
         value: line.value,
         timestamp: Math.floor(line.timestampMs / 1000),
@@ -68,23 +71,25 @@ function linesOf(count: Count, catalog: MeterCatalog): Line[] {
   const { tally } = count;
   switch (tally.kind) {
     case 'sum':
-      return split(tally.sum.decimal(), count);
+      return split(tally.sum.decimal(), count, count.meterId);
     case 'last':
-      return [{ value: tally.value, timestampMs: count.newestMs, events: count.events }];
+      return [lastLine(tally.value, count, count.meterId)];
     case 'each':
       // The meter was unknown when the events came, or must not be merged.
       switch (meter.formula) {
         case 'count':
           return eachLine(count);
         case 'sum':
-          return split(total(tally.values), count);
+          return split(total(tally.values), count, meter.id);
         case 'last':
-          return [{ value: newest(tally.values), timestampMs: count.newestMs, events: count.events }];
+          return [lastLine(newest(tally.values), count, meter.id)];
       }
   }
 }
 
 /** Why usage of this meter cannot be billed, whatever it is; `meter` is undefined if the account has none of that name. */
+export function refusalOf(name: string, meter: undefined): string;
+export function refusalOf(name: string, meter: Meter | undefined): string | undefined;
 export function refusalOf(name: string, meter: Meter | undefined): string | undefined {
   if (meter === undefined) return `no_meter: the provider has no meter named ${name}`;
   if (meter.eventTimeWindow === undefined) return undefined;
@@ -101,30 +106,37 @@ function eachLine(count: Count): Line[] {
       return tally.values.map(({ value, timestampMs }) => ({ value, timestampMs, events: 1 }));
     // Its formula was known when it was counted, and the account was cut off since.
     case 'sum':
-      return split(tally.sum.decimal(), count);
+      return split(tally.sum.decimal(), count, count.meterId);
     case 'last':
-      return [{ value: tally.value, timestampMs: count.newestMs, events: count.events }];
+      return [lastLine(tally.value, count, count.meterId)];
   }
+}
+
+function lastLine(value: string, { newestMs, events }: Count, meterId: string | undefined): Line {
+  return { value, timestampMs: newestMs, events, meterId };
 }
 
 /** Dead from the start. Merged into one line: it is never sent, and a person sees one number. */
 function refusedLine(count: Count, refusal: string): Line {
   const { tally } = count;
-  const value =
-    tally.kind === 'each'
-      ? formatDecimal(total(tally.values))
-      : tally.kind === 'sum'
-        ? tally.sum.toString()
-        : tally.value;
-  return { value, timestampMs: count.newestMs, events: count.events, refusal };
+  switch (tally.kind) {
+    case 'each':
+      return { value: formatDecimal(total(tally.values)), timestampMs: count.newestMs, events: count.events, refusal };
+    case 'sum':
+      return { value: tally.sum.toString(), timestampMs: count.newestMs, events: count.events, refusal };
+    // No sum, which a refused entry without a meter is taken for.
+    case 'last':
+      return { ...lastLine(tally.value, count, count.meterId), refusal };
+  }
 }
 
 /** The provider takes 15 digits; a longer sum becomes several entries that add up. The first one carries the events. */
-function split(sum: Decimal, count: Count): Line[] {
+function split(sum: Decimal, count: Count, meterId: string | undefined): Line[] {
   return splitDecimal(sum, maxSignificantDigits).map((value, index) => ({
     value,
     timestampMs: count.newestMs,
     events: index === 0 ? count.events : 0,
+    meterId,
   }));
 }
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Meter } from '../provider/provider.ts';
 import { catalogOf, entry, hourMs, meter, startRedisMs } from './testing.ts';
 import { addToTotals } from './totals.ts';
 
@@ -66,5 +67,17 @@ describe('addToTotals', () => {
 
   it('refuses to go on from a total that it cannot read', () => {
     expect(() => addToTotals(new Map([[`${hour}//requests`, '2;1;1;1']]), [entry()], meters)).toThrow(/cannot read/);
+  });
+
+  it('takes an entry for what it was merged by, whatever meter its name has got since', () => {
+    const total = (meterId: string, ...known: readonly Meter[]) =>
+      addToTotals(new Map(), [entry({ value: '60', events: 3, meterId })], catalogOf(...known)).get(
+        `${hour}//requests`,
+      );
+    const last = meter('requests', 'last', { id: 'mtr_2', namesakes: [{ id: 'mtr_1', formula: 'sum' }] });
+    const sum = meter('requests', 'sum', { id: 'mtr_1', namesakes: [{ id: 'mtr_2', formula: 'last' }] });
+    expect(total('mtr_1', last)).toBe('1;60;3;1');
+    expect(total('mtr_2', sum)).toBe('1;;3;1');
+    expect(total('mtr_2')).toBe('1;;3;1');
   });
 });

@@ -1,5 +1,7 @@
 import { addDecimals, formatDecimal, parseDecimal, type Decimal } from '../../../../shared/decimal/decimal.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
+import type { Meter } from '../provider/provider.ts';
+import { mergedBy } from './meter-fit.ts';
 import { type MeterCatalog, meterOf } from './open-set.ts';
 
 const hourMs = 3_600_000;
@@ -23,10 +25,7 @@ export function addToTotals(
     changed.set(key, total);
     const value = parseDecimal(entry.value);
     total.sum =
-      (entry.refusal === undefined && meterOf(catalog, entry) === undefined) ||
-      meterOf(catalog, entry)?.formula === 'last' ||
-      total.sum === undefined ||
-      value === undefined
+      !addsUp(entry, meterOf(catalog, entry)) || total.sum === undefined || value === undefined
         ? undefined
         : addDecimals(total.sum, value);
     total.events += entry.events;
@@ -39,6 +38,14 @@ export function addToTotals(
     written.set(key, text);
   }
   return written;
+}
+
+/** By the meter that it was merged for: the name may have got another one while its set was counted. */
+function addsUp(entry: Entry, meter: Meter | undefined): boolean {
+  if (meter === undefined) return entry.refusal !== undefined && entry.meterId === undefined;
+  if (entry.events === 1) return meter.formula !== 'last';
+  const formula = mergedBy(entry, meter);
+  return formula !== undefined && formula !== 'last';
 }
 
 function readTotal(text: string | undefined): { sum: Decimal | undefined; events: number; entries: number } {
