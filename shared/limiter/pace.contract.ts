@@ -5,6 +5,7 @@ import type { SlotAnswer } from './slots.ts';
 export interface PacedAnswer {
   readonly answer: SlotAnswer;
   readonly spacingUs: number;
+  readonly changedUs: number;
 }
 
 /** A limit that is paced, at a clock that goes on as little or as much as it likes between two calls. */
@@ -14,6 +15,7 @@ export interface PacedSource {
   /** Answers the pace after that. */
   throttle(report: ThrottleReport): Promise<number>;
   giveBack(count: number, endUs: number, spacingUs: number): Promise<void>;
+  recall(): Promise<RateState>;
   /** Overwrites what is remembered. */
   remember(state: Partial<RateState>): Promise<void>;
 }
@@ -97,6 +99,48 @@ export function paceContract(name: string, open: () => Promise<PacedSource>): vo
       expect((await source.lease(1, full)).spacingUs).toBe(full);
       await source.remember({ pace: 0.5, climbsFromUs: nowUs + 2 * second });
       expect((await source.lease(1, full)).spacingUs).toBe(2 * full);
+    });
+
+    // The hold after a 429 and the judgement are times of Redis' clock: set back by an hour, the pace stayed where the 429 had put it,
+    // and no other 429 was heard, for an hour.
+    it('is held after a 429 for two seconds, whatever the clock is set back by', async () => {
+      const source = await open();
+      await source.remember({ pace: 0.25, climbsFromUs: (await source.nowUs()) + 3_600 * second, nextUs: 1 });
+      expect((await source.lease(1, full)).spacingUs).toBe(4 * full);
+      const { climbsFromUs } = await source.recall();
+      expect(climbsFromUs).toBeLessThanOrEqual((await source.nowUs()) + 2 * second);
+      expect(climbsFromUs).toBeGreaterThan((await source.nowUs()) + second);
+    });
+
+    it('hears a 429 again a second after the clock was set back', async () => {
+      const { source, startedUs } = await busy(100);
+      await source.remember({ judgedFromUs: startedUs + 3_600 * second, nextUs: 1 });
+      await source.lease(1, full);
+      const { judgedFromUs } = await source.recall();
+      expect(judgedFromUs).toBeLessThanOrEqual((await source.nowUs()) + second);
+      expect(await source.throttle({ count: 90, startedUs: judgedFromUs, reason: 'global-rate' })).toBeLessThan(1);
+    });
+
+    it('is never said to have been lowered later than now', async () => {
+      const { source, startedUs } = await busy(100);
+      await source.remember({ changedUs: startedUs + 3_600 * second, reason: 'global-rate' });
+      const { changedUs } = await source.lease(1, full);
+      expect(changedUs).toBeLessThanOrEqual(await source.nowUs());
+    });
+
+    it('is whole after the clock was set forward by an hour', async () => {
+      const { source, startedUs } = await busy(100);
+      await source.throttle({ count: 90, startedUs, reason: 'global-rate' });
+      const { judgedFromUs, climbsFromUs, secondUs } = await source.recall();
+      const hour = 3_600 * second;
+      await source.remember({
+        judgedFromUs: judgedFromUs - hour,
+        climbsFromUs: climbsFromUs - hour,
+        secondUs: secondUs - hour,
+        nextUs: startedUs - hour,
+      });
+      expect((await source.lease(1, full)).spacingUs).toBe(full);
+      expect(await source.throttle({ count: 1, startedUs: await source.nowUs(), reason: 'global-rate' })).toBe(0.5);
     });
 
     it('takes slots back that nobody comes after, and no others', async () => {

@@ -23,7 +23,7 @@ paceContract('the model', async () => {
     lease(wanted: number, full: number) {
       const step = leaseAtPace(state, nowUs, wanted, full);
       ({ state } = step);
-      return Promise.resolve(step);
+      return Promise.resolve({ ...step, changedUs: state.changedUs });
     },
     throttle(report) {
       state = throttle(state, nowUs, report);
@@ -33,6 +33,7 @@ paceContract('the model', async () => {
       state = giveBack(state, nowUs, count, endUs, spacingUs);
       return Promise.resolve();
     },
+    recall: () => Promise.resolve(state),
     remember(said: Partial<RateState>) {
       state = { ...state, ...said };
       return Promise.resolve();

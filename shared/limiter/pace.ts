@@ -11,7 +11,8 @@
  * - Two seconds after the last 429 it climbs again, doubling in ten seconds, so it is back within a minute from any depth.
  *
  * This file is the rule as a pure function; `rate-script.ts` is the same rule inside Redis. Both pass `pace.contract.ts`.
- * All times are whole microseconds of one clock.
+ * All times are whole microseconds of one clock. That clock may be set: a time that it cannot have written is taken for the
+ * latest that it could have, and kept as that (`atClock`), so that no step waits for the clock to be where it was.
  */
 import { aim, latenessMaxMs, leaseSlots, type SlotAnswer, spacingUs } from './slots.ts';
 
@@ -74,6 +75,14 @@ export const forgottenMs = 120_000;
 /** Never a standstill, from which it could not recover. */
 export const paceMin = 0.02;
 
+/** What is remembered, as far as a clock that shows `nowUs` can have written it. */
+export function atClock(state: RateState, nowUs: number): RateState {
+  const climbsFromUs = Math.min(state.climbsFromUs, nowUs + holdUs);
+  const judgedFromUs = Math.min(state.judgedFromUs, nowUs + secondUs);
+  const changedUs = Math.min(state.changedUs, nowUs);
+  return { ...state, climbsFromUs, judgedFromUs, changedUs };
+}
+
 /** The clock that was set back does not raise it. */
 export function paceAt({ pace, climbsFromUs }: Pick<RateState, 'pace' | 'climbsFromUs'>, nowUs: number): number {
   return Math.min(1, pace * 2 ** (Math.max(0, nowUs - climbsFromUs) / doublingUs));
@@ -81,11 +90,12 @@ export function paceAt({ pace, climbsFromUs }: Pick<RateState, 'pace' | 'climbsF
 
 /** Hands out slots at the present pace of a limit whose slots are `fullSpacingUs` apart at its full rate. */
 export function leaseAtPace(
-  state: RateState,
+  remembered: RateState,
   nowUs: number,
   wanted: number,
   fullSpacingUs: number,
 ): { readonly answer: SlotAnswer; readonly state: RateState; readonly spacingUs: number } {
+  const state = atClock(remembered, nowUs);
   const isCold = state.nextUs === 0 && state.climbsFromUs === 0;
   const used = isCold ? { ...state, pace: coldPace, climbsFromUs: nowUs } : state;
   const spacing = Math.ceil(fullSpacingUs / paceAt(used, nowUs));
@@ -95,7 +105,12 @@ export function leaseAtPace(
   return { answer, state: { ...counted, nextUs, spacingUs: spacing, handedOut }, spacingUs: spacing };
 }
 
-export function throttle(state: RateState, nowUs: number, { count, startedUs, reason }: ThrottleReport): RateState {
+export function throttle(
+  remembered: RateState,
+  nowUs: number,
+  { count, startedUs, reason }: ThrottleReport,
+): RateState {
+  const state = atClock(remembered, nowUs);
   if (startedUs < state.judgedFromUs) return state;
   const counted = inItsSecond(state, nowUs);
   const throttled = counted.throttled + count;

@@ -2,6 +2,9 @@
  * `pace.ts` and `slots.ts` inside Redis. KEYS[1] is a hash with what the cluster remembers of one limit, in
  * microseconds of Redis' clock. It is forgotten when it says nothing any more: after two minutes without a slot or a 429.
  *
+ * KEYS[2] is the name that the limit had in releases before, which named it after the credential. While consumers of such a release
+ * use it, both have the same first free slot, so that an upgrade is not two rates. It is never made here and never prolonged.
+ *
  * The numbers have 16 digits: exact as Lua's doubles, but not in Lua's own text form of 14, hence `%.0f`.
  */
 import { coldPace, doublingUs, forgottenMs, halvedAbovePart, holdUs, keptMin, paceMin, strayFactor } from './pace.ts';
@@ -15,6 +18,11 @@ local known = redis.call('HMGET', KEYS[1], unpack(fields))
 for index, field in ipairs(fields) do
   state[field] = field == 'reason' and (known[index] or '') or tonumber(known[index] or (field == 'pace' and '1' or '0'))
 end
+local former = tonumber(redis.call('HGET', KEYS[2], 'next') or '0')
+state.next = math.max(state.next, former)
+state.climbs = math.min(state.climbs, now + ${holdUs})
+state.judged = math.min(state.judged, now + 1000000)
+state.changed = math.min(state.changed, now)
 local pace = math.min(1, state.pace * 2 ^ (math.max(0, now - state.climbs) / ${doublingUs}))
 
 local function count()
@@ -34,6 +42,7 @@ local function remember(...)
   end
   redis.call('HSET', KEYS[1], unpack(values))
   redis.call('PEXPIRE', KEYS[1], ${forgottenMs})
+  if former > 0 then redis.call('HSET', KEYS[2], 'next', string.format('%.0f', state.next)) end
 end
 
 local function answer(...)
@@ -51,9 +60,14 @@ local wanted = tonumber(ARGV[1])
 local spacing = math.ceil(tonumber(ARGV[2]) / pace)
 local latest = now + tonumber(ARGV[3])
 local piece = math.ceil(tonumber(ARGV[4]) / spacing)
-local first = math.max(math.min(state.next, latest + spacing), now)
+local free = math.min(state.next, latest + spacing)
+local first = math.max(free, now)
 local room = math.max(0, math.floor((latest - first) / spacing) + 1)
 if room < piece then
+  if free < state.next then
+    state.next = free
+    remember('next', 'climbs', 'judged')
+  end
   return answer(spacing, 0, first + (piece - 1) * spacing - latest)
 end
 count()
@@ -61,7 +75,7 @@ local given = math.min(wanted, room)
 state.next = first + given * spacing
 state.out = state.out + given
 state.spacing = spacing
-remember('next', 'spacing', 'pace', 'climbs', 'second', 'out', 'before', 'throttled')
+remember('next', 'spacing', 'pace', 'climbs', 'judged', 'second', 'out', 'before', 'throttled')
 return answer(spacing, given, first)
 `;
 

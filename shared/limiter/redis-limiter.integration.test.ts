@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Secret } from '../config/secret.ts';
 import { createLog } from '../log/log.ts';
@@ -6,6 +7,7 @@ import { sharedServices } from '../testing/shared-services.ts';
 import { until } from '../testing/until.ts';
 import { clusterKeyPrefix } from '../topology/names.ts';
 import { paceContract } from './pace.contract.ts';
+import { type RateState, unusedRate } from './pace.ts';
 import { askForSlots, createRedisLimiter, giveSlotsBack, reportThrottled } from './redis-limiter.ts';
 import { slotContract } from './slots.contract.ts';
 
@@ -25,10 +27,11 @@ let opened = 0;
 slotContract('Redis', async () => {
   const redis = await connect();
   const key = `${keyPrefix}contract:${++opened}`;
+  const keys = [key, `${key}:former`] as const;
   // In use for long: nothing but the slots is looked at.
   await redis.hset(key, 'climbs', 1);
   return {
-    lease: async (wanted, spacingUs) => (await askForSlots(redis, key, wanted, spacingUs)).answer,
+    lease: async (wanted, spacingUs) => (await askForSlots(redis, keys, wanted, spacingUs)).answer,
     async pass(us) {
       const fromUs = await timeUs(redis);
       await until(async () => (await timeUs(redis)) - fromUs >= us, { intervalMs: 1 });
@@ -56,11 +59,20 @@ const fields = {
 paceContract('Redis', async () => {
   const redis = await connect();
   const key = `${keyPrefix}contract:${++opened}`;
+  const keys = [key, `${key}:former`] as const;
   return {
     nowUs: () => timeUs(redis),
-    lease: (wanted, fullSpacing) => askForSlots(redis, key, wanted, fullSpacing),
-    throttle: async (report) => (await reportThrottled(redis, key, report)).pace,
-    giveBack: (count, endUs, spacingUs) => giveSlotsBack(redis, key, count, endUs, spacingUs),
+    lease: (wanted, fullSpacing) => askForSlots(redis, keys, wanted, fullSpacing),
+    throttle: async (report) => (await reportThrottled(redis, keys, report)).pace,
+    giveBack: (count, endUs, spacingUs) => giveSlotsBack(redis, keys, count, endUs, spacingUs),
+    async recall() {
+      const kept = await redis.hgetall(key);
+      const read = Object.entries(fields).flatMap(([name, field]) => {
+        const value = kept[field];
+        return value === undefined ? [] : [[name, name === 'reason' ? value : Number(value)]];
+      });
+      return { ...unusedRate, ...(Object.fromEntries(read) as Partial<RateState>) };
+    },
     async remember(state) {
       for (const [name, value] of Object.entries(state)) {
         await redis.hset(key, fields[name as keyof typeof fields], value);
@@ -98,6 +110,7 @@ describe('a limit in Redis', () => {
     const consumer = async (): Promise<void> => {
       const limiter = createRedisLimiter({
         ...limit,
+        endpoint: 'of-four',
         redis: await connect(),
         credential: () => 'sk_test_rate',
         ratePerS,
@@ -119,23 +132,51 @@ describe('a limit in Redis', () => {
     }
   }, 20_000);
 
-  it('belongs to one credential, and its name does not show it', async () => {
+  // Each key had a rate of its own: while a key was rotated, 381 calls were made in a second at a limit of 200.
+  it('is one for the old and the new key of a rotation, and its name shows neither', async () => {
     const redis = await connect();
-    const takeAll = async (credential: string): Promise<void> => {
-      const limiter = createRedisLimiter({ ...limit, redis, credential: () => credential, ratePerS: 1 });
-      expect((await limiter.lease(1)).lease).toHaveProperty('slotsAtMs');
-      expect((await limiter.lease(1)).lease).toHaveProperty('waitMs');
-    };
-    await takeAll('sk_test_first');
-    await takeAll('sk_test_second');
-    const keys = await redis.keys(`${keyPrefix}rate:*`);
-    expect(keys.length).toBeGreaterThanOrEqual(2);
-    expect(keys.join()).not.toContain('sk_test');
+    const own = { ...limit, endpoint: 'rotated', redis, ratePerS: 1 };
+    const before = createRedisLimiter({ ...own, credential: () => 'sk_test_first' });
+    const after = createRedisLimiter({ ...own, credential: () => 'sk_test_second' });
+    expect((await before.lease(1)).lease).toHaveProperty('slotsAtMs');
+    expect((await after.lease(1)).lease).toHaveProperty('waitMs');
+    expect(await redis.keys(`${keyPrefix}rate:*rotated*`)).toEqual([`${keyPrefix}rate:stripe:rotated`]);
+  });
+
+  // Releases before named the limit after its key. During a rolling upgrade both are in use, and must not be two rates.
+  it('is one with the limit that consumers of the release before use, for as long as they do', async () => {
+    const redis = await connect();
+    const name = createHash('sha256').update('sk_test_upgrade').digest('hex').slice(0, 32);
+    const formerKey = `${keyPrefix}rate:stripe:${name}:upgraded`;
+    const limiter = createRedisLimiter({
+      ...limit,
+      endpoint: 'upgraded',
+      redis,
+      credential: () => 'sk_test_upgrade',
+      ratePerS: 1,
+    });
+    const takenUntilUs = (await timeUs(redis)) + 60_000;
+    await redis.hset(formerKey, 'next', takenUntilUs, 'climbs', 1);
+    await redis.pexpire(formerKey, 30_000);
+    const { lease } = await limiter.lease(1);
+    if ('waitMs' in lease) throw new Error('no slot behind the one of the release before');
+    expect(lease.slotsAtMs[0]! - performance.now()).toBeGreaterThan(20);
+    expect(Number(await redis.hget(formerKey, 'next'))).toBeGreaterThan(takenUntilUs);
+    expect(await redis.pttl(formerKey)).toBeLessThanOrEqual(30_000);
+    await redis.del(formerKey);
+    await limiter.lease(1);
+    expect(await redis.exists(formerKey)).toBe(0);
   });
 
   it('is kept after Redis has forgotten the script', async () => {
     const redis = await connect();
-    const limiter = createRedisLimiter({ ...limit, redis, credential: () => 'sk_test_script', ratePerS: 100 });
+    const limiter = createRedisLimiter({
+      ...limit,
+      endpoint: 'forgotten',
+      redis,
+      credential: () => 'sk_test_script',
+      ratePerS: 100,
+    });
     await limiter.lease(1);
     await redis.script('FLUSH');
     expect((await limiter.lease(1)).lease).toHaveProperty('slotsAtMs');

@@ -1,6 +1,7 @@
 /**
- * A limit of the provider, kept in Redis: one small hash. A limit belongs to a provider, a credential, an endpoint and, where the
- * provider counts those apart, a connected account; two of them never share one.
+ * A limit of the provider, kept in Redis: one small hash. A limit belongs to a cluster, a provider, an endpoint and, where the
+ * provider counts those apart, a connected account; two of them never share one. A cluster bills through one account, and the
+ * provider counts by account, not by key: so the two keys of a rotation have one rate.
  *
  * An unanswered request may have taken slots: they are lost, the rate is then lower for a moment and never higher.
  * If Redis' clock is set by hand (not slewed), the rate can be exceeded for as long as slots were ahead, 150 ms.
@@ -23,7 +24,7 @@ export interface RedisLimiterOptions {
   readonly ratePerS: number;
   /** For example `stripe`. */
   readonly provider: string;
-  /** What the provider counts calls by; only its hash is stored. Read again before every request. */
+  /** Releases before named the limit after its hash: see `rate-script.ts`. Read again before every request. */
   readonly credential: () => string;
   /** For example `v1-meter-events`. */
   readonly endpoint: string;
@@ -45,7 +46,7 @@ const warnEveryMs = 60_000;
 export function createRedisLimiter(options: RedisLimiterOptions): SlotLimiter {
   const { redis, log, ratePerS, precision = precise, now = () => performance.now() } = options;
   const spacing = fullSpacingUs(ratePerS, precision);
-  const keyOf = limitKey(options);
+  const keysOf = limitKeys(options);
   let offset: ClockOffset | undefined;
   let warnedAtMs = -Infinity;
   let last: RedisLease | undefined;
@@ -59,7 +60,7 @@ export function createRedisLimiter(options: RedisLimiterOptions): SlotLimiter {
   return {
     async lease(wanted) {
       const sentAtMs = now();
-      const leased = await askForSlots(redis, keyOf(), wanted, spacing);
+      const leased = await askForSlots(redis, keysOf(), wanted, spacing);
       const receivedAtMs = now();
       const { answer, spacingUs } = leased;
       const exchange = { sentAtMs, receivedAtMs, remoteMs: answer.nowUs / 1_000 };
@@ -79,7 +80,7 @@ export function createRedisLimiter(options: RedisLimiterOptions): SlotLimiter {
     async throttled({ count, startedAtMs, reason }) {
       // Without an offset no slot was ever had here, so no call can have started.
       const startedUs = Math.floor((startedAtMs + (offset?.highMs ?? 0)) * 1_000);
-      const rate = await reportThrottled(redis, keyOf(), { count, startedUs, reason });
+      const rate = await reportThrottled(redis, keysOf(), { count, startedUs, reason });
       return rateOf(rate);
     },
 
@@ -88,7 +89,7 @@ export function createRedisLimiter(options: RedisLimiterOptions): SlotLimiter {
       const { answer, spacingUs } = last;
       const endUs = answer.firstUs + answer.count * spacingUs;
       last = undefined;
-      await giveSlotsBack(redis, keyOf(), Math.min(count, answer.count), endUs, spacingUs);
+      await giveSlotsBack(redis, keysOf(), Math.min(count, answer.count), endUs, spacingUs);
     },
   };
 }
@@ -105,9 +106,17 @@ export interface RedisLease extends RedisRate {
   readonly spacingUs: number;
 }
 
+/** The limit's name, and the one that it had in releases before. */
+export type LimitKeys = readonly [key: string, formerKey: string];
+
 /** One request for slots, on Redis' own clock. */
-export async function askForSlots(redis: Redis, key: string, wanted: number, fullSpacing: number): Promise<RedisLease> {
-  const reply = await runScript(redis, scripts.lease, [key], [wanted, fullSpacing, horizonUs, pieceUs]);
+export async function askForSlots(
+  redis: Redis,
+  keys: LimitKeys,
+  wanted: number,
+  fullSpacing: number,
+): Promise<RedisLease> {
+  const reply = await runScript(redis, scripts.lease, [...keys], [wanted, fullSpacing, horizonUs, pieceUs]);
   const rate = readRate(reply);
   const [spacingUs, count, us] = [reply.integer(4), reply.integer(5), reply.integer(6)];
   const { nowUs } = rate;
@@ -116,20 +125,20 @@ export async function askForSlots(redis: Redis, key: string, wanted: number, ful
 
 export async function reportThrottled(
   redis: Redis,
-  key: string,
+  keys: LimitKeys,
   { count, startedUs, reason }: { readonly count: number; readonly startedUs: number; readonly reason: string },
 ): Promise<RedisRate> {
-  return readRate(await runScript(redis, scripts.throttle, [key], [count, startedUs, reason]));
+  return readRate(await runScript(redis, scripts.throttle, [...keys], [count, startedUs, reason]));
 }
 
 export async function giveSlotsBack(
   redis: Redis,
-  key: string,
+  keys: LimitKeys,
   count: number,
   endUs: number,
   spacingUs: number,
 ): Promise<void> {
-  await runScript(redis, scripts.giveBack, [key], [count, endUs, spacingUs]);
+  await runScript(redis, scripts.giveBack, [...keys], [count, endUs, spacingUs]);
 }
 
 function readRate(reply: Reply): RedisRate {
@@ -141,17 +150,19 @@ function readRate(reply: Reply): RedisRate {
   };
 }
 
-/** The name of a limit never shows the credential. */
-function limitKey({ keyPrefix, provider, credential, endpoint, account }: RedisLimiterOptions): () => string {
+/** No name shows the credential. */
+function limitKeys({ keyPrefix, provider, credential, endpoint, account }: RedisLimiterOptions): () => LimitKeys {
+  const of = `${endpoint}${account === undefined ? '' : `:${account}`}`;
+  const key = `${keyPrefix}rate:${provider}:${of}`;
   let hashed: string | undefined;
-  let key = '';
+  let formerKey = '';
   return () => {
     const secret = credential();
     if (secret !== hashed) {
       hashed = secret;
       const hash = createHash('sha256').update(secret).digest('hex').slice(0, 32);
-      key = `${keyPrefix}rate:${provider}:${hash}:${endpoint}${account === undefined ? '' : `:${account}`}`;
+      formerKey = `${keyPrefix}rate:${provider}:${hash}:${of}`;
     }
-    return key;
+    return [key, formerKey];
   };
 }

@@ -79,6 +79,24 @@ export function slotContract(name: string, open: () => Promise<SlotSource>): voi
       if (!('waitUs' in answer)) throw new Error('slots of the old clock were handed out again');
       expect(answer.waitUs).toBeLessThanOrEqual(10_000);
     });
+
+    // The answer was right, and the remembered slot stayed an hour ahead: each wait of 10 ms was answered with another one, and
+    // nothing was billed for as long as Redis' clock had been set back.
+    it('are there after one wait when the clock was set back by an hour', async () => {
+      const source = await open();
+      await source.remember(3_600_000_000);
+      const answer = await source.lease(1, 10_000);
+      if (!('waitUs' in answer)) throw new Error('slots of the old clock were handed out again');
+      await source.pass(answer.waitUs);
+      expect(granted(await source.lease(1, 10_000)).count).toBe(1);
+    });
+
+    it('begin now when the clock was set forward by an hour', async () => {
+      const source = await open();
+      await source.remember(-3_600_000_000);
+      const { firstUs, nowUs } = granted(await source.lease(1, 10_000));
+      expect(firstUs).toBe(nowUs);
+    });
   });
 }
 

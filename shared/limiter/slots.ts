@@ -52,7 +52,8 @@ export function leaseSlots(rememberedUs: number, nowUs: number, wanted: number, 
   const room = Math.max(0, Math.floor((latestUs - firstUs) / spacingUs) + 1);
   const piece = Math.ceil(pieceUs / spacingUs);
   if (room < piece) {
-    return { answer: { nowUs, waitUs: firstUs + (piece - 1) * spacingUs - latestUs }, nextUs: rememberedUs };
+    // What is remembered is corrected even so: kept as it was, it would refuse for as long as the clock was set back.
+    return { answer: { nowUs, waitUs: firstUs + (piece - 1) * spacingUs - latestUs }, nextUs: freeUs };
   }
   const count = Math.min(wanted, room);
   return { answer: { nowUs, firstUs, count }, nextUs: firstUs + count * spacingUs };

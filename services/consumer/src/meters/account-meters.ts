@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../../../shared/log/log.ts';
 import { type Meter, MetersUnreadable } from '../provider/provider.ts';
 import type { MeterList } from '../shard/open-set.ts';
-import type { CatalogStore, StoredCatalog } from './stored-catalog.ts';
+import { type CatalogStore, lockMaxMs, type StoredCatalog } from './stored-catalog.ts';
 
 export interface AccountMetersOptions {
   readonly read: () => Promise<readonly Meter[]>;
@@ -39,7 +39,6 @@ export interface AccountMeters {
 const wantedPollMs = 500;
 /** So many rounds others have time to store what they read. */
 const unreadAfterRounds = 3;
-const unreadablePaceMaxMs = 60_000;
 
 export function followMeters(options: AccountMetersOptions): AccountMeters {
   const { read, failed, taken, store, log, maxAgeMs, paceMs, pollMs } = options;
@@ -55,7 +54,9 @@ export function followMeters(options: AccountMetersOptions): AccountMeters {
   /** Makes a stored list the current one. `redisMs` was Redis' clock at, or after, `lookedAtMs` on ours. */
   function take(stored: StoredCatalog, redisMs: number, lookedAtMs: number): void {
     if (stored.readAtMs === takenReadAtMs) return;
-    const askedAtMs = lookedAtMs - Math.max(0, redisMs - stored.readAtMs);
+    // Read before Redis' clock was set back, nobody can tell when: then it says nothing of what it does not have.
+    const ageMs = redisMs - stored.readAtMs;
+    const askedAtMs = ageMs < 0 ? Number.NEGATIVE_INFINITY : lookedAtMs - ageMs;
     // Older than what this consumer has read, but could not store.
     if (list !== undefined && askedAtMs < list.askedAtMs) return;
     takenReadAtMs = stored.readAtMs;
@@ -81,7 +82,7 @@ export function followMeters(options: AccountMetersOptions): AccountMeters {
       meters = await read();
     } catch (error) {
       // What is revoked stays so for a while.
-      if (error instanceof MetersUnreadable) currentPaceMs = Math.min(currentPaceMs * 2, unreadablePaceMaxMs);
+      if (error instanceof MetersUnreadable) currentPaceMs = Math.min(currentPaceMs * 2, lockMaxMs);
       failed(error);
       return false;
     }

@@ -174,6 +174,26 @@ describe('the catalog of meters', () => {
     expect(cluster.provider.reads).toBe(1);
   });
 
+  // Redis' clock was set back by an hour: the lock of the last read lasted an hour longer, and a list of before passed for one of now, so
+  // that a meter made since was refused as missing.
+  it('is read again, and is not taken for a new one, after the clock was set back', async () => {
+    const cluster = clusterOf({ paceMs: 50 });
+    const { redis } = await cluster.join().then(async (member) => {
+      await member.catalog.untilKnown(never);
+      member.catalog.stop();
+      return member;
+    });
+    const key = `${cluster.keyPrefix}meters`;
+    const stored = JSON.parse((await redis.get(key)) ?? '') as { readAtMs: number };
+    await redis.set(key, JSON.stringify({ ...stored, readAtMs: stored.readAtMs + 3_600_000 }));
+    await redis.set(`${key}:lock`, '1', 'PX', 3_600_000);
+    const { catalog } = await cluster.join();
+    await catalog.untilKnown(never);
+    expect(catalog.current().askedAtMs).toBe(Number.NEGATIVE_INFINITY);
+    await until(() => expect(catalog.current().askedAtMs).toBeGreaterThan(0));
+    expect(cluster.provider.reads).toBe(2);
+  });
+
   // Connected accounts shared the platform's list: usage of a meter that only they have was refused as no_meter, and one with another
   // formula was added up wrongly.
   it("knows a connected account's own meters, once they were asked for, and reads them once for the cluster", async () => {

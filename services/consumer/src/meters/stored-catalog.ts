@@ -16,12 +16,15 @@ export interface StoredCatalog {
 export interface CatalogStore {
   /** What is stored, and Redis' clock, unix milliseconds to the microsecond: a list must not seem younger than it is. */
   look(): Promise<{ readonly stored: StoredCatalog | undefined; readonly redisMs: number }>;
-  /** Whether this consumer may ask the provider now; if so, nobody else may for `paceMs`. */
+  /** Whether this consumer may ask the provider now; if so, nobody else may for `paceMs`, which is never above `lockMaxMs`. */
   mayRead(paceMs: number): Promise<boolean>;
   store(catalog: StoredCatalog): Promise<void>;
 }
 
 const formula = z.enum(['sum', 'count', 'last']);
+
+/** The longest pace of all. */
+export const lockMaxMs = 60_000;
 
 const storedFormat = z.object({
   version: z.literal(1),
@@ -55,7 +58,10 @@ export function createCatalogStore(redis: Redis, keyPrefix: string, account?: st
       return { stored: text === null ? undefined : decode(text), redisMs };
     },
     async mayRead(paceMs) {
-      return (await redis.set(lockKey, '1', 'PX', paceMs, 'NX')) === 'OK';
+      if ((await redis.set(lockKey, '1', 'PX', paceMs, 'NX')) === 'OK') return true;
+      // Redis keeps its end as a time of its clock. Set back, it would keep everyone from reading for as long.
+      if ((await redis.pttl(lockKey)) > lockMaxMs) await redis.pexpire(lockKey, paceMs);
+      return false;
     },
     async store({ readAtMs, meters }) {
       await redis.set(key, JSON.stringify({ version: 1, readAtMs, meters } satisfies z.infer<typeof storedFormat>));

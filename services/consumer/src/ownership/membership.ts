@@ -24,12 +24,21 @@ export interface Membership {
   distrust(incarnation: string): Promise<void>;
 }
 
+/**
+ * A heartbeat that runs out later than any can, was written before Redis' clock was set back: it is brought forward, else a member
+ * that is gone would count, and keep its share of the shards from the others, for as long as the clock was set back. Twice the
+ * time, because members may have been given different ones.
+ */
 const heartbeatScript = createScript(
   'heartbeat',
   `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[2]), ARGV[1])
+local latest = string.format('%.0f', now + 2 * ARGV[2])
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. latest, '+inf')) do
+  redis.call('ZADD', KEYS[1], latest, member)
+end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
 local topology = redis.call('HMGET', KEYS[2], 'incarnation', 'shards')
 return {topology[1] or '', topology[2] or '', redis.call('ZRANGE', KEYS[1], 0, -1)}
