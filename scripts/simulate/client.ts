@@ -153,7 +153,7 @@ export class Client {
       meter: eventName,
       value: drawValue(random),
       // Of a meter that keeps the last value no two are of the same second, so that it is clear which is the last.
-      timestamp: isLast ? Math.floor(nowMs / 1000) - 1000 + this.#events : Math.floor(nowMs - lateMs) / 1000,
+      timestamp: isLast ? Math.floor(nowMs / 1000) - 1000 + this.#events : timeOf(nowMs, lateMs, profile.windowMs),
       ...(dimensions === undefined ? {} : { dimensions }),
       ...(account === undefined ? {} : { account }),
     };
@@ -202,4 +202,10 @@ function drawValue(random: Random): string {
 
 function describe({ id, meter, customer, value }: UsageEvent): string {
   return `${id} ${customer}/${meter}=${value}`;
+}
+
+/** Of late events some are of the last instant of a window, finer than a millisecond: rounded, they would be of the next one. */
+function timeOf(nowMs: number, lateMs: number, windowMs: number): number {
+  const ms = Math.floor(nowMs - lateMs);
+  return lateMs > 0 && Math.floor(lateMs) % 8 === 0 ? (Math.floor(ms / windowMs) * windowMs - 0.4) / 1000 : ms / 1000;
 }

@@ -15,7 +15,7 @@ export const eventFaultCodes = {
   value_invalid: '`value` is a decimal number, or such a number as a string, of at most 64 characters.',
   value_too_many_digits: '`value` has at most 15 significant digits, counted from the first that is not zero.',
   timestamp_invalid: '`timestamp` is unix seconds or an RFC 3339 string.',
-  timestamp_too_old: '`timestamp` is at most 35 days back: older usage is not taken by the provider.',
+  timestamp_too_old: '`timestamp` is at most 35 days back, less an hour for the way: the provider takes nothing older.',
   timestamp_in_future: '`timestamp` is at most 5 minutes ahead.',
   dimensions_invalid:
     '`dimensions` is an object of at most 32 strings; keys have 1 to 100 characters, values 1 to 500.',
@@ -41,9 +41,9 @@ export class EventFault {
     this.mayBe = mayBe;
   }
 
-  /** The same fault, of a field that has another name where it was sent. */
-  about(field: string): EventFault {
-    return new EventFault(this.code, field, this.got, this.mayBe);
+  /** The same fault, of a field that has another name, or takes other forms, where it was sent. */
+  about(field: string, mayBe: string = this.mayBe): EventFault {
+    return new EventFault(this.code, field, this.got, mayBe);
   }
 
   get message(): string {

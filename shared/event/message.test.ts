@@ -48,6 +48,21 @@ describe('the vectors', () => {
 describe('decodeMessage', () => {
   const { headers, body } = vectors.messages[0]!;
 
+  // Another language's publisher wrote six places, and the consumer rounded its last event of November into December.
+  it.each(['1796083199.9996', '1796083199.999999', '1796083199.99999999999', '1.79608319999999e9'])(
+    'cuts the time %s to the millisecond',
+    (written) => {
+      const event = encodeEvent({ id: '1', customer: 'c', meter: 'm', value: '1', timestamp: 7 });
+      const text = encodeMessage({ receivedAt: 1796083200, source: '', region: '' }, [event]).toString();
+      const slot = slotOf({ customer: 'c', meter: 'm' });
+      const { message } = decodeMessage(
+        Buffer.from(text.replace('"timestamp":7', `"timestamp":${written}`)),
+        encodeHeaders({ producer: 'p', slot, sequence: 1 }),
+      );
+      expect(message.events[0]?.timestamp).toBe(1796083199.999);
+    },
+  );
+
   it('refuses bytes that are not UTF-8 instead of reading them as U+FFFD', () => {
     const bytes = Buffer.from(body.replace('sidecar', 'side\u00ffcar'), 'latin1');
     expect(reasonOf(bytes, headers)).toBe('body_not_utf8');

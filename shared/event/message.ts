@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { EventFault, shown } from './event-fault.ts';
+import { parseExactly } from './exact-json.ts';
 import { isRecord, isUnixSeconds, type UnknownRecord } from './fields.ts';
 import { slotCount, slotOf } from './lane.ts';
 import { decodeEvent } from './stored-event.ts';
@@ -105,7 +106,7 @@ function parseBody(body: Uint8Array): UnknownRecord {
   if (!isUtf8(body)) unreadable('body_not_utf8', `the body of ${body.byteLength} bytes is not UTF-8`);
   let parsed: unknown;
   try {
-    parsed = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'));
+    parsed = parseExactly(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'));
   } catch (error) {
     unreadable('body_not_json', error instanceof Error ? error.message : String(error));
   }

@@ -9,6 +9,7 @@ import {
   readOptionalFields,
   type UnknownRecord,
 } from './fields.ts';
+import { cutToMs } from './timestamp.ts';
 import type { UsageEvent } from './usage-event.ts';
 import { readValue } from './value.ts';
 
@@ -45,7 +46,7 @@ export function decodeEvent(input: unknown): UsageEvent | EventFault {
   if (!isUnixSeconds(timestamp))
     return new EventFault('timestamp_invalid', 'timestamp', shown(timestamp), 'unix seconds');
 
-  const event: EventDraft = { id, customer, meter, value: exactValue, timestamp };
+  const event: EventDraft = { id, customer, meter, value: exactValue, timestamp: cutToMs(timestamp) / 1000 };
   if (input['idGenerated'] !== undefined) {
     if (input['idGenerated'] !== true) {
       return new EventFault('id_invalid', 'idGenerated', shown(input['idGenerated']), 'true or absent');

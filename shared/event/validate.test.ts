@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EventFault } from './event-fault.ts';
+import { parseRfc3339 } from './timestamp.ts';
 import type { UsageEvent } from './usage-event.ts';
 import { validateEvent } from './validate.ts';
 
@@ -207,22 +209,22 @@ describe('value', () => {
 describe('timestamp', () => {
   it.each([
     [nowS, nowS],
-    [nowS - 0.1234, nowS - 0.123],
+    [nowS - 0.1234, nowS - 0.124],
     ['2026-11-22T09:30:00Z', nowS],
     ['2026-11-22t09:30:00z', nowS],
     ['2026-11-22T09:29:59.5Z', nowS - 0.5],
     ['2026-11-22T09:29:59.123456789Z', nowS - 0.877],
     ['2026-11-22T11:30:00+02:00', nowS],
     ['2026-11-21T23:30:00-10:00', nowS],
-    ['2026-11-22T09:28:60Z', nowS - 60],
-    [nowS - 35 * 86_400, nowS - 35 * 86_400],
+    [nowS - 35 * 86_400 + 3_600, nowS - 35 * 86_400 + 3_600],
     [nowS + 300, nowS + 300],
   ])('%j is %d', (timestamp, seconds) => {
     expect(accepted({ ...plain, timestamp }).timestamp).toBe(seconds);
   });
 
   it.each([
-    ['timestamp_too_old', nowS - 35 * 86_400 - 1],
+    ['timestamp_too_old', nowS - 35 * 86_400 + 3_599],
+    ['timestamp_too_old', '2026-10-18T10:29:59.999Z'],
     ['timestamp_too_old', '2026-10-01T00:00:00Z'],
     ['timestamp_too_old', 0],
     ['timestamp_too_old', -1],
@@ -240,6 +242,10 @@ describe('timestamp', () => {
     ['timestamp_invalid', '2026-13-01T09:30:00Z'],
     ['timestamp_invalid', '2026-00-01T09:30:00Z'],
     ['timestamp_invalid', '2026-11-22T24:00:00Z'],
+    ['timestamp_invalid', '2026-11-22T09:28:60Z'],
+    ['timestamp_invalid', '2026-11-22T23:59:60Z'],
+    ['timestamp_invalid', '2026-10-31T23:59:60Z'],
+    ['timestamp_invalid', '2026-11-22T09:29:61Z'],
     ['timestamp_invalid', '2026-11-22T09:60:00Z'],
     ['timestamp_invalid', '2026-11-22T09:30:00+24:00'],
     ['timestamp_invalid', '2026-11-22T09:30:00.Z'],
@@ -251,5 +257,74 @@ describe('timestamp', () => {
 
   it('recognises milliseconds', () => {
     expect(refused({ ...plain, timestamp: nowMs }).message).toContain('looks like milliseconds');
+  });
+
+  // An event 1 s inside the 35 days was answered with 202, and refused by Stripe when its set was flushed a moment later.
+  it('is refused while it could not reach Stripe in time, and says how old it may be', () => {
+    const { code, message } = refused({ ...plain, timestamp: nowS - 35 * 86_400 + 1 });
+    expect(code).toBe('timestamp_too_old');
+    expect(message).toContain('from 35 days ago, less an hour for the way to Stripe');
+  });
+});
+
+// The last instant of November was rounded to a millisecond and then to a second, and was billed as the first one of December.
+describe('the last instant of a period', () => {
+  const december = Date.UTC(2026, 11, 1) / 1000;
+  const timeOf = (timestamp: unknown): number => {
+    const event = validateEvent({ ...plain, timestamp }, { nowMs: december * 1000 + 1, newId: () => 'made' });
+    if (event instanceof EventFault) throw new Error(event.message);
+    return event.timestamp;
+  };
+
+  it.each([
+    '2026-11-30T23:59:59.999Z',
+    '2026-11-30T23:59:59.9995Z',
+    '2026-11-30T23:59:59.999999Z',
+    '2026-11-30T23:59:59.999999999Z',
+    '2026-11-30T23:59:59.99999999999999999999Z',
+    '2026-12-01T02:59:59.9999999+03:00',
+    december - 0.0004,
+    december - 0.000001,
+    1796083199.9996,
+    1796083199.999999,
+  ])('stays in it: %j', (timestamp) => {
+    expect(timeOf(timestamp)).toBe(1796083199.999);
+  });
+
+  it('is the first instant of the next one only when it is', () => {
+    for (const timestamp of [december, '2026-12-01T00:00:00Z', '2026-12-01T00:00:00.0009Z'])
+      expect(timeOf(timestamp)).toBe(december);
+  });
+
+  it('leaves every whole millisecond as it is, and cuts everything between two of them', () => {
+    const ms = fc.integer({ min: december * 1000 - 30 * 86_400_000, max: december * 1000 });
+    fc.assert(
+      fc.property(ms, fc.integer({ min: 1, max: 999 }), (at, micros) => {
+        expect(timeOf(at / 1000)).toBe(at / 1000);
+        expect(timeOf(new Date(at).toISOString())).toBe(at / 1000);
+        expect(timeOf(Number(`${Math.floor(at / 1000)}.${String(at % 1000).padStart(3, '0')}${micros}`))).toBe(
+          at / 1000,
+        );
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('is a leap second where one can be, which unix time does not have: the last millisecond of its day', () => {
+    const at = (text: string): number | undefined => parseRfc3339(text);
+    expect(at('2016-12-31T23:59:60Z')).toBe(Date.UTC(2017, 0, 1) - 1);
+    expect(at('2016-12-31T23:59:60.75Z')).toBe(Date.UTC(2017, 0, 1) - 1);
+    expect(at('2015-07-01T02:59:60+03:00')).toBe(Date.UTC(2015, 6, 1) - 1);
+    expect(at('2016-12-31T15:59:60-08:00')).toBe(Date.UTC(2017, 0, 1) - 1);
+    for (const text of [
+      '2016-12-31T23:58:60Z',
+      '2016-12-31T22:59:60Z',
+      '2016-12-30T23:59:60Z',
+      '2016-11-30T23:59:60Z',
+      '2016-12-31T23:59:60+01:00',
+      '2017-01-01T23:59:60Z',
+    ])
+      expect(at(text)).toBeUndefined();
+    expect(refused({ ...plain, timestamp: '2026-11-22T09:28:60Z' }).message).toContain('no leap second');
   });
 });

@@ -104,6 +104,11 @@ function tornLines({ committed, billed }: AccountInput, windows: Windows): Set<s
   return new Set(torn.map(({ line }) => line));
 }
 
+/** Cut to the millisecond; by other means than what is checked. */
+function msOf(seconds: number): number {
+  return Math.floor(Number((seconds * 1000).toFixed(3)));
+}
+
 function linesOf({ identities }: AccountInput, held: ReadonlyMap<string, Entry>, windows: Windows): Iterable<Line> {
   const lines = new Map<string, Line>();
   const lineOf = (name: string): Line => {
@@ -114,7 +119,7 @@ function linesOf({ identities }: AccountInput, held: ReadonlyMap<string, Entry>,
   for (const identity of identities) {
     const { timestamp, dimensions } = identity.event;
     const key = keyName(identity.lane, dimensions);
-    lineOf(`${key} window ${windows.of(key, Math.round(timestamp * 1000))}`).identities.push(identity);
+    lineOf(`${key} window ${windows.of(key, msOf(timestamp))}`).identities.push(identity);
   }
   // By the time that the provider was told: a window that only the journal believes in would be no window.
   for (const entry of held.values()) {

@@ -36,6 +36,17 @@ export const countingMutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'last instant of a window rounded',
+    rule: 'an event belongs to the window of its own time, which is cut and never rounded',
+    patches: [
+      {
+        file: 'shared/event/timestamp.ts',
+        find: 'return ms / 1000 > seconds ? ms - 1 : ms;',
+        replace: 'return ms;',
+      },
+    ],
+  },
+  {
     name: 'redelivered flag trusted',
     rule: '4: the redelivered flag and delivery counts prove nothing',
     patches: [

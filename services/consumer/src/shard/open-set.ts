@@ -1,5 +1,6 @@
 import { Sum } from '../../../../shared/decimal/decimal.ts';
 import { laneName } from '../../../../shared/event/lane.ts';
+import { cutToMs } from '../../../../shared/event/timestamp.ts';
 import type { UsageEvent } from '../../../../shared/event/usage-event.ts';
 import type { Meter } from '../provider/provider.ts';
 import type { IdHash } from './dedup-table.ts';
@@ -128,7 +129,7 @@ export class OpenSet {
     meter: Meter | undefined,
     nowMs: number,
   ): string | undefined {
-    const timestampMs = Math.round(event.timestamp * 1000);
+    const timestampMs = cutToMs(event.timestamp);
     const windowStartMs = Math.floor(timestampMs / windowMs) * windowMs;
     let count = lane.last;
     let newKey: string | undefined;

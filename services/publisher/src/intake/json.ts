@@ -1,6 +1,6 @@
+import { parseExactly } from '../../../../shared/event/exact-json.ts';
 import { validateEvent } from '../../../../shared/event/validate.ts';
 import { checkComplexity } from './complexity.ts';
-import { parseExactly } from './exact-json.ts';
 import type { Format } from './item.ts';
 import { RequestFault } from './request-fault.ts';
 

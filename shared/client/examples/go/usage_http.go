@@ -33,13 +33,14 @@ const (
 	answerBytes = 8 << 20
 )
 
-// Event is what an application tells of one use. A json.Number keeps the digits that were written.
+// Event is what an application tells of one use. Value and Timestamp are JSON as it was written: digits are kept, and a null is
+// not taken for "no value", which counts 1, but is refused by the sidecar.
 type Event struct {
 	ID         string            `json:"id"`
 	Customer   string            `json:"customer"`
 	Meter      string            `json:"meter"`
-	Value      json.Number       `json:"value,omitempty"`
-	Timestamp  json.Number       `json:"timestamp"`
+	Value      json.RawMessage   `json:"value,omitempty"`
+	Timestamp  json.RawMessage   `json:"timestamp"`
 	Dimensions map[string]string `json:"dimensions,omitempty"`
 	Account    string            `json:"account,omitempty"`
 }
@@ -173,8 +174,9 @@ func name(event *Event) {
 		}
 		event.ID = fmt.Sprintf("%x", random)
 	}
-	if event.Timestamp == "" {
-		event.Timestamp = json.Number(strconv.FormatFloat(float64(time.Now().UnixMilli())/1000, 'f', 3, 64))
+	if event.Timestamp == nil {
+		ms := time.Now().UnixMilli()
+		event.Timestamp = json.RawMessage(fmt.Sprintf("%d.%03d", ms/1000, ms%1000))
 	}
 }
 

@@ -2,6 +2,7 @@
 there by test_broker_format.py."""
 
 import json
+import math
 import re
 from decimal import Decimal
 
@@ -83,14 +84,20 @@ def check_value(text):
 
 
 def check_time(field, seconds):
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < 1e12:
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float, Decimal)) or not 0 <= seconds < 1e11:
         raise ValueError(f"{field}: {seconds!r}; it may be unix seconds")
 
 
 def plain(seconds):
-    """To the millisecond, and without a point where there is no fraction."""
-    rounded = round(seconds, 3)
-    return int(rounded) if rounded == int(rounded) else rounded
+    """Cut to the millisecond, and without a point where there is no fraction. Rounded, a period's last instant would be
+    billed in the next."""
+    whole, ms = divmod(math.floor(exactly(seconds) * 1000), 1000)
+    return whole + ms / 1000 if ms else whole
+
+
+def exactly(number):
+    """The decimal that was written: of a float the shortest that is read as the same float."""
+    return number if isinstance(number, Decimal) else Decimal(repr(number))
 
 
 def to_json(value):

@@ -15,11 +15,12 @@ import socket
 import sys
 import time
 import uuid
+from decimal import Decimal
 
 import pika
 from pika.exceptions import AMQPError, NackError, UnroutableError
 
-from broker_format import SLOTS, encode_event, encode_message, headers_of, slot_of
+from broker_format import SLOTS, encode_event, encode_message, exactly, headers_of, slot_of
 
 MESSAGE_EVENTS = 500
 MESSAGE_BYTES = 128 * 1024
@@ -100,7 +101,13 @@ def complete(event, received_at):
     if "id" not in event:
         defaults |= {"id": str(uuid.uuid4()), "idGenerated": True}
     whole = {**defaults, **event}
-    return {**whole, "value": str(whole["value"])}
+    return {**whole, "value": text_of(whole["value"])}
+
+
+def text_of(value):
+    """A number as a plain decimal, `1e-7` as `0.0000001`. What is neither number nor text is left to be refused."""
+    is_number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+    return format(exactly(value), "f") if is_number else value
 
 
 def parts_of(encoded):
@@ -121,7 +128,8 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     publisher = Publisher(sys.argv[1], os.environ.get("TALLYMAN_NAMESPACE", "tallyman"))
-    events = [json.loads(line) for line in sys.stdin if line.strip()]
+    # As it is written: a float has 17 digits, and rounds what has more.
+    events = [json.loads(line, parse_float=Decimal) for line in sys.stdin if line.strip()]
     publisher.publish(events)
     publisher.close()
     print(f"{len(events)} events are durable")

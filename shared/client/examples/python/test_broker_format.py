@@ -3,8 +3,9 @@
 import json
 import pathlib
 import unittest
+from decimal import Decimal
 
-from broker_format import encode_event, encode_message, fnv1a, headers_of, lane_name, slot_of
+from broker_format import encode_event, encode_message, fnv1a, headers_of, lane_name, plain, slot_of
 
 VECTORS = pathlib.Path(__file__).resolve().parents[3] / "event"
 
@@ -62,6 +63,28 @@ class Refusals(unittest.TestCase):
                 encode_event({**event, **fault})
         with self.assertRaises(ValueError):
             encode_message(1795426200, "", "", [])
+
+
+class LastInstant(unittest.TestCase):
+    def test_of_a_period_is_cut_and_never_rounded_into_the_next(self):
+        event = {"id": "1", "customer": "cus_a", "meter": "tokens", "value": "1"}
+        for written in (
+            1796083199.9996,
+            1796083199.999999,
+            1796083199.999,
+            Decimal("1796083199.9999999999999"),
+        ):
+            self.assertIn('"timestamp":1796083199.999}', encode_event({**event, "timestamp": written}), written)
+        for written in (1796083200, 1796083200.0009, Decimal("1796083200.0")):
+            self.assertIn('"timestamp":1796083200}', encode_event({**event, "timestamp": written}), written)
+        body = encode_message(1796083199.9999, "", "", ["{}"])
+        self.assertIn(b'"receivedAt":1796083199.999,', body)
+
+    def test_every_millisecond_stays_what_it_is(self):
+        for ms in range(1796083199000, 1796083201000):
+            self.assertEqual(plain(ms / 1000), ms / 1000)
+        with self.assertRaises(ValueError):
+            encode_event({"id": "1", "customer": "c", "meter": "m", "value": "1", "timestamp": 1796083199999})
 
 
 if __name__ == "__main__":

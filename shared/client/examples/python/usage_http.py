@@ -9,12 +9,14 @@ TALLYMAN_TOKEN is sent if it is set. Ends with 1 if an event was refused, and na
 
 import http.client
 import json
+import math
 import os
 import random
 import sys
 import time
 import urllib.parse
 import uuid
+from decimal import Decimal
 
 BATCH_EVENTS = 500
 ANSWER_TIMEOUT_S = 45
@@ -48,7 +50,7 @@ class Sidecar:
 
     def _deliver(self, batch):
         # Made once: every attempt sends the same ids, values and times.
-        body = json.dumps(batch, ensure_ascii=False, allow_nan=False).encode("utf-8")
+        body = json.dumps(batch, ensure_ascii=False, allow_nan=False, default=plain).encode("utf-8")
         give_up_at = time.monotonic() + GIVE_UP_AFTER_S
         attempt = 0
         while True:
@@ -96,15 +98,27 @@ def rejected_in(text):
 
 
 def named(event):
-    """With an id and a time of its own, so that a repetition is the same event."""
-    return {"id": str(uuid.uuid4()), "timestamp": round(time.time(), 3), **event}
+    """With an id and a time of its own, so that a repetition is the same event. Times are cut to the millisecond: rounded,
+    a period's last instant would be billed in the next."""
+    event = {"id": str(uuid.uuid4()), "timestamp": time.time_ns() // 1_000_000 / 1000, **event}
+    if isinstance(event["timestamp"], Decimal):
+        event["timestamp"] = math.floor(event["timestamp"] * 1000) / 1000
+    return event
+
+
+def plain(value):
+    """A Decimal as the float that is the same number, or as text, which the sidecar takes exactly."""
+    if isinstance(value, Decimal):
+        return float(value) if Decimal(repr(float(value))) == value else format(value, "f")
+    raise TypeError(f"{value!r} has no form in JSON")
 
 
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     sidecar = Sidecar(sys.argv[1], os.environ.get("TALLYMAN_TOKEN"))
-    events = [json.loads(line) for line in sys.stdin if line.strip()]
+    # As it is written: a float has 17 digits, and rounds what has more.
+    events = [json.loads(line, parse_float=Decimal) for line in sys.stdin if line.strip()]
     refused = sidecar.send(events)
     for event, code, message in refused:
         print(f"refused {code}: {message} ({json.dumps(event)})", file=sys.stderr)

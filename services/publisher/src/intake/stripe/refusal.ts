@@ -18,7 +18,10 @@ export const stripeCodes = {
   meter_event_invalid_value: { status: 400, meaning: 'The payload has no value, or one that is no decimal number.' },
   meter_event_value_too_many_digits: { status: 400, meaning: 'The value has more than 15 significant digits.' },
   meter_event_dimension_count_too_high: { status: 400, meaning: 'The payload has more than 32 further keys.' },
-  timestamp_too_far_in_past: { status: 400, meaning: 'The timestamp is more than 35 days back.' },
+  timestamp_too_far_in_past: {
+    status: 400,
+    meaning: 'The timestamp is more than 35 days back, less an hour for the way.',
+  },
   timestamp_in_future: { status: 400, meaning: 'The timestamp is more than 5 minutes ahead.' },
   no_meter: { status: 400, meaning: 'The meter is not in `TALLYMAN_METERS`.' },
   account_invalid: { status: 400, meaning: 'The account of the headers is none that may be sent to Stripe.' },

@@ -1,5 +1,6 @@
 import { isRecord } from '../../../../../shared/event/fields.ts';
 import { shown } from '../../../../../shared/event/event-fault.ts';
+import { cutToMs } from '../../../../../shared/event/timestamp.ts';
 import { checkCharset, mediaTypeOf } from '../format.ts';
 import { parseBody } from '../json.ts';
 import type { MeterEvent } from './meter-event.ts';
@@ -21,7 +22,7 @@ export const v2: MeterEventVersion = {
     identifier: event.id,
     livemode,
     payload,
-    timestamp: new Date(event.timestamp * 1000).toISOString(),
+    timestamp: new Date(cutToMs(event.timestamp)).toISOString(),
   }),
   duplicate: (identifier) =>
     refusal('duplicate_meter_event', `An event already exists with identifier ${identifier}.`, 'identifier'),

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EventFault } from '../../../../shared/event/event-fault.ts';
-import { readValue } from '../../../../shared/event/value.ts';
-import { parseExactly } from './exact-json.ts';
+import { EventFault } from './event-fault.ts';
+import { InexactNumber, readValue } from './value.ts';
+import { exactParser, parseExactly } from './exact-json.ts';
 
 const read = (number: string): string | EventFault =>
   readValue((parseExactly(`{"value":${number}}`) as { readonly value: unknown }).value);
@@ -112,6 +112,37 @@ describe('parseExactly', () => {
       '{"a":1,"a":2}',
     ];
     for (const text of texts) expect(parseExactly(text)).toEqual(JSON.parse(text));
+  });
+
+  // A double has no room for what is less than 0.12 µs before a second: JSON.parse made the next second, and month, of it.
+  it.each([
+    ['1796083199.99999999', 1796083199.999],
+    ['1796083199.9999999999999999999999', 1796083199.999],
+    ['1796083199.12399999999999', 1796083199.123],
+    ['1.79608319999999999e9', 1796083199.999],
+    ['179608319999999999999.999E-11', 1796083199.999],
+    ['1796083199.999', 1796083199.999],
+    ['1796083200.000999', 1796083200],
+    ['1796083200', 1796083200],
+  ])('cuts the timestamp %s before it is rounded', (text, seconds) => {
+    expect(parseExactly(`{"timestamp": ${text}}`)).toEqual({ timestamp: seconds });
+    expect(parseExactly(`{"time\\u0073tamp":${text},"value":1e3}`)).toEqual({ timestamp: seconds, value: 1000 });
+  });
+
+  it.each(['-1795426200.99999999', '0e999999999999', '1e400', '0.0000000001e-5', '99999999999.999e3'])(
+    'leaves %s alone, which is no time of usage',
+    (text) => {
+      expect(parseExactly(`{"timestamp":${text}}`)).toEqual(JSON.parse(`{"timestamp":${text}}`));
+    },
+  );
+
+  it('looks at the key that the value has', () => {
+    const parse = exactParser('total-tokens_2');
+    for (const key of ['total-tokens_2', 'total\\u002dtokens\\u005f\\u0032'])
+      expect(parse(`{"${key}":0.1000000000000000055}`)).toEqual({
+        'total-tokens_2': new InexactNumber('0.1000000000000000055', 19),
+      });
+    expect(parse('{"value":0.1000000000000000055}')).toEqual({ value: 0.1 });
   });
 
   it('takes __proto__ for a key, on both ways', () => {
