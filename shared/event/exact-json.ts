@@ -22,7 +22,7 @@ export function exactParser(valueKey: string): ExactParser {
   const suspicious = new RegExp(
     `"(?:${valueKey}"\\s*:\\s*-?(?:[\\d.]{16}|[\\d.]{1,15}[eE])|timestamp"\\s*:\\s*[\\d.]*(?:\\.\\d{3}999|[eE]))`,
   );
-  return (text) => {
+  return (text): unknown => {
     if (!suspicious.test(text) && !hidden.test(text)) return JSON.parse(text);
     return JSON.parse(text, (key, value: unknown, context?: { readonly source?: string }) => {
       if (typeof value !== 'number') return value;

@@ -72,7 +72,8 @@ function isTime(value: unknown, mayBeNumber: boolean): boolean {
   return isNear(ms / 1000 + Number(`0${fraction}`));
 }
 
-const isNear = (seconds: number): boolean => seconds >= nowS - 35 * 86_400 && seconds <= nowS + 300;
+const isNear = (seconds: number): boolean =>
+  seconds >= nowS - 35 * 86_400 + 3_600 && Math.floor(seconds * 1000) <= (nowS + 300) * 1000;
 
 export function isUsageEvent(input: unknown): boolean {
   if (!isObject(input)) return false;
