@@ -24,6 +24,7 @@ export const stages: readonly Stage[] = [
   tests('unit', 10),
   check('simulation', 10, 'node', 'scripts/simulate.ts', ...seeds),
   check('mutants', 20, 'node', 'scripts/simulate.ts', '--mutants'),
+  check('shell-mutants', 5, 'node', 'scripts/shell-mutants.ts'),
   // The longest first, so that those that share end at about the same time.
   sharing(tests('acceptance', 60)),
   sharing(tests('integration', 30)),

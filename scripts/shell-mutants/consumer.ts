@@ -1,0 +1,154 @@
+import type { ShellMutant } from './shell-mutant.ts';
+
+const runner = 'services/consumer/src/shard/runner.ts';
+const runnerSuite = 'services/consumer/src/shard/runner.test.ts';
+const letters = 'services/consumer/src/shard/dead-letters.ts';
+const lettersSuite = 'services/consumer/src/shard/dead-letters.test.ts';
+const member = 'services/consumer/src/ownership/member.ts';
+const memberSuite = 'services/consumer/src/ownership/member.test.ts';
+const ownedShards = 'services/consumer/src/ownership/owned-shards.ts';
+const dispatcher = 'services/consumer/src/dispatch/run-dispatcher.ts';
+const dispatcherSuite = 'services/consumer/src/dispatch/run-dispatcher.test.ts';
+
+/** From the broker to the provider. */
+export const consumerMutants: readonly ShellMutant[] = [
+  {
+    name: 'lease counted from its answer',
+    rule: '5: the local deadline counts from before the lease was asked for',
+    patches: [
+      {
+        file: member,
+        find: "type: 'claim_answered', shard, answer, askedAtMs }",
+        replace: "type: 'claim_answered', shard, answer, askedAtMs: performance.now() }",
+      },
+    ],
+    suite: memberSuite,
+  },
+  {
+    name: 'renewed lease counted from its answer',
+    rule: '5: the local deadline counts from before the lease was asked for',
+    patches: [
+      {
+        file: member,
+        find: "type: 'renew_answered', shard, epoch, answer, askedAtMs }",
+        replace: "type: 'renew_answered', shard, epoch, answer, askedAtMs: performance.now() }",
+      },
+    ],
+    suite: memberSuite,
+  },
+  {
+    name: 'lost topology unnoticed by the heartbeat',
+    rule: '8: Redis without the incarnation has lost writes: stop until a person has looked',
+    patches: [
+      {
+        file: member,
+        find: 'now?.incarnation !== incarnation',
+        replace: 'now !== undefined && now.incarnation !== incarnation',
+      },
+      { file: member, find: 'if (now.shards === shards)', replace: 'if (now === undefined || now.shards === shards)' },
+    ],
+    suite: memberSuite,
+  },
+  {
+    name: 'shard given back while calls run',
+    rule: '7: a shard is given back when its calls are over',
+    patches: [{ file: ownedShards, find: '    await this.#callsOver(runner);\n    if', replace: '    if' }],
+    suite: memberSuite,
+  },
+  {
+    name: 'lease released before the channel closes',
+    rule: '7: close the channel, then release the lease',
+    patches: [
+      {
+        file: runner,
+        find: 'void this.#closing.then(() => this.#ports.ended(effect.reason));',
+        replace: 'this.#ports.ended(effect.reason);',
+      },
+    ],
+    suite: runnerSuite,
+  },
+  {
+    name: 'unanswered mark taken for done',
+    rule: '6: before the first call of an entry its attempt is journaled',
+    patches: [
+      {
+        file: runner,
+        find: 'this.#unansweredWrites++;',
+        replace: "this.#unansweredWrites++;\n      if (write.kind === 'mark') answer = { answer: 'ok', redisMs: 0 };",
+      },
+    ],
+    suite: runnerSuite,
+  },
+  {
+    name: 'message acked before its dead letter is confirmed',
+    rule: '3.2: what cannot be parsed is confirmed as a dead letter, then acked',
+    patches: [
+      {
+        file: runner,
+        find: 'await this.#ports.deadLetters.publish(',
+        replace: 'void this.#ports.deadLetters.publish(',
+      },
+    ],
+    suite: runnerSuite,
+  },
+  {
+    name: 'age of unknown outcomes an hour short',
+    rule: '6: an outcome unknown for 23 h is never resent; its age counts from before the journal was asked',
+    patches: [
+      {
+        file: runner,
+        find: "type: 'loaded', state, askedAtMs }",
+        replace: "type: 'loaded', state, askedAtMs: askedAtMs + 3_600_000 }",
+      },
+    ],
+    suite: runnerSuite,
+  },
+  {
+    name: 'age of unknown outcomes counted from the answer',
+    rule: '6: the age of an outcome is the journaled age plus the monotonic time since before it was asked for',
+    patches: [
+      {
+        file: runner,
+        find: "type: 'loaded', state, askedAtMs }",
+        replace: "type: 'loaded', state, askedAtMs: performance.now() }",
+      },
+    ],
+    suite: runnerSuite,
+  },
+  {
+    name: 'unknown outcomes resent for 24 hours',
+    rule: '6: an outcome unknown for 23 h is never resent',
+    patches: [
+      {
+        file: 'services/consumer/src/shard/drive-limits.ts',
+        find: 'inDoubtAfterMs: 23 * 3_600_000',
+        replace: 'inDoubtAfterMs: 24 * 3_600_000',
+      },
+    ],
+    suite: runnerSuite,
+  },
+  {
+    name: 'refused dead letter taken for confirmed',
+    rule: '3.2: what cannot be parsed is confirmed as a dead letter, then acked',
+    patches: [{ file: letters, find: 'if (error === null || error === undefined)', replace: 'if (true)' }],
+    suite: lettersSuite,
+  },
+  {
+    name: 'returned dead letter taken for confirmed',
+    rule: '3.2: a returned message is a failure, although the broker confirms it too',
+    patches: [{ file: letters, find: "channel.on('return', returned)", replace: 'channel' }],
+    suite: lettersSuite,
+  },
+  {
+    name: 'calls without slots while Redis is away',
+    rule: '3.3: calls per second for the whole cluster; without Redis nothing may start',
+    patches: [
+      {
+        file: dispatcher,
+        find: 'core.slotsRefused(account, delayMs(limiterRetry, failures, random()), now());',
+        replace: 'core.slotsGranted(account, [now()], 100, now());',
+      },
+    ],
+    suite: dispatcherSuite,
+  },
+];

@@ -1,0 +1,178 @@
+/**
+ * The shell of a shard, with a broker and a journal that answer when the test wants. Bugs in it passed every test: a mark without
+ * an answer taken for done, a message acked before its dead letter was confirmed, a lease given back before the channel had
+ * closed, an age of unknown outcomes that was an hour short.
+ */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { turns } from '../../../../shared/testing/fake-broker.ts';
+import { pass, TestRunner, useFakeClock } from './test-runner.ts';
+import { hourMs, outcomes, pendingSet, shardState, startRedisMs } from './testing.ts';
+
+beforeEach(useFakeClock);
+afterEach(() => void vi.useRealTimers());
+
+/** Longer than any pause between two repetitions. */
+const longestPauseMs = 2_500;
+
+describe('a write that is not answered', () => {
+  it('is repeated as it was: no call is made before the journal has answered its mark', async () => {
+    const test = await TestRunner.open({ flushEvents: 1 });
+    test.journal.held.add('mark');
+    await test.deliver();
+    await test.tick();
+    await test.tick();
+    const first = test.journal.last('mark');
+    expect(test.takeCall()).toBeUndefined();
+    first.fail();
+    await turns(3);
+    expect(test.takeCall()).toBeUndefined();
+    for (let waitedMs = 0; waitedMs < longestPauseMs; waitedMs += 50) await test.tick(50);
+    expect(test.takeCall()).toBeUndefined();
+    expect(test.journal.named('mark')).toHaveLength(2);
+    expect(test.journal.last('mark').args).toEqual(first.args);
+    test.journal.last('mark').answer();
+    await turns(3);
+    expect(test.takeCall()?.entry).toMatchObject({ customer: 'cus_1', value: '1' });
+    expect(test.runner.unansweredWrites).toBe(1);
+  });
+
+  it('is repeated byte for byte if it is a commit, and nothing is acked meanwhile', async () => {
+    const test = await TestRunner.open({ flushEvents: 1 });
+    test.journal.held.add('commit');
+    await test.deliver();
+    await test.tick();
+    const first = test.journal.last('commit');
+    first.fail();
+    await test.deliver('cus_2');
+    for (let waitedMs = 0; waitedMs < longestPauseMs; waitedMs += 50) await test.tick(50);
+    expect(test.journal.named('commit')).toHaveLength(2);
+    // The very same one: its bytes are kept by its identity (redis-journal.ts).
+    expect(test.journal.last('commit').args[1]).toBe(first.args[1]);
+    expect(test.channel.acks).toEqual([]);
+    expect(test.takeCall()).toBeUndefined();
+  });
+});
+
+describe('what a shard has counted', () => {
+  it('is acked once its set is complete, on the channel that brought it', async () => {
+    const test = await TestRunner.open({ flushEvents: 1 });
+    test.journal.held.add('complete');
+    const tag = await test.deliver();
+    for (let ticks = 0; ticks < 3; ticks++) await test.tick();
+    const call = test.takeCall();
+    expect(call).toBeDefined();
+    call?.ended(outcomes.accepted, performance.now(), true);
+    for (let ticks = 0; ticks < 3; ticks++) await test.tick();
+    expect(test.channel.acks).toEqual([]);
+    test.journal.last('complete').answer();
+    await turns(3);
+    expect(test.channel.acks).toEqual([tag]);
+  });
+
+  it('is counted anew by the channel that comes after a lost one', async () => {
+    const test = await TestRunner.open({ flushEvents: 10 });
+    const lost = test.channel;
+    await test.deliver('cus_1', 1);
+    lost.closed();
+    await pass(3_000);
+    expect(test.session.channels).toHaveLength(2);
+    expect(test.channel.prefetches).toHaveLength(1);
+    await test.deliver('cus_1', 1);
+    expect(test.runner.core.memory.open.events).toBe(1);
+    expect(lost.acks).toEqual([]);
+  });
+
+  it('is not taken from a channel that is lost while deliveries wait to be looked at', async () => {
+    const test = await TestRunner.open({ flushEvents: 10 });
+    const delivered = test.deliver();
+    test.channel.closed();
+    await delivered;
+    expect(test.runner.core.memory.open.events).toBe(0);
+  });
+});
+
+describe('an unreadable message', () => {
+  it('is acked only once its dead letter is confirmed', async () => {
+    const test = await TestRunner.open();
+    const tag = await test.deliverUnreadable();
+    await test.tick(1_000);
+    expect(test.burials.map(({ reason }) => reason)).toEqual(['body_not_json']);
+    expect(test.channel.acks).toEqual([]);
+    test.burials[0]?.confirm();
+    await turns(3);
+    await test.tick();
+    expect(test.channel.acks).toEqual([tag]);
+  });
+
+  it('stays in its queue while its dead letter is refused, and is given to the broker again', async () => {
+    const test = await TestRunner.open();
+    const tag = await test.deliverUnreadable();
+    test.burials[0]?.fail();
+    await pass(longestPauseMs);
+    await test.tick();
+    expect(test.channel.acks).toEqual([]);
+    expect(test.burials).toHaveLength(2);
+    test.burials[1]?.confirm();
+    await turns(3);
+    await test.tick();
+    expect(test.channel.acks).toEqual([tag]);
+  });
+});
+
+describe('the end of a tenure', () => {
+  it('is told only once the channel is closed: until then the broker may hold messages that the next owner misses', async () => {
+    const test = await TestRunner.open();
+    const { channel } = test;
+    channel.closesAtOnce = false;
+    test.runner.post({ type: 'hand_over' });
+    await test.tick();
+    await pass(200);
+    expect(channel.isClosing).toBe(true);
+    expect(test.endedAs).toBeUndefined();
+    channel.closed();
+    await turns();
+    expect(test.endedAs).toBe('released');
+  });
+
+  it('leaves nothing behind after `abandon`: no write is repeated, nothing is acked', async () => {
+    const test = await TestRunner.open({ flushEvents: 1 });
+    test.journal.held.add('commit');
+    await test.deliver();
+    await test.tick();
+    test.runner.abandon();
+    test.journal.last('commit').fail();
+    for (let waitedMs = 0; waitedMs < longestPauseMs; waitedMs += 50) await test.tick(50);
+    expect(test.journal.named('commit')).toHaveLength(1);
+    expect(test.channel.isClosing).toBe(true);
+    expect(test.channel.acks).toEqual([]);
+  });
+});
+
+describe('an inherited set', () => {
+  /** Loaded with one entry that was attempted so long before; the journal takes `loadMs` to answer. */
+  async function inherits(attemptedMsAgo: number, loadMs: number): Promise<TestRunner> {
+    const test = new TestRunner();
+    test.journal.held.add('load');
+    test.runner.start();
+    await turns();
+    const attemptedAtMs = new Map([[0, startRedisMs - attemptedMsAgo]]);
+    const state = shardState({ redisMs: test.redisMs, pending: pendingSet({ attemptedAtMs }) });
+    await pass(loadMs);
+    test.journal.last('load').answer(state);
+    await turns();
+    for (let ticks = 0; ticks < 4; ticks++) await test.tick();
+    return test;
+  }
+
+  it('is sent again while its outcome is unknown for less than 23 hours', async () => {
+    const test = await inherits(23 * hourMs - 5_000, 1_000);
+    expect(test.takeCall()?.entry.identifier).toBe('tm1-incarnation-007-1-token-0');
+  });
+
+  it('is in doubt after 23 hours, counted from before the journal was asked', async () => {
+    const test = await inherits(23 * hourMs - 5_000, 6_000);
+    expect(test.takeCall()).toBeUndefined();
+    await test.tick();
+    expect(test.journal.last('progress').args[4]).toMatchObject([{ state: 'in_doubt' }]);
+  });
+});

@@ -1,0 +1,209 @@
+import { EventEmitter } from 'node:events';
+import type { Channel, ConfirmChannel, ConsumeMessage } from 'amqplib';
+import type { BrokerConnection, BrokerSession } from '../amqp/connection.ts';
+
+/**
+ * For tests of shells: a broker connection whose every answer is the test's. Nothing is confirmed, delivered or closed before
+ * the test says so, in whatever order it wants; a real broker hardly ever shows the order that breaks something.
+ */
+
+interface Published {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly body: Buffer;
+  readonly options: { readonly headers?: Readonly<Record<string, unknown>>; readonly [name: string]: unknown };
+  /** Null: confirmed; an error: refused (nack). As amqplib says it. */
+  readonly told: (error: Error | null) => void;
+}
+
+type Deliver = (message: ConsumeMessage | null) => void;
+
+export class FakeChannel extends EventEmitter {
+  readonly published: Published[] = [];
+  /** Delivery tags up to which was acked. */
+  readonly acks: number[] = [];
+  readonly consumers = new Map<string, { readonly queue: string; readonly deliver: Deliver }>();
+  /** Of every consumer, in their order. */
+  readonly prefetches: number[] = [];
+  readonly cancelled: string[] = [];
+  isClosing = false;
+  isClosed = false;
+  /** Rejects `checkExchange` with it. */
+  exchangeFault: Error | undefined;
+  /** What `publish` answers: false asks for a pause until `drain`. */
+  isWritable = true;
+  /** The broker answers a close at once. */
+  closesAtOnce = true;
+  readonly #closed = Promise.withResolvers<void>();
+  #tags = 0;
+
+  publish(
+    exchange: string,
+    routingKey: string,
+    body: Buffer,
+    options: Published['options'],
+    told: (error: Error | null) => void = () => undefined,
+  ): boolean {
+    this.published.push({ exchange, routingKey, body, options, told });
+    return this.isWritable;
+  }
+
+  /** The broker has the message that was published as this one, counted from the last. */
+  confirm(fromLast = 0): void {
+    this.published.at(-1 - fromLast)?.told(null);
+  }
+
+  nack(fromLast = 0): void {
+    this.published.at(-1 - fromLast)?.told(new Error('message nacked'));
+  }
+
+  /** No queue is bound for it. The broker confirms it all the same, after this. */
+  return(fromLast = 0): void {
+    const message = this.published.at(-1 - fromLast);
+    this.emit('return', { properties: { headers: message?.options.headers ?? {} }, content: message?.body });
+  }
+
+  async checkExchange(): Promise<void> {
+    if (this.exchangeFault !== undefined) throw this.exchangeFault;
+  }
+
+  async prefetch(count: number): Promise<void> {
+    this.prefetches.push(count);
+  }
+
+  async consume(queue: string, deliver: Deliver): Promise<{ readonly consumerTag: string }> {
+    const consumerTag = `consumer-${this.prefetches.length}`;
+    this.consumers.set(consumerTag, { queue, deliver });
+    return { consumerTag };
+  }
+
+  async cancel(consumerTag: string): Promise<void> {
+    this.cancelled.push(consumerTag);
+    this.consumers.delete(consumerTag);
+  }
+
+  /** To the consumer that came last. Returns the delivery tag. */
+  deliver(body: Buffer, headers: Readonly<Record<string, string | number>>): number {
+    const deliveryTag = ++this.#tags;
+    const consumer = [...this.consumers.values()].at(-1);
+    if (consumer === undefined) throw new Error('Nobody consumes on this channel.');
+    const fields = { deliveryTag, routingKey: String(headers['x-slot'] ?? ''), redelivered: false };
+    consumer.deliver({ content: body, fields, properties: { headers } } as unknown as ConsumeMessage);
+    return deliveryTag;
+  }
+
+  ack({ fields }: Pick<ConsumeMessage, 'fields'>, isMultiple: boolean): void {
+    if (!isMultiple) throw new Error('Acks are cumulative here.');
+    if (this.isClosed) throw new Error('An ack on a closed channel.');
+    this.acks.push(fields.deliveryTag);
+  }
+
+  /** Asked for by our side; the broker answers with `closed`. */
+  close(): Promise<void> {
+    this.isClosing = true;
+    if (this.closesAtOnce) this.closed();
+    return this.#closed.promise;
+  }
+
+  /** The broker has closed it, or its connection is gone. */
+  closed(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.#closed.resolve();
+    this.emit('close');
+  }
+}
+
+export class FakeSession {
+  readonly generation: number;
+  readonly server = { product: 'LavinMQ', version: '2.0.0' };
+  readonly channels: FakeChannel[] = [];
+  readonly abandoned: string[] = [];
+  /** Rejects every new channel with it. */
+  channelFault: Error | undefined;
+  /** What a channel is before its owner gets it. */
+  prepare: (channel: FakeChannel) => void = () => undefined;
+
+  constructor(generation: number) {
+    this.generation = generation;
+  }
+
+  async createChannel(): Promise<Channel> {
+    if (this.channelFault !== undefined) throw this.channelFault;
+    const channel = new FakeChannel();
+    this.prepare(channel);
+    this.channels.push(channel);
+    return channel as unknown as Channel;
+  }
+
+  async createConfirmChannel(): Promise<ConfirmChannel> {
+    return (await this.createChannel()) as ConfirmChannel;
+  }
+
+  abandon(reason: string): void {
+    this.abandoned.push(reason);
+  }
+
+  /** The one that was opened last. */
+  get channel(): FakeChannel {
+    const channel = this.channels.at(-1);
+    if (channel === undefined) throw new Error('No channel was opened.');
+    return channel;
+  }
+}
+
+/** A connection that is there when the test says so. */
+export class FakeBroker {
+  readonly #connected: ((session: BrokerSession) => void)[] = [];
+  readonly #lost: ((generation: number, error: Error) => void)[] = [];
+  readonly #blocked: ((blocked: boolean) => void)[] = [];
+  #generation = 0;
+  isStopped = false;
+
+  onConnected(listener: (session: BrokerSession) => void): void {
+    this.#connected.push(listener);
+  }
+
+  onLost(listener: (generation: number, error: Error) => void): void {
+    this.#lost.push(listener);
+  }
+
+  onBlocked(listener: (blocked: boolean) => void): void {
+    this.#blocked.push(listener);
+  }
+
+  start(): void {
+    // `connect` comes when the test wants it.
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true;
+  }
+
+  connect(prepare?: (channel: FakeChannel) => void): FakeSession {
+    const session = new FakeSession(++this.#generation);
+    if (prepare !== undefined) session.prepare = prepare;
+    for (const listener of this.#connected) listener(session);
+    return session;
+  }
+
+  /** The connection ends, and its channels with it. */
+  lose(session: FakeSession): void {
+    for (const channel of session.channels) channel.closed();
+    for (const listener of this.#lost) listener(session.generation, new Error('the connection is gone'));
+  }
+
+  block(blocked: boolean): void {
+    for (const listener of this.#blocked) listener(blocked);
+  }
+
+  /** As what shells take it for. */
+  get connection(): BrokerConnection {
+    return this as unknown as BrokerConnection;
+  }
+}
+
+/** Lets everything happen that waits for nothing but its turn. */
+export async function turns(count = 20): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
