@@ -16,6 +16,8 @@ export interface Probes {
   readonly readiness: () => Readiness;
 }
 
+export const probeRoutes = ['GET /healthz', 'GET /readyz', 'GET /metrics'] as const;
+
 /** Answers /healthz, /readyz and /metrics; false if the path is none of them. A failure to collect metrics rejects. */
 export async function answerProbe(
   path: string,

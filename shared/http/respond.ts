@@ -1,4 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { nearestName } from '../config/nearest.ts';
 
 const lingerMs = 10_000;
 
@@ -52,8 +53,20 @@ export function sendMethodNotAllowed(response: ServerResponse, method: string | 
   });
 }
 
-export function sendNotFound(response: ServerResponse, path: string): void {
-  sendError(response, 404, 'not_found', `There is nothing at ${path}.`);
+/** 404 with what there is: `routes` are like "POST /v1/events", the most usual one first. */
+export function sendNotFound(response: ServerResponse, path: string, routes: readonly string[]): void {
+  sendError(response, 404, 'not_found', `There is nothing at ${path.slice(0, 200)}. ${routeHint(path, routes)}`);
+}
+
+/** The route that was probably meant, or all of them. */
+export function routeHint(path: string, routes: readonly string[]): string {
+  const meant = nearestName(path.slice(0, 200), routes.map(pathOfRoute));
+  const near = routes.filter((route) => pathOfRoute(route) === meant);
+  return near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `There is ${routes.join(', ')}.`;
+}
+
+function pathOfRoute(route: string): string {
+  return route.slice(route.indexOf(' ') + 1);
 }
 
 /** 401, and the end of the connection: strangers keep none. */

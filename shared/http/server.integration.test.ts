@@ -89,17 +89,41 @@ it('lets nobody into /v1 without the token, by whatever spelling of the path', a
     status: 200,
     body: '{"url":"/v1/events"}',
   });
-  for (const path of [
-    '//v1/events',
-    '/x/../v1/events',
-    '/./v1/events',
-    '/%2e/v1/events',
-    'http://other/v1/events',
-    '\\v1/events',
-  ]) {
+  for (const path of ['//v1/events', '/x/../v1/events', '/./v1/events', '/%2e/v1/events', '\\v1/events']) {
     expect((await ask(port, path)).status, path).toBe(400);
   }
   expect((await ask(port, '/_sim/ledger')).status).toBe(200);
+});
+
+// Answered with 400 before, though every server must take it (RFC 9112, 3.2.2).
+it('takes a request line with the whole address, and guards it as the path alone', async () => {
+  const { port } = await start({ token: new Secret('abc') }, { handler: echo });
+  const authorization = { authorization: 'Bearer abc' };
+  expect((await ask(port, 'http://other/v1/events')).status).toBe(401);
+  expect(await ask(port, 'HTTP://other:80/v1/events?x=1', { headers: authorization })).toMatchObject({
+    status: 200,
+    body: '{"url":"/v1/events?x=1"}',
+  });
+  expect((await ask(port, 'http://other/healthz')).status).toBe(200);
+  expect((await ask(port, 'http://other')).status).toBe(200);
+  for (const path of [
+    'http://other//v1/events',
+    'http://other/x/../v1/events',
+    'http:///v1/events',
+    'ftp://other/v1/events',
+  ]) {
+    expect((await ask(port, path, { headers: authorization })).status, path).toBe(400);
+  }
+});
+
+it('says which path was probably meant, or which there are', async () => {
+  const { port } = await start({});
+  const message = async (path: string) =>
+    (JSON.parse((await ask(port, path)).body) as { error: { message: string } }).error.message;
+  expect(await message('/health')).toBe('There is nothing at /health. Did you mean GET /healthz?');
+  expect(await message('/v1/events')).toBe(
+    'There is nothing at /v1/events. There is GET /healthz, GET /readyz, GET /metrics.',
+  );
 });
 
 it('guards /v2 with the token too, save the paths that the handler guards itself', async () => {
@@ -132,6 +156,16 @@ async function heard(socket: Socket): Promise<string> {
   socket.on('data', (chunk) => (text += String(chunk))).on('error', () => undefined);
   await once(socket, 'close');
   return text;
+}
+
+/** Resolves when the connection is closed, or reset. */
+function ended(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket
+      .on('error', () => undefined)
+      .once('close', () => resolve())
+      .resume();
+  });
 }
 
 const bounds = { headMs: 200, requestMs: 400, silenceMs: 600, connectionsMax: 3 };
@@ -235,6 +269,76 @@ it('ends what does not finish within the bound', async () => {
   await entered;
   await http.stop(30);
   expect(await reply).toMatchObject({ code: 'ECONNRESET' });
+});
+
+// The sidecar took its whole drain time, 25 s, to stop when one connection had never sent a byte.
+it.each([
+  ['says nothing', '', ''],
+  ['has had its answer', 'GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n', ''],
+  ['has sent half a head', '', 'POST /v1/events HTTP/1.1\r\n'],
+  ['has had its answer and sent half a head', 'GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n', 'POST /v1/ev'],
+  ['has sent half a body', '', 'POST /v1/read HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{'],
+])('does not wait for a client that %s when it stops', async (_, first, second) => {
+  const handler: Handler = (request, response) => {
+    if (request.url === '/v1/read') request.resume();
+    else sendJson(response, 200, {});
+  };
+  const http = await start({ admin: { host: '127.0.0.1', port: 0 } }, { handler });
+  const sockets = [await connectTo(http.port), await connectTo(http.adminPort ?? 0)];
+  for (const socket of sockets) {
+    if (first !== '') {
+      socket.write(first);
+      await once(socket, 'data');
+    }
+    if (second !== '') await new Promise((resolve) => socket.write(second, resolve));
+  }
+  const closed = sockets.map(ended);
+  const startedMs = performance.now();
+  await http.stop(25_000);
+  expect(performance.now() - startedMs).toBeLessThan(second === '' ? 1_000 : 5_000);
+  await Promise.all(closed);
+});
+
+it('does not wait for a client that does not read its answer', async () => {
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  const handler: Handler = (_, response) => {
+    response.end(Buffer.alloc(64 * 1024 ** 2));
+    answer();
+  };
+  const http = await start({}, { handler });
+  const socket = await connectTo(http.port);
+  socket.on('error', () => undefined).pause();
+  socket.write('GET /v1/large HTTP/1.1\r\nHost: x\r\n\r\n');
+  await answered;
+  const startedMs = performance.now();
+  await http.stop(25_000);
+  expect(performance.now() - startedMs).toBeLessThan(5_000);
+});
+
+// Its event was counted, and it heard nothing: Node ends a connection of which the client has closed its half.
+it('answers a client that has closed its half of the connection', async () => {
+  const { promise: entered, resolve: enter } = Promise.withResolvers<ServerResponse>();
+  const handler: Handler = (request, response) => void request.resume().on('end', () => enter(response));
+  const { port } = await start({}, { handler });
+  const socket = await connectTo(port);
+  const answer = heard(socket);
+  socket.end('POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}');
+  const response = await entered;
+  // Long enough for the end of the stream to be read: the event loop has turned since.
+  await new Promise((resolve) => setImmediate(resolve));
+  sendJson(response, 202, { accepted: 1 });
+  expect(await answer).toMatch(/^HTTP\/1\.1 202 .*\r\n[^]*{"accepted":1}$/);
+});
+
+it.each([
+  ['head', 'POST /v1/events HTTP/1.1\r\nHost:'],
+  ['body', 'POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{'],
+])('answers 400 to a client that closes its half in the middle of its %s', async (_, sent) => {
+  const { port } = await start({}, { handler: (request) => void request.resume() });
+  const socket = await connectTo(port);
+  const answer = heard(socket);
+  socket.end(sent);
+  expect(await answer).toMatch(/^HTTP\/1\.1 400 /);
 });
 
 async function socketPath(): Promise<string> {

@@ -5,14 +5,15 @@
  * Guarantees: a request to /v1/* or /v2/* reaches the handler only with the token, if there is one, save on the paths
  * that the handler guards itself; a handler that throws or rejects is answered with 500; a client that sends its request
  * too slowly, or neither sends nor reads, is hung up on; there are never more than `connectionsMax` connections; `stop`
- * takes no new ones, lets answers in progress finish within its bound and then ends what is left.
+ * takes no new ones, lets answers in progress finish within its bound, and waits for nobody else (connections.ts).
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { HttpConfig } from '../config/http-config.ts';
 import type { Logger } from '../log/log.ts';
 import { bearerCheck } from './bearer.ts';
 import { listen, listenOnSocket } from './listen.ts';
-import { answerProbe, type Probes } from './probes.ts';
+import { Connections } from './connections.ts';
+import { answerProbe, probeRoutes, type Probes } from './probes.ts';
 import { sendError, sendNotFound, sendUnauthorized } from './respond.ts';
 
 export type { Readiness } from './probes.ts';
@@ -55,7 +56,6 @@ export interface RunningHttp {
 
 // Longer than the pause between two requests of a usual client or balancer, which would otherwise meet a closing connection.
 const keepAliveTimeoutMs = 65_000;
-const idleCheckMs = 20;
 
 const defaultBounds: HttpBounds = {
   headMs: 10_000,
@@ -70,22 +70,21 @@ const dropReportMs = 10_000;
 
 export async function startHttp(options: HttpOptions): Promise<RunningHttp> {
   const { config, log } = options;
-  const stopping = new AbortController();
   const bounds = { ...defaultBounds, ...options.bounds };
-  const main = boundedServer(bounds, router(options, stopping.signal), log);
-  const servers = [main];
+  const main = boundedServer(bounds, router(options), log);
+  const connections = [new Connections(main)];
   let port = 0;
   let adminPort: number | undefined;
   try {
     if (config.socket === undefined) port = await listen(main, { host: config.host, port: config.port, backlog });
     else await listenOnSocket(main, config.socket);
     if (config.admin !== undefined) {
-      const admin = boundedServer(bounds, probeRouter(options, stopping.signal), log);
+      const admin = boundedServer(bounds, probeRouter(options), log);
+      connections.push(new Connections(admin));
       adminPort = await listen(admin, config.admin);
-      servers.push(admin);
     }
   } catch (error) {
-    for (const server of servers) server.close();
+    for (const each of connections) await each.stop(0);
     throw error;
   }
   log.info({ host: config.host, port, socket: config.socket, adminPort }, 'Listening for HTTP.');
@@ -93,8 +92,7 @@ export async function startHttp(options: HttpOptions): Promise<RunningHttp> {
     port,
     adminPort,
     async stop(withinMs) {
-      stopping.abort();
-      await Promise.all(servers.map((server) => close(server, withinMs)));
+      await Promise.all(connections.map((each) => each.stop(withinMs)));
     },
   };
 }
@@ -110,7 +108,9 @@ function boundedServer(bounds: HttpBounds, answer: Answer, log: Logger): Server 
     requestTimeout: requestMs,
     connectionsCheckingInterval: Math.ceil(Math.min(headMs, requestMs) / 4),
   };
-  const server = createServer(options, answer);
+  const server = createServer(options, answer) as Server & { httpAllowHalfOpen: boolean };
+  // A client that has sent its request and closed its half of the connection still reads.
+  server.httpAllowHalfOpen = true;
   server.timeout = silenceMs;
   server.maxConnections = connectionsMax;
   let reportedMs = -Infinity;
@@ -122,18 +122,16 @@ function boundedServer(bounds: HttpBounds, answer: Answer, log: Logger): Server 
   return server;
 }
 
-function router(options: HttpOptions, stopping: AbortSignal): Answer {
+function router(options: HttpOptions): Answer {
   const { config, handler, log, refuse = sendUnauthorized, guardedByHandler } = options;
   const mayEnter = config.token === undefined ? undefined : bearerCheck(config.token);
-  const probe = probeRouter(options, stopping, handler);
+  const probe = probeRouter(options, handler);
   return (request, response) => {
-    const url = request.url ?? '/';
+    const url = originForm(request);
     if (handler === undefined || (!url.startsWith('/v1/') && !url.startsWith('/v2/'))) {
       probe(request, response);
       return;
     }
-    // The usual case, usage events: nothing is computed before the handler but this.
-    if (stopping.aborted) response.shouldKeepAlive = false;
     if (mayEnter !== undefined && !mayEnter(request.headers.authorization) && guardedByHandler?.has(url) !== true) {
       refuse(request, response);
       return;
@@ -143,9 +141,8 @@ function router(options: HttpOptions, stopping: AbortSignal): Answer {
 }
 
 /** Probes, then the handler. Paths that a later parser could read as another one (`/x/../v1/`) never come that far. */
-function probeRouter(options: HttpOptions, stopping: AbortSignal, handler?: Handler): Answer {
+function probeRouter(options: HttpOptions, handler?: Handler): Answer {
   const answer: Handler = async (request, response) => {
-    if (stopping.aborted) response.shouldKeepAlive = false;
     const url = request.url ?? '/';
     const path = url.split('?', 1)[0] ?? url;
     if (URL.parse(url, 'http://localhost')?.pathname !== path) {
@@ -153,10 +150,23 @@ function probeRouter(options: HttpOptions, stopping: AbortSignal, handler?: Hand
       return;
     }
     if (await answerProbe(path, options, request, response)) return;
-    if (handler === undefined) sendNotFound(response, path);
+    if (handler === undefined) sendNotFound(response, path, probeRoutes);
     else await handler(request, response);
   };
-  return (request, response) => run(answer, request, response, options.log);
+  return (request, response) => {
+    originForm(request);
+    run(answer, request, response, options.log);
+  };
+}
+
+/** A server takes `POST http://host/path` too, as proxies are asked (RFC 9112, 3.2.2). Whoever reads the request sees the path alone. */
+function originForm(request: IncomingMessage): string {
+  const { url = '/' } = request;
+  if (url.startsWith('/')) return url;
+  const [authority] = /^https?:\/\/[^/?#]+/i.exec(url) ?? [];
+  if (authority === undefined) return url;
+  const rest = url.slice(authority.length);
+  return (request.url = rest.startsWith('/') ? rest : `/${rest}`);
 }
 
 function run(handler: Handler, request: IncomingMessage, response: ServerResponse, log: Logger): void {
@@ -175,15 +185,4 @@ function run(handler: Handler, request: IncomingMessage, response: ServerRespons
   } catch (error) {
     failed(error);
   }
-}
-
-async function close(server: Server, withinMs: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.close(() => resolve());
-  // A connection becomes idle when its last answer is out; nothing tells that moment, so it is looked for.
-  const idle = setInterval(() => server.closeIdleConnections(), idleCheckMs);
-  const deadline = setTimeout(() => server.closeAllConnections(), withinMs);
-  await promise;
-  clearInterval(idle);
-  clearTimeout(deadline);
 }

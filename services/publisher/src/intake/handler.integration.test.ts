@@ -206,6 +206,18 @@ describe('a request', () => {
     const { url } = await start();
     expect((await fetch(new URL(path, url), { method })).status).toBe(status);
   });
+
+  // "Unrecognized request URL", and nothing of the address that was meant.
+  it.each(['/v1/event', '/v1/events/', '/v1/Events', '/events', '/v2/events', '/'])(
+    'to %s is told where usage goes',
+    async (path) => {
+      const { url } = await start();
+      const { error } = (await (await fetch(new URL(path, url), { method: 'POST' })).json()) as {
+        error: { message: string };
+      };
+      expect(error.message).toContain(path === '/' ? 'POST /v1/events,' : 'Did you mean POST /v1/events?');
+    },
+  );
 });
 
 describe('a body', () => {

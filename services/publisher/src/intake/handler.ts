@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { probeRoutes } from '../../../../shared/http/probes.ts';
 import { sendMethodNotAllowed, sendNotFound, sendUnauthorized } from '../../../../shared/http/respond.ts';
 import type { Handler } from '../../../../shared/http/server.ts';
 import { Admission, type AdmissionOptions } from './admission.ts';
@@ -28,6 +29,7 @@ export function createIntake(options: IntakeOptions): Intake {
   const context = { admission: new Admission(options), bodies: new BodyReader(options) };
   const events = eventsEndpoint(context, options.requestEventsMax);
   const stripe = new StripeEndpoints(context, options);
+  const routes = [eventsPath, ...stripe.paths].map((path) => `POST ${path}`);
 
   function serve(path: string, endpoint: Endpoint, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedMs = performance.now();
@@ -56,8 +58,8 @@ export function createIntake(options: IntakeOptions): Intake {
       } else {
         const endpoint = stripe.at(path);
         if (endpoint !== undefined && request.method === 'POST') return serve(path, endpoint, request, response);
-        if (stripe.owns(path)) stripe.refuseAddress(request, response, path);
-        else sendNotFound(response, path);
+        if (stripe.owns(path)) stripe.refuseAddress(request, response, path, routes);
+        else sendNotFound(response, path, [...routes, ...probeRoutes]);
       }
       request.resume();
       return undefined;

@@ -58,11 +58,15 @@ export class Control {
   readonly handle = (request: IncomingMessage, response: ServerResponse): void | Promise<void> => {
     const { pathname, searchParams: params } = new URL(request.url ?? '/', 'http://localhost');
     const pages = this.#pages.get(pathname);
-    if (pages === undefined) return sendNotFound(response, pathname);
+    if (pages === undefined) return sendNotFound(response, pathname, this.#routes());
     const page = pages[request.method ?? ''];
     if (page === undefined) return sendMethodNotAllowed(response, request.method, Object.keys(pages).join(', '));
     return page({ request, response, params });
   };
+
+  #routes(): string[] {
+    return [...this.#pages].flatMap(([path, pages]) => Object.keys(pages).map((method) => `${method} ${path}`));
+  }
 
   #showLedger({ response, params }: Visitor): Promise<void> {
     const customer = params.get('customer') ?? undefined;

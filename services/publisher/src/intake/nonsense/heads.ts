@@ -88,7 +88,12 @@ export const heads: readonly RawNonsense[] = [
   { name: 'a path of 20 KB', status: 431, raw: smuggled.replace('/v1/events', `/v1/${'e'.repeat(20_000)}`) },
   { name: 'an expectation that nobody has', status: 417, raw: smuggled.replace(close, `${close}Expect: coffee\r\n`) },
   { name: 'CONNECT', status: undefined, raw: `CONNECT sidecar:443 HTTP/1.1\r\nHost: sidecar\r\n\r\n` },
-  { name: 'a whole address for a path', status: 400, raw: smuggled.replace('/v1/events', 'http://sidecar/v1/events') },
+  { name: 'a whole address of no host', status: 400, raw: smuggled.replace('/v1/events', 'http:///v1/events') },
+  {
+    name: 'a whole address for a path, with dots',
+    status: 400,
+    raw: smuggled.replace('/v1/events', 'http://a/x/../v1/events'),
+  },
   { name: 'a path with dots', status: 400, raw: smuggled.replace('/v1/events', '/x/../v1/events') },
   { name: 'a path with dots behind v1', status: 404, raw: smuggled.replace('/v1/events', '/v1/x/../events') },
   { name: 'two slashes', status: 400, raw: smuggled.replace('/v1/events', '//v1/events') },

@@ -216,10 +216,18 @@ describe('a client that', () => {
     expect(answer.statuses).toEqual([408]);
   });
 
-  it('ends its half of the connection before its answer is hung up on, and its event is counted once', async () => {
+  // It was hung up on, though its event was counted.
+  it('ends its half of the connection before its answer is answered, and its event is counted once', async () => {
     const request = requestOf({ body: JSON.stringify({ id: 'half', customer: 'c', meter: 'm' }) });
-    expect(await talk(port, [request], true)).toMatchObject({ statuses: [] });
+    expect(await talk(port, [request], true)).toMatchObject({ statuses: [202], body: { accepted: 1 } });
     expect(await talk(port, [request])).toMatchObject({ statuses: [202], body: { accepted: 0, duplicates: 1 } });
+  });
+
+  // Every server must take it (RFC 9112, 3.2.2); it was answered with 400.
+  it('sends its whole address for a path is answered as for the path', async () => {
+    const body = JSON.stringify({ id: 'whole', customer: 'c', meter: 'm' });
+    const request = requestOf({ path: 'http://sidecar/v1/events', body });
+    expect(await talk(port, [request])).toMatchObject({ statuses: [202], body: { accepted: 1 } });
   });
 
   it('goes away in the middle of its body leaves nothing behind', async () => {

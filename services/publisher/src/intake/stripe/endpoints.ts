@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { routeHint } from '../../../../../shared/http/respond.ts';
 import type { Endpoint, EndpointContext } from '../endpoint.ts';
 import { answerRefusal } from './answers.ts';
 import { IdempotencyKeys } from './idempotency.ts';
@@ -42,10 +43,15 @@ export class StripeEndpoints {
     return path.startsWith('/v2/') || (path.startsWith('/v1/') && !path.startsWith('/v1/events'));
   }
 
-  refuseAddress(request: IncomingMessage, response: ServerResponse, path: string): void {
+  get paths(): readonly string[] {
+    return [...this.#endpoints.keys()];
+  }
+
+  /** `routes` is all that the sidecar takes, like "POST /v1/events". */
+  refuseAddress(request: IncomingMessage, response: ServerResponse, path: string, routes: readonly string[]): void {
     const message =
-      `Unrecognized request URL (${request.method ?? 'GET'}: ${path.slice(0, 200)}). The sidecar takes usage alone: ` +
-      `POST ${[...this.#endpoints.keys()].join(', ')}. Ask Stripe itself for everything else.`;
+      `Unrecognized request URL (${request.method ?? 'GET'}: ${path.slice(0, 200)}). ${routeHint(path, routes)} ` +
+      'The sidecar takes usage alone; ask Stripe itself for everything else.';
     answerRefusal(request, response, new StripeRefusal(message, { status: 404 }));
   }
 
