@@ -1,9 +1,9 @@
 import type { MeterCatalog, MeterList, UnreadableMeters } from '../../services/consumer/src/shard/open-set.ts';
 import type { ModelProvider } from './model-provider.ts';
+import type { Profile } from './profile.ts';
 import type { Process } from './process.ts';
 import type { Tally } from './tally.ts';
 
-const catalogMaxAgeMs = 900_000;
 const retryMs = 200;
 
 /** The meters as one consumer knows them, per account: read again when one is missing, as `meters/catalog.ts` does. */
@@ -11,6 +11,7 @@ export class CatalogReader {
   readonly #process: Process;
   readonly #provider: ModelProvider;
   readonly #paceMs: number;
+  readonly #maxAgeMs: number;
   readonly #tally: Tally;
   readonly #read: (catalog: MeterCatalog, isFirst: boolean) => void;
   #current: MeterCatalog | undefined;
@@ -21,13 +22,14 @@ export class CatalogReader {
   constructor(
     process: Process,
     provider: ModelProvider,
-    paceMs: number,
+    { catalogPaceMs, catalogMaxAgeMs }: Pick<Profile, 'catalogPaceMs' | 'catalogMaxAgeMs'>,
     tally: Tally,
     read: (catalog: MeterCatalog, isFirst: boolean) => void,
   ) {
     this.#process = process;
     this.#provider = provider;
-    this.#paceMs = paceMs;
+    this.#paceMs = catalogPaceMs;
+    this.#maxAgeMs = catalogMaxAgeMs;
     this.#tally = tally;
     this.#read = read;
   }
@@ -54,7 +56,7 @@ export class CatalogReader {
     this.#dueMs.set(account, Number.POSITIVE_INFINITY);
     this.#provider.readMeters(account, this.#process, (answer) => {
       const isRead = answer !== undefined && answer !== 'unreadable';
-      this.#dueMs.set(account, this.#process.nowMs + (isRead ? catalogMaxAgeMs : retryMs));
+      this.#dueMs.set(account, this.#process.nowMs + (isRead ? this.#maxAgeMs : retryMs));
       if (answer === undefined || !this.#learn(account, answer, askedAtMs)) return;
       const isFirst = this.#current === undefined;
       const own = account === '' && isRead ? { meters: answer, askedAtMs } : this.#current;

@@ -1,4 +1,5 @@
 import type { UsageEvent } from '../../shared/event/usage-event.ts';
+import { remadeMeter } from './profile.ts';
 import type { HttpStatus, Publisher } from './publisher.ts';
 import type { Random } from './random.ts';
 import type { PlannedRequest } from './schedule.ts';
@@ -135,10 +136,8 @@ export class Client {
 
   #drawEvent(hasId: boolean, random: Random): UsageEvent {
     const { profile, timeline } = this.#world;
-    const { eventName, formula } = random.chance(0.03)
-      ? { eventName: 'misspelt', formula: 'sum' }
-      : random.pick(profile.meters).meter;
-    const isLast = formula === 'last';
+    const { eventName } = random.chance(0.03) ? { eventName: 'misspelt' } : random.pick(profile.meters).meter;
+    const isLast = profile.meters.some(({ meter }) => meter.eventName === eventName && meter.formula === 'last');
     const nowMs = profile.epochMs + timeline.nowMs;
     const lateMs = random.chance(0.3) ? random.between(0, 3 * profile.windowMs) : 0;
     this.#events++;
@@ -151,7 +150,7 @@ export class Client {
       ...(hasId ? {} : { idGenerated: true }),
       customer,
       meter: eventName,
-      value: drawValue(random),
+      value: drawValue(eventName, random),
       // Of a meter that keeps the last value no two are of the same second, so that it is clear which is the last.
       timestamp: isLast ? Math.floor(nowMs / 1000) - 1000 + this.#events : timeOf(nowMs, lateMs, profile.windowMs),
       ...(dimensions === undefined ? {} : { dimensions }),
@@ -178,12 +177,14 @@ export class Client {
 /** The same events, one of them now and then with another value under its id: then either of them counts, once. */
 function mayBeChanged(events: readonly UsageEvent[], random: Random): readonly UsageEvent[] {
   if (random.chance(0.8)) return events;
-  return events.map((event) => (random.chance(0.5) ? event : { ...event, value: drawValue(random) }));
+  return events.map((event) => (random.chance(0.5) ? event : { ...event, value: drawValue(event.meter, random) }));
 }
 
 /** Mostly so odd that no other events add up to it. */
-function drawValue(random: Random): string {
+function drawValue(meter: string, random: Random): string {
   const digits = String(random.integer(100_000, 999_999));
+  // Never cut in two: how an entry was merged is told by its value.
+  if (meter === remadeMeter) return `${digits}.${random.integer(1, 999)}`;
   switch (random.integer(0, 5)) {
     case 0:
       return '1';

@@ -66,7 +66,7 @@ export class Consumer {
     const post = (event: OwnershipEvent): void => this.#post(event);
     this.#leases = new LeaseClient({ world, redis: services.redis, client: this.redis, process, post });
     const read = (catalog: MeterCatalog, isFirst: boolean): void => this.#catalogRead(catalog, isFirst);
-    this.#catalog = new CatalogReader(process, services.provider, world.profile.catalogPaceMs, world.tally, read);
+    this.#catalog = new CatalogReader(process, services.provider, world.profile, world.tally, read);
     this.#tick();
   }
 

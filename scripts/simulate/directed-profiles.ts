@@ -1,4 +1,5 @@
-import { noRates, type Profile, type Rates, type SimulatedSpool } from './profile.ts';
+import type { Meter } from '../../services/consumer/src/provider/provider.ts';
+import { noRates, remadeMeter, type Profile, type Rates, type SimulatedSpool } from './profile.ts';
 import type { Random } from './random.ts';
 
 /** Trouble that chance alone would bring too seldom: each makes a profile of a drawn cluster. */
@@ -206,6 +207,74 @@ export function clocks(base: Profile, random: Random): Profile {
     rates: { ...noRates, redisRequestFails: random.pick([0, 0.01]) },
     faults: { clock_jump: 3 * leaseMs, publisher_crash: 4 * leaseMs, consumer_leave: 6 * leaseMs },
   };
+}
+
+/**
+ * A meter that is archived, and its name given to one with another formula, which is archived in turn while the first comes back.
+ * In between the name has no meter for longer than anybody keeps an old list, or for no time at all.
+ */
+export function remadeMeters(base: Profile, random: Random): Profile {
+  const { leaseMs } = base;
+  const catalogMaxAgeMs = leaseMs * random.pick([0.1, 0.5]);
+  const changing = { ...base, catalogMaxAgeMs, providerLatencyMs: Math.min(base.providerLatencyMs, leaseMs / 50) };
+  const hasGap = random.chance(0.6);
+  const gapMs = hasGap ? oldListMs(changing) * random.between(1, 1.3) : 0;
+  const usedMs = leaseMs * random.between(1, 3);
+  const [before, after] = random.pick([
+    ['sum', 'last'],
+    ['last', 'sum'],
+    ['sum', 'count'],
+    ['last', 'count'],
+    ['count', 'sum'],
+    ['sum', 'sum'],
+  ] as const);
+  const named = (id: string, formula: Meter['formula']): Meter => ({
+    id,
+    eventName: remadeMeter,
+    formula,
+    customerKey: 'stripe_customer_id',
+    valueKey: 'value',
+  });
+  const firstMs = leaseMs * random.between(1, 2);
+  const backMs = firstMs + gapMs + usedMs + gapMs;
+  return {
+    ...changing,
+    oldListMs: hasGap ? 0 : oldListMs(changing),
+    activeMs: backMs + leaseMs * random.between(1, 2),
+    requests: 2 * base.requests,
+    customers: base.customers.slice(0, 2),
+    meters: [
+      ...base.meters.slice(0, 1),
+      { meter: named('mtr_1', before), createdAtMs: 0, archived: { fromMs: firstMs, toMs: backMs } },
+      {
+        meter: named('mtr_2', after),
+        createdAtMs: firstMs + gapMs,
+        archived: { fromMs: firstMs + gapMs + usedMs, toMs: Number.POSITIVE_INFINITY },
+      },
+    ],
+    rates: random.chance(0.5)
+      ? noRates
+      : { ...noRates, failedBefore: 0.1, failedAfter: 0.1, replyLost: 0.1, unsent: 0.1 },
+    faults: {
+      consumer_crash: 2 * leaseMs,
+      consumer_leave: 4 * leaseMs,
+      consumer_freeze: 4 * leaseMs,
+      redis_cut: 6 * leaseMs,
+    },
+  };
+}
+
+/** How long after a change something may still arrive that was decided by a list from before it. */
+function oldListMs({
+  catalogMaxAgeMs,
+  catalogPaceMs,
+  leaseMs,
+  callTimeoutMs,
+  providerLatencyMs,
+  tickMs,
+}: Profile): number {
+  // Its age, the read, a freeze that the lease outlives, and the call, which may be served for twice as long as it is waited for.
+  return catalogMaxAgeMs + catalogPaceMs + leaseMs + 3 * callTimeoutMs + 5 * providerLatencyMs + 2 * tickMs + 300;
 }
 
 export function providerRates(random: Random): Rates {

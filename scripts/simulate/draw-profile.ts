@@ -7,6 +7,7 @@ import {
   longOutage,
   providerRates,
   redisLoss,
+  remadeMeters,
   spool,
 } from './directed-profiles.ts';
 import type { Meter } from '../../services/consumer/src/provider/provider.ts';
@@ -83,6 +84,8 @@ export function drawProfile(random: Random): Profile {
         rates: { ...noRates, throttled: random.chance(0.5) ? 0 : 0.1, redisRequestFails: little },
         faults: { account_revoked: each(1), consumer_crash: each(3), provider_outage: each(8) },
       };
+    case 'meters':
+      return remadeMeters(base, random);
     case 'windows':
       return {
         ...base,
@@ -154,6 +157,8 @@ function drawBase(random: Random): Profile {
     breakerFailures: random.pick([3, 1000]),
     breakerResetMs: leaseMs / 5,
     catalogPaceMs: leaseMs / 4,
+    catalogMaxAgeMs: 900_000,
+    oldListMs: 0,
     brokerLatencyMs: random.pick([2, 30, leaseMs / 10]),
     syncMs: random.pick([1, 50]),
     ackFlushMs: Number.POSITIVE_INFINITY,
@@ -198,7 +203,7 @@ function drawCustomers(random: Random, activeMs: number): SimulatedCustomer[] {
 
 function drawMeters(random: Random, activeMs: number): SimulatedMeter[] {
   const meter = (eventName: string, formula: Meter['formula']): Meter => {
-    return { eventName, formula, customerKey: 'stripe_customer_id', valueKey: 'value' };
+    return { id: `mtr_${eventName}`, eventName, formula, customerKey: 'stripe_customer_id', valueKey: 'value' };
   };
   const meters: SimulatedMeter[] = [{ meter: meter('requests', 'sum'), createdAtMs: 0 }];
   if (random.chance(0.6)) meters.push({ meter: meter('tokens', 'sum'), createdAtMs: 0 });

@@ -1,6 +1,7 @@
 import type { Meter, Outcome } from '../../services/consumer/src/provider/provider.ts';
 import type { Entry } from '../../shared/journal/journal.ts';
 import type { Process } from './process.ts';
+import type { SimulatedMeter } from './profile.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
@@ -72,13 +73,31 @@ export class ModelProvider {
     });
   }
 
+  /** Of each name the meter that takes its events, or the newest archived one, and the others that have had it. */
   #meters(account: string): ReadonlyMap<string, Meter> {
     const { profile, timeline } = this.#world;
-    const existing = profile.meters.filter(
-      ({ createdAtMs, isOnlyPlatforms }) =>
-        createdAtMs <= timeline.nowMs && (account === '' || isOnlyPlatforms !== true),
+    const existing = profile.meters
+      .filter(
+        ({ createdAtMs, isOnlyPlatforms }) =>
+          createdAtMs <= timeline.nowMs && (account === '' || isOnlyPlatforms !== true),
+      )
+      .toSorted((left, right) => right.createdAtMs - left.createdAtMs);
+    const byName = Map.groupBy(existing, ({ meter }) => meter.eventName);
+    return new Map(
+      [...byName].flatMap(([name, named]) => {
+        const current = named.find((simulated) => !this.#isArchived(simulated)) ?? named[0];
+        if (current === undefined) return [];
+        const others = named.filter((other) => other !== current).map(({ meter }) => meter);
+        const namesakes = others.map(({ id = '', formula }) => ({ id, formula }));
+        const archived = this.#isArchived(current) ? { archived: true as const } : {};
+        return [[name, { ...current.meter, ...archived, ...(namesakes.length === 0 ? {} : { namesakes }) }]];
+      }),
     );
-    return new Map(existing.map(({ meter }) => [meter.eventName, meter]));
+  }
+
+  #isArchived({ archived }: SimulatedMeter): boolean {
+    const { nowMs } = this.#world.timeline;
+    return archived !== undefined && archived.fromMs <= nowMs && nowMs < archived.toMs;
   }
 
   #arrive(entry: Entry, answer: (outcome: Outcome) => void): void {
@@ -117,12 +136,18 @@ export class ModelProvider {
       answer({ kind: 'unknown', reason: '500' });
       return;
     }
-    if (this.#isRefused(entry)) {
-      answer({ kind: 'refused', reason: 'refused: no such customer' });
+    const meter = this.#meters(entry.account ?? '').get(entry.meter);
+    const reason = this.#isRefused(entry)
+      ? 'refused: no such customer'
+      : meter?.archived === true
+        ? 'archived_meter: no active meter of this name'
+        : undefined;
+    if (reason !== undefined) {
+      answer({ kind: 'refused', reason });
       return;
     }
     const isKnown = (this.#rememberedUntilMs.get(entry.identifier) ?? -1) > timeline.nowMs;
-    if (!isKnown) this.#bill(entry);
+    if (!isKnown) this.#bill(entry, meter?.formula);
     else this.#world.tally.add('calls for what the provider had');
     if (this.#mode === 'silent') return;
     const fails = this.#mode === 'failing' || this.#random.chance(rates.failedAfter);
@@ -135,11 +160,11 @@ export class ModelProvider {
     return customer === undefined || this.#world.timeline.nowMs >= customer.refusedFromMs;
   }
 
-  #bill(entry: Entry): void {
+  #bill(entry: Entry, formula: Meter['formula'] | undefined): void {
     const { profile, timeline, checker, trace } = this.#world;
     this.#rememberedUntilMs.set(entry.identifier, timeline.nowMs + profile.providerMemoryMs);
-    if (trace.on) trace.line('provider', `billed ${entry.identifier} ${entry.value}`);
-    checker.billed(entry);
+    if (trace.on) trace.line('provider', `billed ${entry.identifier} ${entry.value} as ${formula}`);
+    checker.billed(entry, formula);
   }
 
   #latencyMs(): number {

@@ -59,10 +59,15 @@ export const faultKinds = [
 
 export type FaultKind = (typeof faultKinds)[number];
 
+/** The one whose name gets another meter, where there is such a thing. */
+export const remadeMeter = 'rated';
+
 export interface SimulatedMeter {
   readonly meter: Meter;
   /** On the timeline. */
   readonly createdAtMs: number;
+  /** In this time it takes no events, and its name may be another one's. */
+  readonly archived?: { readonly fromMs: number; readonly toMs: number };
   /** Connected accounts do not have it. */
   readonly isOnlyPlatforms?: true;
 }
@@ -113,6 +118,10 @@ export interface Profile {
   readonly breakerFailures: number;
   readonly breakerResetMs: number;
   readonly catalogPaceMs: number;
+  /** A list of meters is read again at this age. */
+  readonly catalogMaxAgeMs: number;
+  /** For so long after a name has got another meter entries may arrive that were decided by a list from before. */
+  readonly oldListMs: number;
   readonly brokerLatencyMs: number;
   /** How long the broker takes to sync a message. */
   readonly syncMs: number;
@@ -173,6 +182,7 @@ export const profileNames = [
   'spool',
   'members',
   'accounts',
+  'meters',
   'windows',
   'long_ambiguous_outage',
   'storm',

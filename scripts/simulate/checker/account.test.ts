@@ -5,6 +5,7 @@ import { checkAccount } from './account.ts';
 import { amountOf, amountText } from './amount.ts';
 import { Intake } from './intake.ts';
 import { Losses } from './losses.ts';
+import { RemadeMeters } from './remade.ts';
 import { Report } from './report.ts';
 
 const windowMs = 60_000;
@@ -68,12 +69,31 @@ function audit(
   );
   const identities = intake.identities.values();
   const losses = new Losses();
+  const remade = new RemadeMeters({ meters, oldListMs: 0 }, report);
+  for (const entry of billed.values()) remade.billed(entry, 'last', 100);
   checkAccount(
-    { identities, committed, billed, parked, windowMs, windowMaxMs, dedupWindowMs, lastMeters: new Set(), losses },
+    {
+      identities,
+      committed,
+      billed,
+      parked,
+      windowMs,
+      windowMaxMs,
+      dedupWindowMs,
+      lastMeters: new Set(),
+      remade,
+      losses,
+    },
     report,
   );
   return report.violations;
 }
+
+const rated = (id: string, formula: 'sum' | 'last', createdAtMs: number) => ({
+  meter: { id, eventName: 'rated', formula, customerKey: 'customer', valueKey: 'value' },
+  createdAtMs,
+});
+const meters = [rated('mtr_1', 'sum', 0), rated('mtr_2', 'last', 50)];
 
 const first = event('a', '0.1');
 const second = event('b', '20000000000000.5');
@@ -199,5 +219,28 @@ describe('amounts of the checker', () => {
 
   it('add up exactly', () => {
     expect(amountText(amountOf('0.1') + amountOf('0.2'))).toBe('0.3');
+  });
+
+  it('is wrong when the sum of events is billed by a meter that keeps the last value, and right when it is each of them', () => {
+    const [a, b] = [
+      event('a', '123456', { meter: 'rated' }),
+      event('b', '654321', { meter: 'rated', timestamp: 1_790_000_001 }),
+    ];
+    const sent = [
+      [a, 0, 'accepted'],
+      [b, 0, 'accepted'],
+    ] as const;
+    const said = { meter: 'rated' };
+    const timestamp = 1_790_000_001;
+    expect(audit(sent, [{ value: '777777', events: 2, timestamp, said }])).toEqual([
+      expect.stringMatching(/is the sum of 2 events, and was billed by a last meter/),
+    ]);
+    expect(audit(sent, [{ value: '654321', events: 2, timestamp, said }])).toEqual([]);
+    expect(audit(sent, [{ value: '654321', events: 1, timestamp, said }])).toHaveLength(1);
+    const each = [
+      { value: '123456', events: 1, said },
+      { value: '654321', events: 1, timestamp, said },
+    ];
+    expect(audit(sent, each)).toEqual([]);
   });
 });

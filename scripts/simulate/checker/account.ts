@@ -3,11 +3,12 @@ import { amountOf, amountText } from './amount.ts';
 import type { CommittedEntry } from './calls.ts';
 import { laneOf, type Identity } from './intake.ts';
 import type { Losses } from './losses.ts';
+import type { RemadeMeters } from './remade.ts';
 import type { Report } from './report.ts';
 import { setName } from './set-name.ts';
 
 /** A line of the bill: what one key used in one window. */
-interface Line {
+export interface Line {
   readonly name: string;
   readonly identities: Identity[];
   readonly entries: Entry[];
@@ -25,6 +26,7 @@ export interface AccountInput {
   readonly dedupWindowMs: number;
   /** Meters that keep the newest value instead of adding. */
   readonly lastMeters: ReadonlySet<string>;
+  readonly remade: RemadeMeters;
   readonly losses: Losses;
 }
 
@@ -53,7 +55,10 @@ export function checkAccount(input: AccountInput, report: Report): void {
     }
     const allowances = line.identities.map((identity) => allowanceOf(identity, input));
     const meter = line.entries[0]?.meter ?? line.identities[0]?.event.meter ?? '';
-    if (input.lastMeters.has(meter)) checkLast(line, allowances, report);
+    if (input.remade.names.has(meter)) {
+      if (!input.remade.check(line)) checkSum(line, allowances, report);
+      else checkEvents(line, allowances, report);
+    } else if (input.lastMeters.has(meter)) checkLast(line, allowances, report);
     else checkSum(line, allowances, report);
   }
 }
@@ -236,6 +241,16 @@ function checkSum(line: Line, allowances: readonly Allowance[], report: Report):
   report.violation(
     `The bill is wrong. ${describe(line, allowances)} Billed: ${amountText(amount)} of ${events} events.`,
   );
+}
+
+/** What is on the bill stands for every event that must be there, and for none that may not. */
+function checkEvents(line: Line, allowances: readonly Allowance[], report: Report): void {
+  const events = line.entries.reduce((sum, entry) => sum + entry.events, 0);
+  const least = allowances.reduce((sum, allowance) => sum + allowance.least, 0);
+  const most = allowances.reduce((sum, allowance) => sum + allowance.most, 0);
+  report.checkedLines++;
+  if (events >= least && events <= most) return;
+  report.violation(`The bill is wrong. ${describe(line, allowances)} Billed: ${events} events.`);
 }
 
 /** The newest value that is on the bill is the newest that must be there, or a newer one that may be. */

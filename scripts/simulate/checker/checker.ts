@@ -1,5 +1,6 @@
 import type { Entry, ClosedEntry, ParkedEntry, SetCommit } from '../../../shared/journal/journal.ts';
 import type { MessageOrigin, UsageEvent } from '../../../shared/event/usage-event.ts';
+import type { Formula } from '../../../services/consumer/src/provider/provider.ts';
 import type { Held } from '../model-journal.ts';
 import type { ModelSnapshot } from '../model-journal.ts';
 import type { StoredMessage } from '../model-queue.ts';
@@ -13,6 +14,7 @@ import { Intake, laneOf } from './intake.ts';
 import { Losses } from './losses.ts';
 import { setName } from './set-name.ts';
 import { checkParked } from './parked.ts';
+import { RemadeMeters } from './remade.ts';
 import { Report } from './report.ts';
 import { checkTotals } from './totals.ts';
 
@@ -31,11 +33,13 @@ export class Checker {
   /** Everything that was ever journaled as dead, in doubt or deferred. */
   readonly #journaled: ParkedEntry[] = [];
   readonly #billed = new Map<string, Entry>();
+  readonly #remade: RemadeMeters;
 
   constructor(profile: Profile, now: () => number, found: () => void) {
     this.#profile = profile;
     this.#now = now;
     this.#report = new Report(found);
+    this.#remade = new RemadeMeters(profile, this.#report);
     this.intake = new Intake(this.#report);
     const isTold = (): boolean => this.losses.isToldBy(this.#now() - profile.leaseMs);
     this.custody = new Custody(this.#report, this.losses, isTold, (message) =>
@@ -123,7 +127,9 @@ export class Checker {
     this.calls.ended(call);
   }
 
-  billed(entry: Entry): void {
+  /** `formula`: of the meter that had the entry's name at that moment. */
+  billed(entry: Entry, formula?: Formula): void {
+    this.#remade.billed(entry, formula, this.#now());
     if (this.#billed.has(entry.identifier)) this.#report.violation(`${entry.identifier} was billed twice.`);
     if (!this.calls.committedEntries.has(entry.identifier))
       this.#report.violation(`${entry.identifier} was billed, and is in no committed set (invariant 1).`);
@@ -212,10 +218,11 @@ export class Checker {
     const identities = this.intake.identities.values();
     const { losses } = this;
     const billed = this.#billed;
+    const remade = this.#remade;
     checkAccount(
-      { identities, committed, billed, parked, windowMs, windowMaxMs, dedupWindowMs, lastMeters, losses },
+      { identities, committed, billed, parked, windowMs, windowMaxMs, dedupWindowMs, lastMeters, remade, losses },
       this.#report,
     );
-    if (!losses.any) checkTotals(redis.journals, committed.values(), lastMeters, this.#report);
+    if (!losses.any) checkTotals(redis.journals, committed.values(), lastMeters, remade.names, this.#report);
   }
 }

@@ -15,11 +15,13 @@ export function checkParked(
   nowMs: number,
   report: Report,
 ): void {
-  const { identifier, customer, meter } = entry;
+  const { identifier, customer, meter, events } = entry;
   const markedAtMs = committed.get(identifier)?.markedAtMs;
   const isRefused = profile.customers.some(({ name, refusedFromMs }) => name === customer && refusedFromMs <= nowMs);
   const isRefusedFor = (cause: string): boolean =>
-    cause.startsWith('refused') ? isRefused : isHopeless(meter, laneOf(entry), intake, profile);
+    cause.startsWith('refused')
+      ? isRefused
+      : isHopeless(meter, laneOf(entry), intake, profile) || isForMeter(cause, meter, events, profile, nowMs);
   switch (state) {
     case 'dead':
       if (!isRefusedFor(reason)) report.violation(`${identifier} is dead without cause: ${reason}.`);
@@ -46,4 +48,13 @@ function isHopeless(meter: string, lane: string, intake: Intake, profile: Profil
     identities.some((identity) => identity.lane === lane) ? [firstReachedMs] : [],
   );
   return Math.min(...reachedMs) < known.createdAtMs;
+}
+
+/** The name had no meter for a while, or got another one: which is wrong for merged events only. */
+function isForMeter(cause: string, name: string, events: number, { meters }: Profile, nowMs: number): boolean {
+  const named = meters.filter(({ meter }) => meter.eventName === name);
+  if (cause.startsWith('archived_meter')) return named.some(({ archived }) => (archived?.fromMs ?? nowMs) < nowMs);
+  if (!cause.startsWith('meter_made_anew') && !cause.startsWith('replay_is_a_sum')) return false;
+  const formulas = new Set(named.filter(({ createdAtMs }) => createdAtMs <= nowMs).map(({ meter }) => meter.formula));
+  return events !== 1 && formulas.size > 1;
 }

@@ -2,6 +2,7 @@ import { callMutants } from './calls.ts';
 import { commitMutants } from './commits.ts';
 import { countingMutants } from './counting.ts';
 import { custodyMutants } from './custody.ts';
+import { meterMutants } from './meters.ts';
 import type { Mutant } from './mutant.ts';
 import { sidecarMutants } from './sidecar.ts';
 
@@ -10,6 +11,7 @@ export const mutants: readonly Mutant[] = [
   ...countingMutants,
   ...custodyMutants,
   ...callMutants,
+  ...meterMutants,
   ...sidecarMutants,
 ];
 

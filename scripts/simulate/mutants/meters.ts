@@ -1,0 +1,70 @@
+import type { Mutant } from './mutant.ts';
+
+const seal = 'services/consumer/src/shard/seal.ts';
+const replayObstacle = 'services/consumer/src/shard/replay-obstacle.ts';
+const verdict = 'services/consumer/src/shard/verdict.ts';
+
+/** A name that gets another meter: what was merged by one formula is not billed by another. */
+export const meterMutants: readonly Mutant[] = [
+  {
+    name: 'merged events sent to whatever meter has the name',
+    rule: 'meters: merged events are called for a meter whose formula merged them',
+    profiles: ['meters'],
+    expects: 'was billed by a',
+    patches: [{ file: verdict, find: "if (fit === 'differs' ||", replace: "if (fit === 'fits' ||" }],
+  },
+  {
+    name: 'replay sent to whatever meter has the name',
+    rule: 'meters: a replay of merged events is refused unless the formula fits',
+    profiles: ['meters'],
+    expects: 'was billed by a',
+    patches: [
+      {
+        file: replayObstacle,
+        find: "if (fitOf(entry, meter) === 'fits') return undefined;",
+        replace: 'if (meter !== undefined) return undefined;',
+      },
+      {
+        file: verdict,
+        find: '?? changeOf(entry, meter);',
+        replace: '?? (history === undefined ? changeOf(entry, meter) : undefined);',
+      },
+    ],
+  },
+  {
+    name: 'resent without a look at the meter',
+    rule: 'meters: what may have been sent is not sent to another meter either',
+    profiles: ['meters'],
+    expects: 'was billed by a',
+    patches: [
+      {
+        file: verdict,
+        find: "  if (obstacle === undefined) return 'call';",
+        replace: "  if (obstacle === undefined || isResent) return 'call';",
+      },
+    ],
+  },
+  {
+    name: 'merged events called while their meter is archived',
+    rule: 'meters: while a meter is archived its name may get another one at any moment',
+    profiles: ['meters'],
+    expects: 'was billed by a',
+    patches: [
+      { file: verdict, find: 'if (meter.archived !== true) return', replace: 'if (meter !== undefined) return' },
+    ],
+  },
+  {
+    name: 'entry bound to the meter of the seal',
+    rule: 'meters: an entry is bound to the meter whose formula merged its events',
+    profiles: ['meters'],
+    expects: 'was billed by a',
+    patches: [
+      {
+        file: seal,
+        find: "split(tally.sum.decimal(), count, count.meterId);\n    case 'last':\n      return [lastLine(tally.value, count, count.meterId)];\n    case 'each':",
+        replace:
+          "split(tally.sum.decimal(), count, meter.id);\n    case 'last':\n      return [lastLine(tally.value, count, meter.id)];\n    case 'each':",
+      },
+    ],
+  },
+];
