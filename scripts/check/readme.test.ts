@@ -56,3 +56,33 @@ describe.each(services)('%s/README.md', (folder) => {
     expect(known.map(([key]) => key).filter((key) => !text.includes(`settings.${key}`))).toEqual([]);
   });
 });
+
+// `TALLYMAN_TOKEN_FILE` stood in a README, and ended every process with 78.
+describe('a setting that a document or a manifest names', () => {
+  const files = globSync(['**/*.md', '**/*.yaml', '**/*.tf', 'Dockerfile', 'scripts/{demo,test,chaos}'], {
+    cwd: root,
+    exclude: (name) => name.includes('node_modules'),
+  });
+  const known = new Set(
+    allSettings.flatMap(({ name, hasFile }) => (hasFile ? [name, `${name}_FILE`] : [name])).filter(isOurs),
+  );
+
+  it.each(files)('is known: %s', (file) => {
+    const text = readFileSync(join(root, file), 'utf8');
+    const named = [...text.matchAll(/\b(?:TALLYMAN|AMQP|REDIS|STRIPE_API)_[A-Z0-9_]*[A-Z0-9]\b(?!_|…)/g)].map(
+      ([name]) => name,
+    );
+    expect(sorted(named.filter((name) => isOurs(name) && !known.has(name)))).toEqual([]);
+  });
+
+  it.each(services)('is named with its file, if it has one: %s', (folder) => {
+    const text = readFileSync(join(root, folder, 'README.md'), 'utf8');
+    const service = folder.split('/')[1] as Service;
+    const withFile = allSettings.filter((setting) => setting.hasFile && setting.services.includes(service));
+    expect(withFile.map(({ name }) => `${name}_FILE`).filter((name) => !text.includes(name))).toEqual([]);
+  });
+});
+
+function isOurs(name: string): boolean {
+  return /^TALLYMAN_|^(AMQP_URL|REDIS_URL|STRIPE_API_KEY|STRIPE_API_BASE)/.test(name);
+}

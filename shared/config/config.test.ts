@@ -100,6 +100,38 @@ describe('a setting with a file', () => {
   });
 });
 
+// It stood in the publisher's README, and ended every service with 78.
+describe('TALLYMAN_TOKEN_FILE', () => {
+  const read = (env: Environment, readFile: (path: string) => string) =>
+    readSettings('publisher', env, { token: settings.token }, readFile).values().token;
+
+  it('holds the token, which is read again when it changes', () => {
+    vi.useFakeTimers();
+    try {
+      let content = 'first\n';
+      const token = read({ TALLYMAN_TOKEN_FILE: '/run/token' }, () => content);
+      expect(token?.reveal()).toBe('first');
+      content = 'second\n';
+      vi.advanceTimersByTime(1_500);
+      expect(token?.reveal()).toBe('second');
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('need not be there, and is refused beside the token, unreadable or empty', () => {
+    expect(read({}, () => 'x')).toBeUndefined();
+    expect(() => read({ TALLYMAN_TOKEN: 'a', TALLYMAN_TOKEN_FILE: '/b' }, () => 'x')).toThrow(/both set/);
+    expect(() => read({ TALLYMAN_TOKEN_FILE: '/b' }, () => '')).toThrow(/TALLYMAN_TOKEN_FILE holds 0 characters/);
+  });
+
+  it('is what a slip of it meant', () => {
+    expect(faultsOf({ TALLYMAN_TOKENFILE: '/b' })).toEqual([
+      'TALLYMAN_TOKENFILE is set, but no service knows it; did you mean TALLYMAN_TOKEN_FILE?',
+    ]);
+  });
+});
+
 describe('a CA file', () => {
   const [one = '', two = ''] = rootCertificates;
   const shapeOfCa = { ca: settings.ca } as const;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { nearestName } from './nearest.ts';
 import type { ReadFile } from './secret.ts';
-import type { Environment, Service, Setting } from './setting.ts';
+import { type Environment, fileNameOf, type Service, type Setting } from './setting.ts';
 import { allSettings } from './settings.ts';
 
 export { Secret } from './secret.ts';
@@ -75,7 +75,7 @@ export function readSettings<S extends Shape>(
   return reading;
 }
 
-const knownNames = allSettings.map(({ name }) => name);
+const knownNames = allSettings.flatMap(({ name, hasFile }) => (hasFile ? [name, fileNameOf(name)] : [name]));
 
 function unknownNames(env: Environment): string[] {
   return Object.entries(env)

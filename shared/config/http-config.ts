@@ -9,6 +9,8 @@ export interface HttpConfig {
   readonly port: number;
   /** Path of a Unix socket to listen on instead of host and port. */
   readonly socket: string | undefined;
+  /** Rights of the socket; what the umask leaves if undefined. */
+  readonly socketMode?: number | undefined;
   /** Demanded of every request to /v1/*, if there is one. */
   readonly token: Secret | undefined;
   /** A second listener that has only /healthz, /readyz and /metrics. */
@@ -20,6 +22,7 @@ export const serverShape = {
   host: settings.host,
   port: settings.port,
   socket: settings.socket,
+  socketMode: settings.socketMode,
   token: settings.token,
   adminHost: settings.adminHost,
   adminPort: settings.adminPort,
@@ -36,6 +39,11 @@ export function addServerRules(reading: Reading<typeof serverShape>, has: { read
       ? undefined
       : 'Of TALLYMAN_ADMIN_HOST and TALLYMAN_ADMIN_PORT only one is set; set both or neither.',
   );
+  reading.rule(['socket', 'socketMode'], ({ socket, socketMode }) =>
+    socketMode === undefined || socket !== undefined
+      ? undefined
+      : 'TALLYMAN_SOCKET_MODE is set, but TALLYMAN_SOCKET is not; set both, or remove it.',
+  );
   if (!has.v1) return;
   reading.rule(['host', 'socket', 'token'], ({ host, socket, token }) =>
     socket !== undefined || token !== undefined || isLoopback(host)
@@ -46,7 +54,7 @@ export function addServerRules(reading: Reading<typeof serverShape>, has: { read
 }
 
 export function httpConfigOf(values: ServerValues): HttpConfig {
-  const { host, port, socket, token, adminHost, adminPort } = values;
+  const { host, port, socket, socketMode, token, adminHost, adminPort } = values;
   const admin = adminHost === undefined || adminPort === undefined ? undefined : { host: adminHost, port: adminPort };
-  return { host, port, socket, token, admin };
+  return { host, port, socket, socketMode, token, admin };
 }

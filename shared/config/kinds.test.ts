@@ -3,8 +3,10 @@ import { rootCertificates } from 'node:tls';
 import {
   apiBase,
   certificates,
+  fileMode,
   host,
   integer,
+  integerOrNone,
   isLoopback,
   list,
   namespace,
@@ -119,4 +121,15 @@ describe('plain kinds', () => {
     expect(['127.0.0.1', '127.1.2.3', '::1', 'localhost'].every(isLoopback)).toBe(true);
     expect(['0.0.0.0', '::', '10.0.0.1', '127.example.com'].some(isLoopback)).toBe(false);
   });
+});
+
+it('takes rights of a file that leave its owner in', () => {
+  expect(['660', '0660', '777'].map((value) => fileMode.parse(value))).toEqual([0o660, 0o660, 0o777]);
+  for (const value of ['066', '66', '8', '668', '1660', 'rw', '']) expect(fileMode.parse(value), value).toBeUndefined();
+});
+
+it('takes none or enough, and nothing between', () => {
+  const kind = integerOrNone(1_000, 2_000, 'bytes');
+  expect(['0', '1000', '2000'].map((value) => kind.parse(value))).toEqual([0, 1_000, 2_000]);
+  for (const value of ['1', '999', '2001', '-1']) expect(kind.parse(value), value).toBeUndefined();
 });

@@ -18,6 +18,18 @@ export function integer(minimum: number, maximum: number, unit: string): Kind<nu
   };
 }
 
+/** Rights of a file as `chmod` takes them; its owner always reads and writes it. */
+export const fileMode: Kind<number> = {
+  allowed: 'three octal digits of which the first is 6 or 7, such as 660',
+  parse: (text) => (/^0?[67][0-7]{2}$/.test(text) ? Number.parseInt(text, 8) : undefined),
+};
+
+/** As `integer`, or 0 for none. */
+export function integerOrNone(minimum: number, maximum: number, unit: string): Kind<number> {
+  const some = integer(minimum, maximum, unit);
+  return { allowed: `${some.allowed}, or 0 for none`, parse: (text) => (text === '0' ? 0 : some.parse(text)) };
+}
+
 export const share: Kind<number> = {
   allowed: 'a number above 0 and up to 1, such as 0.5',
   parse(text) {

@@ -47,22 +47,26 @@ export function withDefault<T>(description: Description<T>, fallback: T | ((serv
   };
 }
 
-/** A secret from the variable alone; undefined if it is not set. */
+/** As `requiredSecret`; undefined if neither name nor file is set. */
 export function optionalSecret(description: Description<string>): Setting<Secret | undefined> {
-  return {
-    ...about(description),
-    hasFile: false,
-    read(source) {
-      const text = textOf(source.env, description.name);
-      return text === undefined ? { value: undefined } : secretOf(description, description.name, text);
-    },
-  };
+  return secretSetting(description, () => ({ value: undefined }));
 }
 
 /** A secret from `NAME`, or from the file that `NAME_FILE` names, which is read again when it changes. */
 export function requiredSecret(description: Description<string>): Setting<Secret> {
   const { name, kind, meaning } = description;
-  const fileName = `${name}_FILE`;
+  return secretSetting(description, () => ({
+    fault: `${name} is not set (${meaning}); it, or a file named by ${fileNameOf(name)}, must hold ${kind.allowed}.`,
+  }));
+}
+
+export function fileNameOf(name: string): string {
+  return `${name}_FILE`;
+}
+
+function secretSetting<T>(description: Description<string>, missing: () => Reading<T>): Setting<Secret | T> {
+  const { name, kind } = description;
+  const fileName = fileNameOf(name);
   return {
     ...about(description),
     hasFile: true,
@@ -73,11 +77,7 @@ export function requiredSecret(description: Description<string>): Setting<Secret
         return { fault: `${name} and ${fileName} are both set; only one of them may be.` };
       }
       if (text !== undefined) return secretOf(description, name, text);
-      if (path === undefined) {
-        return {
-          fault: `${name} is not set (${meaning}); it, or a file named by ${fileName}, must hold ${kind.allowed}.`,
-        };
-      }
+      if (path === undefined) return missing();
       const read = (): string => readFile(path).trim();
       try {
         return secretOf(description, fileName, read(), () => attempt(() => kind.parse(read())));

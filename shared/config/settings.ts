@@ -187,7 +187,8 @@ export const settings = {
       name: 'TALLYMAN_SPOOL_BYTES',
       services: ['publisher'],
       meaning: 'most bytes in the spool; 0 is no spool',
-      kind: kinds.integer(0, 1024 * gibibyte, 'bytes'),
+      // Less would not hold the requests of one second, and 202 would turn into 503 at the first hiccup.
+      kind: kinds.integerOrNone(mebibyte, 1024 * gibibyte, 'bytes'),
     },
     gibibyte,
   ),
@@ -245,6 +246,12 @@ export const settings = {
     services: servers,
     meaning: 'listen on this Unix socket instead of host and port',
     kind: kinds.socketPath,
+  }),
+  socketMode: optional({
+    name: 'TALLYMAN_SOCKET_MODE',
+    services: servers,
+    meaning: 'rights of that socket, such as 660; what the umask leaves if not set',
+    kind: kinds.fileMode,
   }),
   host: withDefault(
     { name: 'TALLYMAN_HOST', services: servers, meaning: 'address to listen on', kind: kinds.host },

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { chmodSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { createConnection, type ListenOptions } from 'node:net';
@@ -11,10 +12,10 @@ export async function listen(server: Server, options: ListenOptions): Promise<nu
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-/** A socket file outlives a killed process. It is removed, but only if nobody answers on it. */
-export async function listenOnSocket(server: Server, path: string): Promise<void> {
+/** A socket file outlives a killed process. It is removed, but only if nobody answers on it. `mode`: rights of the file, as of `chmod`. */
+export async function listenOnSocket(server: Server, path: string, mode?: number): Promise<void> {
   try {
-    await listen(server, { path });
+    await listenAt(server, path, mode);
   } catch (error) {
     if (codeOf(error) !== 'EADDRINUSE') throw error;
     if (await isAnswering(path)) {
@@ -26,8 +27,15 @@ export async function listenOnSocket(server: Server, path: string): Promise<void
       );
     }
     await unlink(path);
-    await listen(server, { path });
+    await listenAt(server, path, mode);
   }
+}
+
+async function listenAt(server: Server, path: string, mode: number | undefined): Promise<void> {
+  const listening = listen(server, { path });
+  // In the same turn as the file is made, so that nobody is let in between.
+  if (server.listening && mode !== undefined) chmodSync(path, mode);
+  await listening;
 }
 
 async function isAnswering(path: string): Promise<boolean> {

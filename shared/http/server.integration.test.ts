@@ -355,6 +355,14 @@ it('listens on a Unix socket and removes it when it stops', async () => {
   await expect(stat(socket)).rejects.toThrow('ENOENT');
 });
 
+// Its rights were what the umask left: an application under another user could not post.
+it.each([0o600, 0o660, 0o777])('gives the socket the rights that are asked for: %o', async (socketMode) => {
+  const socket = await socketPath();
+  await start({ socket, socketMode }, { handler: echo });
+  expect((await stat(socket)).mode & 0o777).toBe(socketMode);
+  expect((await ask(socket, '/v1/events')).status).toBe(200);
+});
+
 it('takes over the socket file of a process that was killed', async () => {
   const socket = await socketPath();
   const listener = 'net.createServer().listen(process.argv[1], () => console.log("listening"))';

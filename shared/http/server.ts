@@ -77,7 +77,7 @@ export async function startHttp(options: HttpOptions): Promise<RunningHttp> {
   let adminPort: number | undefined;
   try {
     if (config.socket === undefined) port = await listen(main, { host: config.host, port: config.port, backlog });
-    else await listenOnSocket(main, config.socket);
+    else await listenOnSocket(main, config.socket, config.socketMode);
     if (config.admin !== undefined) {
       const admin = boundedServer(bounds, probeRouter(options), log);
       connections.push(new Connections(admin));

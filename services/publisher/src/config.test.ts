@@ -25,6 +25,19 @@ describe('parseConfig of the publisher', () => {
     expect(source).not.toBe('');
   });
 
+  // 1000 bytes were taken, and every request was answered with 503 as soon as the broker was away.
+  it('refuses a spool that holds next to nothing', () => {
+    const bytes = (TALLYMAN_SPOOL_BYTES: string) => parseConfig({ ...required, TALLYMAN_SPOOL_BYTES }).spoolBytes;
+    expect([bytes('0'), bytes('1048576')]).toEqual([0, 1024 ** 2]);
+    expect(() => bytes('1000')).toThrow(/TALLYMAN_SPOOL_BYTES is "1000"; it may be .* from 1048576 .* or 0 for none/);
+  });
+
+  it('takes rights for its socket, and for nothing else', () => {
+    const mode = { ...required, TALLYMAN_SOCKET_MODE: '660' };
+    expect(parseConfig({ ...mode, TALLYMAN_SOCKET: '/run/tallyman.sock' }).http.socketMode).toBe(0o660);
+    expect(() => parseConfig(mode)).toThrow(/TALLYMAN_SOCKET_MODE is set, but TALLYMAN_SOCKET is not/);
+  });
+
   it('reads the allowed meters', () => {
     expect(parseConfig({ ...required, TALLYMAN_METERS: 'api_calls,storage' }).meters).toEqual(
       new Set(['api_calls', 'storage']),
