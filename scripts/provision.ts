@@ -156,7 +156,7 @@ function nextSteps({ meters, customers }: Wanted, ids: Ids): string {
   const id = customer === undefined ? undefined : ids.customers.get(customer);
   const meter = customer?.meters[0] ?? meters[0]?.eventName ?? '';
   if (id === undefined)
-    return 'Consumers know new meters within a quarter of an hour, or as soon as usage for one comes.';
+    return 'Consumers know new meters within a minute, or as soon as usage for one comes; npm run meters -- --read tells them at once.';
   const event = JSON.stringify({ id: 'first', customer: id, meter, value: 1 });
   return `A first event, to a sidecar:\n  curl -i http://127.0.0.1:7070/v1/events -H 'content-type: application/json' -d '${event}'`;
 }

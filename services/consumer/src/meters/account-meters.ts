@@ -17,7 +17,7 @@ export interface AccountMetersOptions {
   /** It could not be read. */
   readonly failed: (error: unknown) => void;
   /** It is newer than the one before. */
-  readonly taken: (list: MeterList) => void;
+  readonly taken: (list: MeterList, before: MeterList | undefined) => void;
   readonly store: CatalogStore;
   readonly log: Logger;
   /** A read is due at this age. */
@@ -61,16 +61,17 @@ export function followMeters(options: AccountMetersOptions): AccountMeters {
     if (list !== undefined && askedAtMs < list.askedAtMs) return;
     takenReadAtMs = stored.readAtMs;
     isWanted = false;
+    const before = list;
     list = { meters: new Map(stored.meters.map((meter) => [meter.eventName, meter])), askedAtMs };
-    taken(list);
+    taken(list, before);
   }
 
   /** Answers whether there is nothing newer to be had for now. */
   async function round(): Promise<boolean> {
     const lookedAtMs = performance.now();
-    const { stored, redisMs } = await store.look();
+    const { stored, redisMs, wantedAtMs } = await store.look();
     if (stored !== undefined) take(stored, redisMs, lookedAtMs);
-    if (!isWanted && !isReadDue(stored?.readAtMs, redisMs, maxAgeMs)) return true;
+    if (!isWanted && !isReadDue(stored?.readAtMs, redisMs, maxAgeMs, wantedAtMs)) return true;
     if (!(await store.mayRead(currentPaceMs))) {
       // Another consumer has just read it, and has stored nothing: maybe because it is not to be read. That is not shared,
       // and shards wait for it, so it is found out before the pace allows.
@@ -124,9 +125,17 @@ export function followMeters(options: AccountMetersOptions): AccountMeters {
   };
 }
 
-/** An age below zero: Redis' clock was set back, and nobody can tell how old the list is. */
-export function isReadDue(readAtMs: number | undefined, redisMs: number, maxAgeMs: number): boolean {
+/**
+ * An age below zero: Redis' clock was set back, and nobody can tell how old the list is. `wantedAtMs`: when a person asked for a
+ * newer one; later than now it is of another clock, and would be asked for at every look.
+ */
+export function isReadDue(
+  readAtMs: number | undefined,
+  redisMs: number,
+  maxAgeMs: number,
+  wantedAtMs = Number.NEGATIVE_INFINITY,
+): boolean {
   if (readAtMs === undefined) return true;
   const ageMs = redisMs - readAtMs;
-  return ageMs < 0 || ageMs >= maxAgeMs;
+  return ageMs < 0 || ageMs >= maxAgeMs || (wantedAtMs > readAtMs && wantedAtMs <= redisMs);
 }

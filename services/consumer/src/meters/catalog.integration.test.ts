@@ -7,6 +7,7 @@ import { until } from '../../../../shared/testing/until.ts';
 import { clusterKeyPrefix } from '../../../../shared/topology/names.ts';
 import { type Meter, MetersUnreadable } from '../provider/provider.ts';
 import { type MeterCatalog, metersOf } from '../shard/open-set.ts';
+import { wantNewerLists } from './stored-catalog.ts';
 import { type CatalogOptions, type MeterCatalogSource, startCatalog } from './catalog.ts';
 
 const log = createLog({ service: 'test', level: 'silent' });
@@ -132,6 +133,21 @@ describe('the catalog of meters', () => {
     await late.untilKnown(never);
     await until(() => late.current().meters.has('seats'));
     expect(cluster.provider.reads).toBeGreaterThan(1);
+  });
+
+  // A restart took the stored list, which may be as old as before it.
+  it('is read again at once when a person asks for it, once', async () => {
+    const cluster = clusterOf({ paceMs: 50, pollMs: 20 });
+    const { catalog, redis } = await cluster.join();
+    await catalog.untilKnown(never);
+    expect(cluster.provider.reads).toBe(1);
+    cluster.provider.list = [calls, seats];
+    await wantNewerLists(redis, cluster.keyPrefix);
+    await until(() => expect(catalog.current().meters.has('seats')).toBe(true));
+    const { catalog: late } = await cluster.join();
+    await late.untilKnown(never);
+    expect(late.current().meters.has('seats')).toBe(true);
+    expect(cluster.provider.reads).toBe(2);
   });
 
   it('is used though it is old while the provider is away', async () => {

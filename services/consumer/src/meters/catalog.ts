@@ -21,6 +21,8 @@ export interface CatalogOptions {
   readonly maxAgeMs?: number;
   /** The cluster asks the provider for one list at most once in this time. */
   readonly paceMs?: number;
+  /** How often to look for what others have read, and for a list that is due. */
+  readonly pollMs?: number;
 }
 
 export interface MeterCatalogSource {
@@ -35,9 +37,11 @@ export interface MeterCatalogSource {
   stop(): void;
 }
 
-const quarterHourMs = 15 * 60_000;
+// A name that gets another meter without a gap is noticed by nothing else.
+const platformAgeMs = 60_000;
+const connectedAgeMs = 5 * 60_000;
 const earlyPaceMs = 5_000;
-const pollMs = 10_000;
+const platformPollMs = 10_000;
 const connectedPollMs = 60_000;
 /** Without any list nothing is billed; with an old one all goes on. */
 const unknownRepeatMs = 60_000;
@@ -46,7 +50,7 @@ const knownRepeatMs = 15 * 60_000;
 const readsMax = 4;
 
 export function startCatalog(options: CatalogOptions): MeterCatalogSource {
-  const { provider, redis, keyPrefix, log, maxAgeMs = quarterHourMs, paceMs = earlyPaceMs } = options;
+  const { provider, redis, keyPrefix, log, paceMs = earlyPaceMs } = options;
   const notices = createMeterNotices(log);
   const listeners: ((catalog: MeterCatalog) => void)[] = [];
   const known = Promise.withResolvers<void>();
@@ -65,10 +69,11 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
     for (const listener of listeners) listener(catalog);
   }
 
-  const shared = { log, maxAgeMs, paceMs };
+  const shared = { log, paceMs };
   const platform = followMeters({
     ...shared,
-    pollMs,
+    maxAgeMs: options.maxAgeMs ?? platformAgeMs,
+    pollMs: options.pollMs ?? platformPollMs,
     store: createCatalogStore(redis, keyPrefix),
     read: async () => {
       const meters = await provider.meters();
@@ -84,7 +89,8 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
       if (catalog === undefined) log.error({ error }, metersUnknown);
       else log.warn({ error }, staleText);
     },
-    taken: (list) => {
+    taken: (list, before) => {
+      notices.changed(list, before);
       notices.about([...list.meters.values()]);
       tell();
     },
@@ -94,7 +100,8 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
   function follow(account: string): AccountMeters {
     return followMeters({
       ...shared,
-      pollMs: connectedPollMs,
+      maxAgeMs: options.maxAgeMs ?? connectedAgeMs,
+      pollMs: options.pollMs ?? connectedPollMs,
       store: createCatalogStore(redis, keyPrefix, account),
       read: () => atATime(() => provider.meters(account)),
       failed: (error) => {
@@ -110,7 +117,8 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
         connected.set(account, { ...before, unreadable: error.message });
         tell();
       },
-      taken: (list) => {
+      taken: (list, before) => {
+        notices.changed(list, before, account);
         connected.set(account, list);
         tell();
       },

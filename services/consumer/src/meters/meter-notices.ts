@@ -1,9 +1,12 @@
 import type { Logger } from '../../../../shared/log/log.ts';
 import type { Meter } from '../provider/provider.ts';
+import type { MeterList } from '../shard/open-set.ts';
 
-/** Tells a person, once per meter and process, about meters that cost or lose more than they seem to. */
+/** Tells a person, once per meter and process, about meters that cost or lose more than they seem to, and about changes. */
 export interface MeterNotices {
   about(meters: readonly Meter[]): void;
+  /** A newer list; `account`: of which connected account. */
+  changed(list: MeterList, before: MeterList | undefined, account?: string): void;
 }
 
 export function createMeterNotices(log: Logger): MeterNotices {
@@ -14,6 +17,21 @@ export function createMeterNotices(log: Logger): MeterNotices {
         if (told.has(meter.eventName) || isUnremarkable(meter)) continue;
         told.add(meter.eventName);
         tell(meter, log);
+      }
+    },
+    changed(list, before, account) {
+      for (const [name, meter] of list.meters) {
+        const was = before?.meters.get(name);
+        if (was?.id === undefined || meter.id === undefined || was.id === meter.id) continue;
+        const fields = {
+          meter: name,
+          was: was.id,
+          wasFormula: was.formula,
+          is: meter.id,
+          formula: meter.formula,
+          account,
+        };
+        log.warn(fields, was.formula === meter.formula ? sameFormula : otherFormula);
       }
     },
   };
@@ -36,3 +54,8 @@ function tell({ eventName, eventTimeWindow }: Meter, log: Logger): void {
     'This meter overwrites a whole time window with each event, so counts would replace each other: its usage is refused and parked as dead. Use a meter without an event time window.',
   );
 }
+
+const sameFormula =
+  'This name means another meter now, with the same formula: usage goes to the new one, also what was counted before.';
+const otherFormula =
+  'This name means another meter now, with another formula. Usage from now on is right; what was merged for the one before and not sent is parked as dead, see npm run entries.';

@@ -13,9 +13,16 @@ export interface StoredCatalog {
   readonly meters: readonly Meter[];
 }
 
+export interface CatalogLook {
+  readonly stored: StoredCatalog | undefined;
+  readonly redisMs: number;
+  /** When a person asked for a newer list than there was; on Redis' clock. */
+  readonly wantedAtMs: number | undefined;
+}
+
 export interface CatalogStore {
   /** What is stored, and Redis' clock, unix milliseconds to the microsecond: a list must not seem younger than it is. */
-  look(): Promise<{ readonly stored: StoredCatalog | undefined; readonly redisMs: number }>;
+  look(): Promise<CatalogLook>;
   /** Whether this consumer may ask the provider now; if so, nobody else may for `paceMs`, which is never above `lockMaxMs`. */
   mayRead(paceMs: number): Promise<boolean>;
   store(catalog: StoredCatalog): Promise<void>;
@@ -52,10 +59,12 @@ const storedFormat = z.object({
 export function createCatalogStore(redis: Redis, keyPrefix: string, account?: string): CatalogStore {
   const key = `${keyPrefix}meters${account === undefined ? '' : `:of:${account}`}`;
   const lockKey = `${key}:lock`;
+  const wantedKey = wantedKeyOf(keyPrefix);
   return {
     async look() {
-      const [text, redisMs] = await Promise.all([redis.get(key), redisNowMs(redis)]);
-      return { stored: text === null ? undefined : decode(text), redisMs };
+      const [text, wanted, redisMs] = await Promise.all([redis.get(key), redis.get(wantedKey), redisNowMs(redis)]);
+      const stored = text === null ? undefined : decode(text);
+      return { stored, redisMs, wantedAtMs: wanted === null ? undefined : Number(wanted) };
     },
     async mayRead(paceMs) {
       if ((await redis.set(lockKey, '1', 'PX', paceMs, 'NX')) === 'OK') return true;
@@ -67,6 +76,20 @@ export function createCatalogStore(redis: Redis, keyPrefix: string, account?: st
       await redis.set(key, JSON.stringify({ version: 1, readAtMs, meters } satisfies z.infer<typeof storedFormat>));
     },
   };
+}
+
+/** Has every list read again, as soon as a consumer looks: the platform's within ten seconds, the others' within a minute. */
+export async function wantNewerLists(redis: Redis, keyPrefix: string): Promise<number> {
+  const wantedAtMs = await redisNowMs(redis);
+  await redis.set(wantedKeyOf(keyPrefix), String(wantedAtMs), 'PX', wantedKeptMs);
+  return wantedAtMs;
+}
+
+/** By then each list has been read again anyway. */
+const wantedKeptMs = 15 * 60_000;
+
+function wantedKeyOf(keyPrefix: string): string {
+  return `${keyPrefix}meters:wanted`;
 }
 
 /** Another version's list is as good as none: it is read again and written anew. */
