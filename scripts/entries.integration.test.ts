@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EntryBook, openStates } from '../shared/journal/entry-book.ts';
 import type { Entry, ParkedEntry, ShardJournal } from '../shared/journal/journal.ts';
+import { newestFormat } from '../shared/journal/format.ts';
 import { createRedisJournal } from '../shared/journal/redis-journal.ts';
 import { plainEnvironment } from '../shared/testing/child.ts';
 import { commitOf, token } from '../shared/testing/journal-samples.ts';
@@ -51,7 +52,7 @@ function entry(index: number): Entry {
 const count = 450;
 
 it('lists, shows, replays, discards and resolves, each once, with who and why kept', async () => {
-  journal = createRedisJournal({ redis, namespace, shard });
+  journal = createRedisJournal({ redis, namespace, shard, format: () => newestFormat });
   await journal.claim('owner', ttlMs);
   const states = Array.from({ length: count }, (_, index): ParkedEntry['state'] => (index < 2 ? 'in_doubt' : 'dead'));
   const parked = states.map((state, index): ParkedEntry => {

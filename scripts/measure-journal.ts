@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { startRedis } from '../shared/testing/redis.ts';
 import type { Entry, SetCommit, ShardJournal } from '../shared/journal/journal.ts';
 import { shardKeys } from '../shared/journal/keys.ts';
+import { newestFormat } from '../shared/journal/format.ts';
 import { createRedisJournal } from '../shared/journal/redis-journal.ts';
 
 /**
@@ -61,7 +62,7 @@ async function aofBytes(redis: Redis): Promise<number> {
 }
 
 async function measureCommits(redis: Redis, shard: number, entries: number, ids: number): Promise<ShardJournal> {
-  const journal = createRedisJournal({ redis, namespace, shard });
+  const journal = createRedisJournal({ redis, namespace, shard, format: () => newestFormat });
   await journal.claim('owner', 600_000);
   const firsts: number[] = [];
   const repeats: number[] = [];
@@ -86,7 +87,7 @@ async function measureCommits(redis: Redis, shard: number, entries: number, ids:
 }
 
 async function measureLoad(redis: Redis, shard: number): Promise<void> {
-  const journal = createRedisJournal({ redis, namespace, shard });
+  const journal = createRedisJournal({ redis, namespace, shard, format: () => newestFormat });
   await journal.claim('owner', 600_000);
   for (let set = 1; set <= 80; set++) {
     const commit = commitOf(set, 5_000, 50_000);

@@ -5,6 +5,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createCatalogStore } from '../services/consumer/src/meters/stored-catalog.ts';
 import { createMembership } from '../services/consumer/src/ownership/membership.ts';
+import { newestFormat } from '../shared/journal/format.ts';
 import { createRedisJournal } from '../shared/journal/redis-journal.ts';
 import { redisNowMs } from '../shared/redis/clock.ts';
 import { clusterKeyPrefix, usageExchange } from '../shared/topology/names.ts';
@@ -116,15 +117,18 @@ describe('npm run topology', () => {
     expect(await incarnation()).toBe(before);
   });
 
-  it.each([[['--reshard']], [['--reshard', 'two']], [['--reshard', '4', 'now']], [['--shards', '4']]])(
-    'does not know what %j means, and changes nothing',
-    async (args) => {
-      const { code, stderr } = await run('topology', env, ...args);
-      expect(code).toBe(64);
-      expect(stderr).toContain('takes --reshard N or nothing');
-      expect(await incarnation()).toBe('missing');
-    },
-  );
+  it.each([
+    [['--reshard']],
+    [['--reshard', 'two']],
+    [['--reshard', '4', 'now']],
+    [['--shards', '4']],
+    [['--journal-format', '3']],
+  ])('does not know what %j means, and changes nothing', async (args) => {
+    const { code, stderr } = await run('topology', env, ...args);
+    expect(code).toBe(64);
+    expect(stderr).toContain('takes --reshard N, --journal-format N');
+    expect(await incarnation()).toBe('missing');
+  });
 
   it('refuses numbers that no cluster can have, and a cluster that is not there', async () => {
     expect((await run('topology', env, '--reshard', '65')).stderr).toContain('1 to 64 shards');
@@ -135,7 +139,7 @@ describe('npm run topology', () => {
 describe('npm run recover', () => {
   it('says what is known and what is not, and changes nothing without --yes', async () => {
     await run('topology', env);
-    const journal = createRedisJournal({ redis, namespace, shard: 1 });
+    const journal = createRedisJournal({ redis, namespace, shard: 1, format: () => newestFormat });
     await journal.claim('consumer', 60_000);
     const parts = {
       cursors: new Map([['1/p', '1']]),
@@ -221,7 +225,8 @@ describe('npm run status', () => {
     await createMembership(redis, namespace).heartbeat('one', 60_000);
     const readAtMs = await redisNowMs(redis);
     await createCatalogStore(redis, clusterKeyPrefix(namespace)).store({ readAtMs, meters: [] });
-    for (const shard of [0, 1]) await createRedisJournal({ redis, namespace, shard }).claim('one', 60_000);
+    for (const shard of [0, 1])
+      await createRedisJournal({ redis, namespace, shard, format: () => newestFormat }).claim('one', 60_000);
     const { code, stdout } = await run('status', env);
     expect(stdout).toContain('1 consumer; 2 of 2 shards owned.');
     expect(stdout).toContain(`${namespace} is healthy; nothing waits.`);

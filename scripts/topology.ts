@@ -1,11 +1,14 @@
 import { usageExchange } from '../shared/topology/names.ts';
+import { formatOf, type JournalFormat, newestFormat } from '../shared/journal/format.ts';
 import { type Declaration, declareTopology } from '../shared/topology/declare.ts';
+import { type FormatChange, raiseJournalFormat } from '../shared/topology/journal-format.ts';
 import { reshard, type Resharded, type Stillness } from '../shared/topology/reshard.ts';
-import { exitCodes, onBacking } from './backing.ts';
+import { exitCodes, onBacking, onRedis } from './backing.ts';
 
 /**
  * `npm run topology`: declares exchange, queues and bindings, and the incarnation together with a new exchange only.
  * `npm run topology -- --reshard N`: changes the number of shards.
+ * `npm run topology -- --journal-format N`: has the cluster write journals in this format at once.
  */
 const sentences: Readonly<Record<Declaration['before'], string>> = {
   nothing: 'Declared anew.',
@@ -28,8 +31,40 @@ async function topology(args: readonly string[]): Promise<number> {
   if (option === '--reshard' && number !== undefined && /^\d+$/.test(number) && more.length === 0) {
     return changeShards(Number(number));
   }
-  console.error(`npm run topology takes --reshard N or nothing, not ${JSON.stringify(args.join(' '))}.`);
+  const format = formatOf(number);
+  if (option === '--journal-format' && format !== undefined && more.length === 0) return raiseFormat(format);
+  console.error(
+    `npm run topology takes --reshard N, --journal-format N (1 or 2) or nothing, not ${JSON.stringify(args.join(' '))}.`,
+  );
   return exitCodes.usage;
+}
+
+function raiseFormat(format: JournalFormat): Promise<number> {
+  return onRedis(process.env, async ({ redis, namespace }) => {
+    const change = await raiseJournalFormat(redis, namespace, format);
+    const isDone = change.answer === 'raised' || change.answer === 'already';
+    if (isDone) console.log(formatSentence(change, format));
+    else console.error(formatSentence(change, format));
+    return isDone ? exitCodes.done : exitCodes.refused;
+  });
+}
+
+function formatSentence(change: FormatChange, format: JournalFormat): string {
+  switch (change.answer) {
+    case 'raised':
+      return `Journals are written in format ${format} from now on. A version that does not read it cannot join the cluster any more.`;
+    case 'already':
+      return format === newestFormat
+        ? `Journals are written in format ${format} already.`
+        : `Journals are written in a newer format already, and it cannot be taken back: what is written in it would not be read.`;
+    case 'no_topology':
+      return 'Redis has no topology. Nothing was changed. Run npm run topology.';
+    case 'hindered':
+      return (
+        `Not every consumer reads journal format ${format}, so nothing was changed and usage is billed as before. Replace these with ` +
+        `the newer version, then run this again: ${change.members.join(', ')}.`
+      );
+  }
 }
 
 function changeShards(to: number): Promise<number> {
@@ -65,14 +100,23 @@ function wait({ ready, pending, consumers }: Stillness): string {
 }
 
 function report({ topology, before, made }: Declaration, namespace: string): string {
-  const { shards, slots, incarnation, createdAtMs } = topology;
+  const { shards, slots, incarnation, createdAtMs, format } = topology;
   const repaired = before === 'complete' && made.length > 0;
   const sentence = repaired ? `Declared again what was missing: ${made.join(', ')}.` : sentences[before];
   return [
     `${usageExchange(namespace)}: ${slots.length} slots on ${shards} shard queue${shards === 1 ? '' : 's'}.`,
     `Incarnation ${incarnation}, made ${new Date(createdAtMs).toISOString()}.`,
+    formatReport(format),
     sentence,
   ].join('\n');
+}
+
+function formatReport(format: JournalFormat): string {
+  if (format === newestFormat) return `Journal format ${format}.`;
+  return (
+    `Journal format ${format}. Format ${newestFormat} is written once every consumer has read it for an hour, or at once with ` +
+    `npm run topology -- --journal-format ${newestFormat}; then the version before cannot join any more.`
+  );
 }
 
 process.exitCode = await topology(process.argv.slice(2));

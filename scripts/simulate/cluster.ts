@@ -1,3 +1,4 @@
+import { type JournalFormat, newestFormat, oldestFormat } from '../../shared/journal/format.ts';
 import { Consumer, type Services } from './consumer.ts';
 import { ModelBroker } from './model-broker.ts';
 import { ModelFolder } from './model-folder.ts';
@@ -57,7 +58,15 @@ export class Cluster implements Services {
       return;
     }
     const process = this.#newProcess('consumer');
-    this.#consumers.push(new Consumer(this.#world, this, process, this.#random.fork(), incarnation));
+    this.#consumers.push(
+      new Consumer(this.#world, this, process, this.#random.fork(), { incarnation, reads: this.#version() }),
+    );
+  }
+
+  /** While a new version is rolled out, and rolled back in part: by the format that it reads. Once it is written, only that one begins. */
+  #version(): JournalFormat {
+    if (this.#world.profile.formatSwitchMs === undefined || this.redis.format === newestFormat) return newestFormat;
+    return this.#random.chance(0.3) ? oldestFormat : newestFormat;
   }
 
   /** It is made anew when its calls are over, or when a person has run `npm run recover`. */

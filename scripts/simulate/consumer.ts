@@ -2,6 +2,7 @@ import type { OwnershipEffect, OwnershipEvent } from '../../services/consumer/sr
 import { OwnershipCore } from '../../services/consumer/src/ownership/core.ts';
 import { ShardCore } from '../../services/consumer/src/shard/core.ts';
 import type { MeterCatalog } from '../../services/consumer/src/shard/open-set.ts';
+import { type JournalFormat, newestFormat, oldestFormat } from '../../shared/journal/format.ts';
 import type { EndReason } from '../../services/consumer/src/shard/protocol.ts';
 import { BrokerClient } from './broker-client.ts';
 import { CallRunner } from './call-runner.ts';
@@ -43,8 +44,19 @@ export class Consumer {
   #isLeaving = false;
   #windowMs: number;
   #isHalted = false;
+  /** The newest journal format that its version reads. */
+  readonly #reads: JournalFormat;
+  /** In which the cluster writes, as heartbeats told. */
+  #format: JournalFormat = oldestFormat;
 
-  constructor(world: World, services: Services, process: Process, random: Random, incarnation: string) {
+  constructor(
+    world: World,
+    services: Services,
+    process: Process,
+    random: Random,
+    { incarnation, reads }: { readonly incarnation: string; readonly reads: JournalFormat },
+  ) {
+    this.#reads = reads;
     this.#world = world;
     this.#services = services;
     this.#incarnation = incarnation;
@@ -64,7 +76,14 @@ export class Consumer {
       lost: () => this.#post({ type: 'broker_changed', connected: false }),
     });
     const post = (event: OwnershipEvent): void => this.#post(event);
-    this.#leases = new LeaseClient({ world, redis: services.redis, client: this.redis, process, post });
+    this.#leases = new LeaseClient({
+      world,
+      redis: services.redis,
+      client: this.redis,
+      process,
+      formats: () => ({ reads, writes: this.#format }),
+      post,
+    });
     const read = (catalog: MeterCatalog, isFirst: boolean): void => this.#catalogRead(catalog, isFirst);
     this.#catalog = new CatalogReader(process, services.provider, world.profile, world.tally, read);
     this.#tick();
@@ -135,8 +154,10 @@ export class Consumer {
       case 'heartbeat':
         this.redis.request(
           'heartbeat',
-          () => redis.heartbeat(name, effect.ttlMs),
+          () => redis.heartbeat(name, effect.ttlMs, this.#reads === newestFormat ? this.#reads : undefined),
           (answer) => {
+            if (answer !== undefined && this.#reads >= answer.format && answer.format > this.#format)
+              this.#format = answer.format;
             if (answer !== undefined && answer.incarnation !== this.#incarnation)
               this.#halt('the incarnation is another one');
             else this.#post({ type: 'heartbeat_answered', members: answer?.members });
@@ -234,6 +255,8 @@ export class Consumer {
       world: this.#world,
       shard,
       held: { epoch, owner: this.process.name },
+      reads: this.#reads,
+      format: () => this.#leases.formatOf(shard),
       process: this.process,
       random: random.fork(),
       redis: this.#services.redis,

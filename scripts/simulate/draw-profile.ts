@@ -77,6 +77,18 @@ export function drawProfile(random: Random): Profile {
         rates: { ...noRates, redisRequestFails: random.chance(0.5) ? 0 : little },
         faults: { consumer_leave: each(1), consumer_join: each(1.5), consumer_crash: each(6) },
       };
+    case 'rollout':
+      return {
+        ...base,
+        formatSwitchMs: each(random.between(0.2, 1.5)),
+        rates: { ...noRates, redisRequestFails: little },
+        faults: {
+          consumer_leave: each(0.7),
+          consumer_join: each(1.5),
+          consumer_crash: each(2),
+          consumer_freeze: each(3),
+        },
+      };
     case 'accounts':
       return {
         ...base,

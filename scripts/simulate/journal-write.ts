@@ -1,23 +1,26 @@
 import type { JournalAnswer, JournalWrite } from '../../services/consumer/src/shard/protocol.ts';
 import type { ShardState } from '../../shared/journal/journal.ts';
+import type { JournalFormat } from '../../shared/journal/format.ts';
 import type { Held } from './model-journal.ts';
 import type { ModelRedis } from './model-redis.ts';
 import type { World } from './world.ts';
 
+interface Writer {
+  readonly world: World;
+  readonly redis: ModelRedis;
+  readonly shard: number;
+  readonly held: Held;
+  readonly format: JournalFormat;
+}
+
 /** A shard's write reaches Redis: the model of the journal decides, and the checker sees what it took. */
-export function carryOut(
-  write: JournalWrite,
-  world: World,
-  redis: ModelRedis,
-  shard: number,
-  held: Held,
-): JournalAnswer {
+export function carryOut(write: JournalWrite, { world, redis, shard, held, format }: Writer): JournalAnswer {
   const { checker, tally, trace } = world;
   const journal = redis.journal(shard);
   const now = redis.nowMs;
   switch (write.kind) {
     case 'commit': {
-      const answer = journal.commit(now, held, write.commit);
+      const answer = journal.commit(now, held, write.commit, format);
       tally.add('cursors forgotten', write.commit.forgottenCursors.length);
       if (answer.answer === 'ok') checker.committed(shard, write.commit, held.owner);
       else tally.add(`commits refused: ${answer.answer}`);

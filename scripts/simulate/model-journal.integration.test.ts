@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Entry, ParkedEntry, SettledAs, ShardJournal } from '../../shared/journal/journal.ts';
 import { EntryBook, openStates } from '../../shared/journal/entry-book.ts';
+import { type JournalFormat, newestFormat, oldestFormat } from '../../shared/journal/format.ts';
 import { createRedisJournal } from '../../shared/journal/redis-journal.ts';
 import type { BackingService } from '../../shared/testing/backing-service.ts';
 import { startRedis } from '../../shared/testing/redis.ts';
@@ -36,6 +37,7 @@ const index = fc.nat({ max: 3 });
 
 const call = fc.oneof(
   { weight: 2, arbitrary: fc.record({ method: fc.constant('claim' as const), consumer }) },
+  { weight: 1, arbitrary: fc.record({ method: fc.constant('raise' as const) }) },
   {
     weight: 1,
     arbitrary: fc.record({ method: fc.constantFrom('renew' as const, 'release' as const), consumer, slip }),
@@ -100,12 +102,17 @@ it('answers every call as the real journal does', async () => {
       let nowMs = Date.now();
       const real = play(
         calls,
-        () => createRedisJournal({ redis, namespace, shard: 0 }),
+        (format) => createRedisJournal({ redis, namespace, shard: 0, format }),
         (what, identifier) => decideInRedis(namespace, what, identifier),
       );
       const modelled = play(
         calls,
-        () => modelHandle(model, () => nowMs++),
+        (format) =>
+          modelHandle(
+            model,
+            () => nowMs++,
+            () => ({ reads: newestFormat, writes: format() }),
+          ),
         async (what, identifier) =>
           what === 'replay'
             ? model.replay(identifier, decision) !== undefined
@@ -132,8 +139,11 @@ async function decideInRedis(namespace: string, what: 'replay' | 'discard', iden
   return false;
 }
 
-async function play(calls: readonly Call[], open: () => ShardJournal, decide: Decide): Promise<unknown[]> {
-  const handles = [open(), open()];
+type Open = (format: () => JournalFormat) => ShardJournal;
+
+async function play(calls: readonly Call[], open: Open, decide: Decide): Promise<unknown[]> {
+  let format = oldestFormat;
+  const handles = [open(() => format), open(() => format)];
   const epochs = [0, 0];
   let next = 1;
   const answers: unknown[] = [];
@@ -141,6 +151,10 @@ async function play(calls: readonly Call[], open: () => ShardJournal, decide: De
   for (const made of calls) {
     if (made.method === 'decide') {
       answers.push(await decide(made.what, identifierOf(next - 1, made.index, made.replay)));
+      continue;
+    }
+    if (made.method === 'raise') {
+      format = newestFormat;
       continue;
     }
     const journal = handles[made.consumer];
@@ -169,7 +183,7 @@ async function play(calls: readonly Call[], open: () => ShardJournal, decide: De
   return answers;
 }
 
-type Write = Exclude<Call, { method: 'claim' | 'decide' | 'replays' }>;
+type Write = Exclude<Call, { method: 'claim' | 'raise' | 'decide' | 'replays' }>;
 
 async function progressWritten(journal: ShardJournal, epoch: number): Promise<number> {
   const state = await journal.load(epoch);
@@ -223,7 +237,7 @@ function identifierOf(set: number, at: number, replay = 0): string {
 
 function entryOf(set: number, at: number, replay = 0): Entry {
   const identifier = identifierOf(set, at, replay);
-  return { identifier, customer: 'c', meter: 'm', value: '1', timestamp: 1, windowStartMs: 0, events: 1 };
+  return { identifier, customer: 'c', meter: 'm', meterId: 'i', value: '1', timestamp: 1, windowStartMs: 0, events: 1 };
 }
 
 function parkedOf(set: number, at: number, state: ParkedEntry['state'], replay = 0): ParkedEntry {

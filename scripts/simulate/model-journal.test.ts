@@ -1,3 +1,4 @@
+import { newestFormat } from '../../shared/journal/format.ts';
 import { journalContract } from '../../shared/testing/journal-contract.ts';
 import { modelHandle, ModelShardJournal } from './model-journal.ts';
 
@@ -5,7 +6,12 @@ journalContract('the model', async () => {
   const model = new ModelShardJournal();
   let redisMs = 1_795_316_400_000;
   return {
-    handle: () => modelHandle(model, () => redisMs),
+    handle: (format = () => newestFormat) =>
+      modelHandle(
+        model,
+        () => redisMs,
+        () => ({ reads: newestFormat, writes: format() }),
+      ),
     elapse: async (ms) => {
       redisMs += ms;
     },

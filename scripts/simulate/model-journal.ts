@@ -18,6 +18,7 @@ import type {
   SlotIds,
   TakeAnswer,
 } from '../../shared/journal/journal.ts';
+import { type JournalFormat, JournalFormatError, newestFormat, oldestFormat } from '../../shared/journal/format.ts';
 import { closedOf, replayOf } from '../../shared/journal/replay.ts';
 
 /**
@@ -42,6 +43,14 @@ export interface Checks {
   readonly pending: boolean;
 }
 
+/** Which journal formats a claimer reads (up to this one), and which one the cluster writes as far as it knows. */
+export interface Formats {
+  readonly reads: JournalFormat;
+  readonly writes: JournalFormat;
+}
+
+const newest: Formats = { reads: newestFormat, writes: newestFormat };
+
 interface Lease extends Held {
   readonly untilMs: number;
 }
@@ -49,6 +58,7 @@ interface Lease extends Held {
 interface CommittedSet {
   readonly set: number;
   readonly token: string;
+  readonly format: JournalFormat;
   readonly entries: readonly Entry[];
   readonly attemptedAtMs: Map<number, number>;
   readonly settled: Map<number, SettledAs>;
@@ -64,6 +74,7 @@ interface RememberedIds {
 }
 
 export interface ModelSnapshot {
+  readonly format: JournalFormat | undefined;
   readonly epoch: number;
   readonly next: number;
   readonly lease?: Lease;
@@ -80,6 +91,8 @@ export interface ModelSnapshot {
 
 export class ModelShardJournal {
   readonly #checks: Checks;
+  /** As the head names it. */
+  #format: JournalFormat | undefined;
   #epoch = 0;
   #next = 1;
   #lease: Lease | undefined;
@@ -96,18 +109,31 @@ export class ModelShardJournal {
     this.#checks = checks;
   }
 
-  claim(redisMs: number, owner: string, ttlMs: number): ClaimAnswer {
+  get format(): JournalFormat | undefined {
+    return this.#format;
+  }
+
+  /** Of the last committed set. */
+  get setFormat(): JournalFormat {
+    return this.#last?.format ?? oldestFormat;
+  }
+
+  /** `format`: the claimer does not read this journal. */
+  claim(redisMs: number, owner: string, ttlMs: number, { reads, writes } = newest): ClaimAnswer | 'format' {
     const lease = this.#lease;
     if (lease !== undefined && lease.untilMs > redisMs && lease.owner !== owner) {
       return { granted: false, holder: lease.owner, remainingMs: lease.untilMs - redisMs };
     }
+    if (this.#format !== undefined && this.#format > reads) return 'format';
+    this.#raise(writes);
     this.#epoch++;
     this.#lease = { epoch: this.#epoch, owner, untilMs: redisMs + ttlMs };
     return { granted: true, epoch: this.#epoch, next: this.#next, redisMs };
   }
 
-  renew(redisMs: number, held: Held, ttlMs: number): RenewAnswer {
+  renew(redisMs: number, held: Held, ttlMs: number, writes: JournalFormat = newestFormat): RenewAnswer {
     if (!this.#holds(redisMs, held)) return { answer: 'stale', redisMs, replays: 0 };
+    this.#raise(writes);
     this.#lease = { epoch: held.epoch, owner: held.owner, untilMs: redisMs + ttlMs };
     return { answer: 'ok', redisMs, replays: this.#replays.size };
   }
@@ -144,7 +170,8 @@ export class ModelShardJournal {
     };
   }
 
-  commit(redisMs: number, held: Held, commit: SetCommit): CommitAnswer {
+  /** `format`: in which its writer writes it: the head's, as far as it was told. */
+  commit(redisMs: number, held: Held, commit: SetCommit, format: JournalFormat = newestFormat): CommitAnswer {
     if (!this.#mayWrite(redisMs, held)) return { answer: 'stale' };
     const last = this.#last;
     if (last?.set === commit.set && last.token === commit.token) return { answer: 'ok', redisMs };
@@ -157,8 +184,9 @@ export class ModelShardJournal {
     for (const [key, cursor] of commit.cursors) this.#cursors.set(key, cursor);
     for (const [key, total] of commit.totals) this.#totals.set(key, total);
     if (commit.ids.length > 0) this.#ids.set(commit.set, { ids: commit.ids });
-    const { set, token, entries } = commit;
-    this.#last = { set, token, entries, attemptedAtMs: new Map(), settled: new Map(), progress: new Set() };
+    const { set, token } = commit;
+    const entries = format >= 2 ? commit.entries : commit.entries.map(withoutMeterId);
+    this.#last = { set, token, format, entries, attemptedAtMs: new Map(), settled: new Map(), progress: new Set() };
     this.#next = set + 1;
     return { answer: 'ok', redisMs };
   }
@@ -272,6 +300,7 @@ export class ModelShardJournal {
 
   snapshot(): ModelSnapshot {
     return {
+      format: this.#format,
       epoch: this.#epoch,
       next: this.#next,
       ...(this.#lease === undefined ? {} : { lease: this.#lease }),
@@ -288,6 +317,7 @@ export class ModelShardJournal {
 
   /** Redis came back with an older state: every write since the snapshot is gone. */
   restore(snapshot: ModelSnapshot): void {
+    this.#format = snapshot.format;
     this.#epoch = snapshot.epoch;
     this.#next = snapshot.next;
     this.#lease = snapshot.lease;
@@ -299,6 +329,10 @@ export class ModelShardJournal {
     this.#parked = new Map(snapshot.parked);
     this.#replays = new Map(snapshot.replays);
     this.#closed = new Map(snapshot.closed);
+  }
+
+  #raise(writes: JournalFormat): void {
+    if (this.#format === undefined || this.#format < writes) this.#format = writes;
   }
 
   #holds(redisMs: number, held: Held): boolean {
@@ -318,6 +352,11 @@ export class ModelShardJournal {
   }
 }
 
+function withoutMeterId(entry: Entry): Entry {
+  const { meterId: _, ...rest } = entry;
+  return rest;
+}
+
 function copyOf(committed: CommittedSet): CommittedSet {
   return {
     ...committed,
@@ -328,18 +367,33 @@ function copyOf(committed: CommittedSet): CommittedSet {
 }
 
 /** The model as one consumer sees it, through the same port as the real journal. */
-export function modelHandle(model: ModelShardJournal, now: () => number): ShardJournal {
+export function modelHandle(
+  model: ModelShardJournal,
+  now: () => number,
+  formats: () => Formats = () => newest,
+): ShardJournal {
   let owner = '';
+  let format: JournalFormat = newestFormat;
+  const told = (): void => {
+    format = model.format ?? format;
+  };
   const held = (epoch: number) => ({ epoch, owner });
   return {
     claim: async (claimant, ttlMs) => {
       owner = claimant;
-      return model.claim(now(), claimant, ttlMs);
+      const answer = model.claim(now(), claimant, ttlMs, formats());
+      if (answer === 'format') throw new JournalFormatError('The journal of a shard', model.format);
+      if (answer.granted) told();
+      return answer;
     },
-    renew: async (epoch, ttlMs) => model.renew(now(), held(epoch), ttlMs),
+    renew: async (epoch, ttlMs) => {
+      const answer = model.renew(now(), held(epoch), ttlMs, formats().writes);
+      if (answer.answer === 'ok') told();
+      return answer;
+    },
     release: async (epoch) => model.release(now(), held(epoch)),
     load: async (epoch) => model.load(now(), held(epoch)),
-    commit: async (epoch, commit) => model.commit(now(), held(epoch), commit),
+    commit: async (epoch, commit) => model.commit(now(), held(epoch), commit, format),
     mark: async (epoch, ...rest) => model.mark(now(), held(epoch), ...rest),
     progress: async (epoch, ...rest) => model.progress(now(), held(epoch), ...rest),
     complete: async (epoch, ...rest) => model.complete(now(), held(epoch), ...rest),

@@ -8,28 +8,46 @@ import {
   type ThrottleReport,
   throttle,
 } from '../../shared/limiter/pace.ts';
+import { type JournalFormat, newestFormat, oldestFormat } from '../../shared/journal/format.ts';
 import type { SlotAnswer } from '../../shared/limiter/slots.ts';
 import { type ModelSnapshot, ModelShardJournal } from './model-journal.ts';
 import type { RedisClient } from './redis-client.ts';
 import type { World } from './world.ts';
+
+interface Membership {
+  readonly untilMs: number;
+  /** The first version does not say it: it reads the oldest only. */
+  readonly reads: JournalFormat | undefined;
+}
+
+export interface HeartbeatAnswer {
+  readonly members: string[];
+  readonly incarnation: string | undefined;
+  readonly format: JournalFormat;
+}
 
 /** Redis: the journals, the members' heartbeats and the limiter's slots, each request one atomic step on its own clock. */
 export class ModelRedis {
   readonly journals: readonly ModelShardJournal[];
   readonly clients = new Set<RedisClient>();
   readonly #world: World;
-  readonly #members = new Map<string, number>();
+  readonly #members = new Map<string, Membership>();
   /** By account; the platform's own has no name. */
   readonly #rates = new Map<string, RateState>();
   #isUp = true;
   /** Part of the topology's record; undefined when that is lost, or not to be trusted. */
   #incarnation: string | undefined;
+  /** In which the cluster writes its journals, in the same record. */
+  #format: JournalFormat;
+  /** Since when every member has read a newer one. */
+  #formatReadSinceMs: number | undefined;
   /** Older states, oldest first, as far as this run may lose writes. */
   #history: { readonly atMs: number; readonly journals: readonly ModelSnapshot[] }[] = [];
 
   constructor(world: World) {
     this.#world = world;
     this.#incarnation = world.profile.incarnation;
+    this.#format = world.profile.formatSwitchMs === undefined ? newestFormat : oldestFormat;
     if (world.profile.faults.redis_loses_writes !== undefined) this.#remember();
     this.journals = Array.from({ length: world.profile.shards }, () => new ModelShardJournal());
   }
@@ -43,6 +61,10 @@ export class ModelRedis {
     return this.#incarnation;
   }
 
+  get format(): JournalFormat {
+    return this.#format;
+  }
+
   get isUp(): boolean {
     return this.#isUp;
   }
@@ -53,10 +75,38 @@ export class ModelRedis {
     return journal;
   }
 
-  heartbeat(member: string, ttlMs: number): { readonly members: string[]; readonly incarnation: string | undefined } {
-    this.#members.set(member, this.nowMs + ttlMs);
+  /** `reads`: the newest journal format that the member says it reads; the first version says nothing. */
+  heartbeat(member: string, ttlMs: number, reads: JournalFormat | undefined): HeartbeatAnswer {
     this.#dropLateMembers();
-    return { members: [...this.#members.keys()], incarnation: this.#incarnation };
+    const isFirst = this.#members.size === 0;
+    this.#members.set(member, { untilMs: this.nowMs + ttlMs, reads });
+    // The first version's script knows nothing of formats.
+    if (reads !== undefined) this.#lookAtFormats(isFirst);
+    const members = [...this.#members].flatMap(([name, one]) =>
+      (one.reads ?? oldestFormat) >= this.#format ? [name] : [],
+    );
+    return {
+      members: reads === undefined ? [...this.#members.keys()] : members,
+      incarnation: this.#incarnation,
+      format: this.#format,
+    };
+  }
+
+  #lookAtFormats(isFirst: boolean): void {
+    const { profile, checker, tally } = this.#world;
+    const read = Math.min(...[...this.#members.values()].map(({ reads }) => reads ?? oldestFormat));
+    if (this.#incarnation === undefined || this.#format >= read) {
+      this.#formatReadSinceMs = undefined;
+    } else if (isFirst || this.#formatReadSinceMs === undefined) {
+      this.#formatReadSinceMs = this.nowMs;
+    } else if (this.nowMs - this.#formatReadSinceMs >= (profile.formatSwitchMs ?? 0)) {
+      this.#format = newestFormat;
+      tally.add('journal format raised');
+      const hindering = [...this.#members].flatMap(([name, { reads }]) =>
+        (reads ?? oldestFormat) < this.#format ? [name] : [],
+      );
+      checker.formatRaised(hindering);
+    }
   }
 
   withdraw(member: string): readonly string[] {
@@ -66,7 +116,7 @@ export class ModelRedis {
   }
 
   #dropLateMembers(): void {
-    for (const [name, untilMs] of this.#members) if (untilMs <= this.nowMs) this.#members.delete(name);
+    for (const [name, { untilMs }] of this.#members) if (untilMs <= this.nowMs) this.#members.delete(name);
   }
 
   slots(account: string, wanted: number): { readonly answer: SlotAnswer; readonly spacingUs: number } {

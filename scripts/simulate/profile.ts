@@ -109,6 +109,8 @@ export interface Profile {
   readonly prefetchMin?: number;
   /** Absent: 40 days, longer than any run. */
   readonly cursorLifeMs?: number;
+  /** A version that reads a newer journal format is rolled out: it is written once all have read it for so long. Absent: all are of it. */
+  readonly formatSwitchMs?: number;
   readonly drive: DriveLimits;
   readonly concurrency: number;
   readonly ratePerS: number;
@@ -181,6 +183,7 @@ export const profileNames = [
   'clocks',
   'spool',
   'members',
+  'rollout',
   'accounts',
   'meters',
   'windows',

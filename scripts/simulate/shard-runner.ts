@@ -8,6 +8,7 @@ import type {
   ShardEvent,
 } from '../../services/consumer/src/shard/protocol.ts';
 import { decodeMessage, UnreadableMessage } from '../../shared/event/message.ts';
+import type { JournalFormat } from '../../shared/journal/format.ts';
 import type { BrokerLink, ClientChannel } from './broker-link.ts';
 import { carryOut, describeState, describeWrite } from './journal-write.ts';
 import type { Mailbox } from './mailbox.ts';
@@ -24,6 +25,10 @@ export interface ShardPorts {
   readonly world: World;
   readonly shard: number;
   readonly held: Held;
+  /** The newest journal format that its owner reads. */
+  readonly reads: JournalFormat;
+  /** In which it writes. */
+  readonly format: () => JournalFormat;
   readonly process: Process;
   readonly random: Random;
   readonly redis: ModelRedis;
@@ -144,11 +149,17 @@ export class ShardRunner implements CallSource {
   }
 
   #load(): void {
-    const { world, shard, held, process, redis, journal, random } = this.#ports;
+    const { world, shard, held, process, redis, journal, random, reads } = this.#ports;
     const askedAtMs = process.nowMs;
     journal.request(
       'load',
-      () => redis.journal(shard).load(redis.nowMs, held),
+      () => {
+        const model = redis.journal(shard);
+        const state = model.load(redis.nowMs, held);
+        if (state !== 'stale' && state.pending !== undefined)
+          world.checker.loadedSet(process.name, reads, shard, model.setFormat);
+        return state;
+      },
       (state) => {
         if (world.trace.on) this.#trace(`loaded ${state === undefined ? 'nothing' : describeState(state)}`);
         if (state !== undefined) this.post({ type: 'loaded', state, askedAtMs });
@@ -226,11 +237,12 @@ export class ShardRunner implements CallSource {
   }
 
   #write(write: JournalWrite): void {
-    const { world, journal, redis, shard, held } = this.#ports;
+    const { world, journal, redis, shard, held, format } = this.#ports;
+    const writes = format();
     if (world.trace.on) this.#trace(`writes ${describeWrite(write)}`);
     journal.request<JournalAnswer>(
       write.kind,
-      () => carryOut(write, world, redis, shard, held),
+      () => carryOut(write, { world, redis, shard, held, format: writes }),
       (answer) => {
         if (world.trace.on) this.#trace(`${write.kind} answered ${answer?.answer ?? 'nothing'}`);
         this.post({ type: 'written', answer });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { newestFormat } from '../../shared/journal/format.ts';
 import type { ShardSummary } from '../../shared/journal/inspect.ts';
 import { slotMap } from '../../shared/topology/slots.ts';
 import { assess, duration, type Finding } from './assess.ts';
@@ -14,7 +15,7 @@ function journal(shard: number, more: Partial<ShardSummary> = {}): ShardSummary 
 
 const topology = {
   incarnation: 'ab'.repeat(16),
-  format: 1,
+  format: newestFormat,
   shards,
   slots: slotMap(shards),
   createdAtMs: nowMs - 86_400_000,

@@ -7,6 +7,7 @@ import { closedStates, EntryBook, type EntryState, type FoundEntry, openStates }
 import type { Entry, ParkedEntry, SettledAs, ShardJournal } from './journal.ts';
 import { shardKeys } from './keys.ts';
 import { mover } from './move.ts';
+import { newestFormat } from './format.ts';
 import { createRedisJournal } from './redis-journal.ts';
 
 /** What people see of a real journal, beside what the contract says about decisions. */
@@ -25,7 +26,7 @@ beforeAll(() => {
 afterAll(() => redis.disconnect());
 beforeEach(async () => {
   namespace = `test-${randomUUID()}`;
-  journal = createRedisJournal({ redis, namespace, shard });
+  journal = createRedisJournal({ redis, namespace, shard, format: () => newestFormat });
   book = new EntryBook(redis, namespace);
   await journal.claim('owner', ttlMs);
 });
@@ -75,7 +76,7 @@ it('decides nothing while entries are carried to another shard', async () => {
   const [first] = await listed('dead');
   if (first === undefined) throw new Error('nothing is parked');
   await journal.release(1);
-  const moving = createRedisJournal({ redis, namespace, shard });
+  const moving = createRedisJournal({ redis, namespace, shard, format: () => newestFormat });
   await moving.claim(mover, ttlMs);
   await expect(book.replay(shard, [first], decision)).rejects.toThrow('run the same again');
   await expect(book.close(shard, [first], 'discarded', decision)).rejects.toThrow(
@@ -155,7 +156,7 @@ it('keeps closed entries by the month, for 400 days after the last', async () =>
 });
 
 it('refuses a journal in a format that it does not know', async () => {
-  await redis.hset(shardKeys(namespace, shard).head, { format: '2' });
-  await expect(listed('dead')).rejects.toThrow(/shard 0 is in format 2/);
+  await redis.hset(shardKeys(namespace, shard).head, { format: '3' });
+  await expect(listed('dead')).rejects.toThrow(/shard 0 is in format 3/);
   await expect(book.find(identified(0).identifier)).rejects.toThrow('Run the version that wrote it');
 });

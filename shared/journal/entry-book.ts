@@ -8,8 +8,10 @@ import {
   decodeParked,
   decodeSettled,
   encodeParked,
-  journalFormat,
+  formatOf,
+  type JournalFormat,
   JournalFormatError,
+  oldestFormat,
 } from './format.ts';
 import type { ClosedEntry, Decision, Entry, ParkedEntry } from './journal.ts';
 import { type ShardKeys, shardKeys } from './keys.ts';
@@ -208,11 +210,12 @@ export class EntryBook {
     found: readonly FoundEntry[],
     change: (record: ParkedEntry) => ParkedEntry | ClosedEntry | { readonly obstacle: string },
   ): Promise<ReadonlySet<string>> {
+    const format = await this.#checkFormat(shard);
     const fields = found.flatMap(({ record, text }) => {
       if (isClosed(record)) return [];
       const changed = change(record);
       if ('obstacle' in changed) return [];
-      return [record.entry.identifier, text, changed.entry.identifier, encodeParked(changed)];
+      return [record.entry.identifier, text, changed.entry.identifier, encodeParked(changed, format)];
     });
     if (fields.length === 0) return new Set();
     const { lease } = shardKeys(this.#namespace, shard);
@@ -236,12 +239,13 @@ export class EntryBook {
     return places;
   }
 
-  async #checkFormat(shard: number): Promise<void> {
+  async #checkFormat(shard: number): Promise<JournalFormat> {
     const { head }: ShardKeys = shardKeys(this.#namespace, shard);
-    const format = await this.#redis.hget(head, 'format');
-    if (format !== null && format !== String(journalFormat)) {
-      throw new JournalFormatError(`The journal of shard ${shard}`, format);
-    }
+    const stored = await this.#redis.hget(head, 'format');
+    if (stored === null) return oldestFormat;
+    const format = formatOf(stored);
+    if (format === undefined) throw new JournalFormatError(`The journal of shard ${shard}`, stored);
+    return format;
   }
 }
 

@@ -3,13 +3,24 @@ import { zstdCompress, zstdDecompress } from 'node:zlib';
 import type { ClosedEntry, Entry, ParkedEntry, SettledAs } from './journal.ts';
 
 /**
- * How the journal is written in Redis, format 1. The head of every shard names the format of the whole; a set's blob and a
- * parked entry, which outlive their set, name it again. Readers take the current format and the previous one, of which
- * there is none yet.
+ * How the journal is written in Redis. The head of every shard names the format of the whole; a set's blob and a parked
+ * entry, which outlive their set, name it again. Readers take the current format and the previous one.
+ *
+ *   1  the first one.
+ *   2  an entry may carry its meter's id. Totals are kept by month.
+ *
+ * Which one is written is the cluster's decision (README): the newest that every member reads.
  */
-export const journalFormat = 1;
+export type JournalFormat = 1 | 2;
+export const oldestFormat: JournalFormat = 1;
+export const newestFormat: JournalFormat = 2;
 
-const blobVersion = 1;
+/** Undefined when this version does not read it. */
+export function formatOf(stored: string | number | undefined): JournalFormat | undefined {
+  const number = Number(stored);
+  return number === 1 || number === 2 ? number : undefined;
+}
+
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
 
@@ -19,27 +30,34 @@ export class JournalFormatError extends Error {
 
   constructor(what: string, found: unknown) {
     super(
-      `${what} is in format ${String(found)}, and this version reads format ${journalFormat} only. Nothing was changed, and its ` +
-        'usage waits in the broker. Run the version that wrote it, or a newer one.',
+      `${what} is in format ${String(found)}, and this version reads formats ${oldestFormat} and ${newestFormat} only. Nothing was ` +
+        'changed, and its usage waits in the broker. Run the version that wrote it, or a newer one.',
     );
     this.name = 'JournalFormatError';
   }
 }
 
-/** One version byte, then the entries as JSON, compressed with zstd. */
-export async function encodeEntries(entries: readonly Entry[]): Promise<Buffer> {
-  const packed = await compress(JSON.stringify(entries));
-  return Buffer.concat([Buffer.of(blobVersion), packed]);
+/** One byte for the format, then the entries as JSON, compressed with zstd. */
+export async function encodeEntries(entries: readonly Entry[], format: JournalFormat): Promise<Buffer> {
+  const packed = await compress(JSON.stringify(entries.map((entry) => entryIn(format, entry))));
+  return Buffer.concat([Buffer.of(format), packed]);
 }
 
 export async function decodeEntries(blob: Buffer): Promise<readonly Entry[]> {
-  if (blob[0] !== blobVersion) throw new JournalFormatError('A committed flush set', blob[0]);
+  if (formatOf(blob[0]) === undefined) throw new JournalFormatError('A committed flush set', blob[0]);
   const text = await decompress(blob.subarray(1));
   return JSON.parse(text.toString('utf8')) as Entry[];
 }
 
-export function encodeParked(parked: ParkedEntry | ClosedEntry): string {
-  return JSON.stringify({ version: journalFormat, ...parked });
+export function encodeParked(parked: ParkedEntry | ClosedEntry, format: JournalFormat): string {
+  return JSON.stringify({ version: format, ...parked, entry: entryIn(format, parked.entry) });
+}
+
+/** What the version before would send without regard to it does not enter its format: it is the same entry to every reader. */
+function entryIn(format: JournalFormat, entry: Entry): Entry {
+  if (format >= 2 || entry.meterId === undefined) return entry;
+  const { meterId: _, ...rest } = entry;
+  return rest;
 }
 
 export function decodeParked(text: string): ParkedEntry {
@@ -52,7 +70,7 @@ export function decodeClosed(text: string): ClosedEntry {
 
 function decodeRecord<T extends ParkedEntry | ClosedEntry>(text: string): Omit<T & { version: number }, 'version'> {
   const { version, ...parked } = JSON.parse(text) as T & { version: number };
-  if (version !== journalFormat) throw new JournalFormatError('A parked entry', version);
+  if (formatOf(version) === undefined) throw new JournalFormatError('A parked entry', version);
   return parked;
 }
 

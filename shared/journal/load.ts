@@ -1,4 +1,4 @@
-import { decodeEntries, decodeParked, decodeRuns, decodeSettled, journalFormat, JournalFormatError } from './format.ts';
+import { decodeEntries, decodeParked, decodeRuns, decodeSettled, formatOf, JournalFormatError } from './format.ts';
 import type { IdSet, PendingSet, SettledAs, ShardState, SlotIds } from './journal.ts';
 import type { ShardKeys } from './keys.ts';
 import type { Reply, ScriptArgument } from '../redis/script.ts';
@@ -50,7 +50,7 @@ interface Head {
 async function loadHead(keys: ShardKeys, run: FencedRun): Promise<Head> {
   const reply = await run('load-head', [keys.head, keys.set, keys.marks, keys.progress], []);
   const head = reply.list(2);
-  if (head.isNull(0) || head.text(0) !== String(journalFormat)) {
+  if (head.isNull(0) || formatOf(head.text(0)) === undefined) {
     throw new JournalFormatError('The journal of a shard', head.isNull(0) ? 'none' : head.text(0));
   }
   const numbers = { redisMs: reply.integer(1), next: head.integer(1) };

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { slotOf } from '../event/lane.ts';
 import { runScript, type Script, type ScriptArgument } from '../redis/script.ts';
-import { decodeParked } from './format.ts';
+import { decodeParked, type JournalFormat } from './format.ts';
 import type { IdSet, ShardJournal, ShardState } from './journal.ts';
 import { shardKeys } from './keys.ts';
 import { readScripts } from './lua.ts';
@@ -48,8 +48,12 @@ export class ShardHeldError extends Error {
 }
 
 /** @throws {ShardHeldError} while a consumer, or one that died less than a lease ago, has it. */
-export async function holdShard({ redis, namespace }: Journals, shard: number, ttlMs: number): Promise<HeldShard> {
-  const journal = createRedisJournal({ redis, namespace, shard });
+export async function holdShard(
+  { redis, namespace, format }: Journals & { readonly format: JournalFormat },
+  shard: number,
+  ttlMs: number,
+): Promise<HeldShard> {
+  const journal = createRedisJournal({ redis, namespace, shard, format: () => format });
   const claim = await journal.claim(mover, ttlMs);
   if (!claim.granted) throw new ShardHeldError(shard, claim.holder);
   return { shard, journal, epoch: claim.epoch, next: claim.next };

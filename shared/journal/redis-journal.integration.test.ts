@@ -6,7 +6,7 @@ import { journalContract } from '../testing/journal-contract.ts';
 import { startRedis } from '../testing/redis.ts';
 import { until } from '../testing/until.ts';
 import { EntryBook, type FoundEntry, openStates } from './entry-book.ts';
-import { decodeClosed, decodeParked } from './format.ts';
+import { decodeClosed, decodeParked, type JournalFormat, newestFormat } from './format.ts';
 import type { Decision, SetCommit, ShardJournal, ShardState } from './journal.ts';
 import { shardKeys } from './keys.ts';
 import { createRedisJournal } from './redis-journal.ts';
@@ -37,7 +37,7 @@ async function groundOn(redis: Redis) {
   };
   return {
     namespace,
-    handle: () => createRedisJournal({ redis, namespace, shard }),
+    handle: (format = (): JournalFormat => newestFormat) => createRedisJournal({ redis, namespace, shard, format }),
     elapse: async (ms: number) => {
       const from = await clockOf(redis);
       await until(async () => (await clockOf(redis)) >= from + ms, { intervalMs: 1 });
@@ -93,11 +93,11 @@ describe.each([
   it('refuses a journal in a format that it does not know, and leaves it as it is', async () => {
     const { namespace, handle } = await groundOn(redis);
     const { head, lease } = shardKeys(namespace, shard);
-    await redis.hset(head, { format: '2', next: '9' });
+    await redis.hset(head, { format: '3', next: '9' });
     await expect(handle().claim('owner', 60_000)).rejects.toThrow(
-      /shard 3 is in format 2.*Run the version that wrote it/,
+      /shard 3 is in format 3.*Run the version that wrote it/,
     );
-    expect(await redis.hgetall(head)).toEqual({ format: '2', next: '9' });
+    expect(await redis.hgetall(head)).toEqual({ format: '3', next: '9' });
     expect(await redis.exists(lease)).toBe(0);
   });
 
@@ -141,7 +141,7 @@ describe.each([
       calls++;
       return redis.callBuffer(command, args);
     };
-    const journal = createRedisJournal({ redis: { callBuffer }, namespace, shard });
+    const journal = createRedisJournal({ redis: { callBuffer }, namespace, shard, format: () => newestFormat });
     const load = async (lost: number) => {
       const claim = await journal.claim('owner', 60_000);
       [calls, loseAt] = [0, lost];
@@ -178,7 +178,7 @@ describe.each([
   it('repeats a commit whose answer was lost, and it is there once', async () => {
     const { namespace, handle } = await groundOn(redis);
     const impatient = new Redis(service.url, { commandTimeout: 50, autoResendUnfulfilledCommands: false });
-    const journal = createRedisJournal({ redis: impatient, namespace, shard });
+    const journal = createRedisJournal({ redis: impatient, namespace, shard, format: () => newestFormat });
     await journal.claim('owner', 60_000);
     const commit = { ...emptySet(1), cursors: new Map([['1/p', '1']]) };
     await service.freeze();

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { SetCommit } from './journal.ts';
+import { newestFormat } from './format.ts';
 import { createRedisJournal } from './redis-journal.ts';
 import type { ScriptArgument } from '../redis/script.ts';
 
@@ -22,10 +23,10 @@ function recorded(answer: (command: string) => unknown) {
       return answer(command);
     },
   };
-  return { calls, journal: createRedisJournal({ redis, namespace: 'tallyman', shard: 3 }) };
+  return { calls, journal: createRedisJournal({ redis, namespace: 'tallyman', shard: 3, format: () => newestFormat }) };
 }
 
-const granted = [Buffer.from('ok'), 5, Buffer.from('7'), 1_795_316_400_000];
+const granted = [Buffer.from('ok'), 5, Buffer.from('7'), 1_795_316_400_000, Buffer.from('2')];
 
 it('repeats a commit that was not answered with the same bytes, however its maps have changed since', async () => {
   const cursors = new Map(commit.cursors);

@@ -4,8 +4,10 @@ import {
   encodeParked,
   encodeRuns,
   encodeSettled,
-  journalFormat,
+  formatOf,
+  type JournalFormat,
   JournalFormatError,
+  newestFormat,
 } from './format.ts';
 import type {
   CommitAnswer,
@@ -41,6 +43,8 @@ export interface RedisJournalOptions {
   readonly shard: number;
   /** How many shards the claimer knows of: refused once the cluster has another number. Absent: claims whatever it is. */
   readonly shards?: number;
+  /** In which format the cluster writes, as far as is known now. It only rises. */
+  readonly format: () => JournalFormat;
 }
 
 export function createRedisJournal(options: RedisJournalOptions): ShardJournal {
@@ -76,15 +80,19 @@ class RedisJournal implements ShardJournal {
   readonly #redis: ScriptClient;
   readonly #shard: number;
   readonly #shards: number | '';
+  readonly #clusterFormat: () => JournalFormat;
   readonly #keys: ShardKeys;
   readonly #scripts: Readonly<Record<ScriptName, Script>>;
   readonly #commits = new WeakMap<SetCommit, Promise<ScriptArgument[]>>();
   #owner: string | undefined;
+  /** As the shard's head says: nothing newer is written, or an older version could claim what it cannot read. */
+  #format: JournalFormat | undefined;
 
-  constructor({ redis, namespace, shard, shards }: RedisJournalOptions) {
+  constructor({ redis, namespace, shard, shards, format }: RedisJournalOptions) {
     this.#redis = redis;
     this.#shard = shard;
     this.#shards = shards ?? '';
+    this.#clusterFormat = format;
     this.#keys = shardKeys(namespace, shard);
     scripts ??= readScripts(scriptNames);
     this.#scripts = scripts;
@@ -93,20 +101,26 @@ class RedisJournal implements ShardJournal {
   async claim(owner: string, ttlMs: number) {
     this.#owner = owner;
     const { lease, head } = this.#keys;
-    const reply = await this.#run('claim', [lease, head], [owner, ttlMs, journalFormat, this.#shards]);
+    const reply = await this.#run(
+      'claim',
+      [lease, head],
+      [owner, ttlMs, newestFormat, this.#shards, this.#clusterFormat()],
+    );
     switch (reply.text(0)) {
       case 'held':
         return { granted: false, holder: reply.text(1), remainingMs: reply.integer(2) } as const;
       case 'format':
         throw new JournalFormatError(`The journal of shard ${this.#shard}`, reply.text(1));
       default:
+        this.#format = this.#formatIn(reply, 4);
         return { granted: true, epoch: reply.integer(1), next: reply.integer(2), redisMs: reply.integer(3) } as const;
     }
   }
 
   async renew(epoch: number, ttlMs: number) {
-    const { lease, replays } = this.#keys;
-    const reply = await this.#run('renew', [lease, replays], [this.#held(epoch), ttlMs]);
+    const { lease, replays, head } = this.#keys;
+    const reply = await this.#run('renew', [lease, replays, head], [this.#held(epoch), ttlMs, this.#clusterFormat()]);
+    if (reply.text(0) === 'ok') this.#format = this.#formatIn(reply, 3);
     return { ...okOrStale(reply), replays: reply.integer(2) };
   }
 
@@ -123,7 +137,7 @@ class RedisJournal implements ShardJournal {
     const { lease, head, set, cursors, ids, idSets, totals } = this.#keys;
     let written = this.#commits.get(commit);
     if (written === undefined) {
-      written = writeCommit(commit);
+      written = writeCommit(commit, this.#writes());
       this.#commits.set(commit, written);
     }
     const args = [this.#held(epoch), ...(await written)];
@@ -148,7 +162,14 @@ class RedisJournal implements ShardJournal {
   ) {
     const { lease, head, progress, deferred, parked: parkedKey } = this.#keys;
     const [waiting, ended] = [parked.filter(isDeferred), parked.filter((entry) => !isDeferred(entry))];
-    const args = [this.#held(epoch), set, token, encodeSettled(settled), ...parkedList(waiting), ...parkedList(ended)];
+    const args = [
+      this.#held(epoch),
+      set,
+      token,
+      encodeSettled(settled),
+      ...this.#parkedList(waiting),
+      ...this.#parkedList(ended),
+    ];
     return setAnswer(await this.#run('progress', [lease, head, progress, deferred, parkedKey], args));
   }
 
@@ -161,7 +182,7 @@ class RedisJournal implements ShardJournal {
 
   async settleDeferred(epoch: number, identifier: string, outcome: DeferredEnding) {
     const { lease, deferred, parked, closed } = this.#keys;
-    const ending = outcome === 'accepted' ? ['accepted', ''] : [outcome.state, encodeParked(outcome)];
+    const ending = outcome === 'accepted' ? ['accepted', ''] : [outcome.state, encodeParked(outcome, this.#writes())];
     const keys = [lease, deferred, parked, closed(outcome === 'accepted' ? 0 : outcome.parkedAtMs)];
     const args = [this.#held(epoch), identifier, ...ending, closedKeptMs];
     return okOrStale(await this.#run('settle-deferred', keys, args));
@@ -176,7 +197,7 @@ class RedisJournal implements ShardJournal {
 
   async takeReplays(epoch: number, taken: readonly ParkedEntry[]): Promise<TakeAnswer> {
     const { lease, replays, deferred } = this.#keys;
-    const fields = taken.flatMap((replay) => [replay.entry.identifier, encodeParked(replay)]);
+    const fields = taken.flatMap((replay) => [replay.entry.identifier, encodeParked(replay, this.#writes())]);
     const reply = await this.#run('take-replays', [lease, replays, deferred], [this.#held(epoch), ...fields]);
     if (reply.text(0) === 'stale') return { answer: 'stale' };
     return { answer: 'ok', redisMs: reply.integer(1), taken: reply.list(2).texts() };
@@ -192,13 +213,28 @@ class RedisJournal implements ShardJournal {
     return `${epoch}|${this.#owner}`;
   }
 
+  #formatIn(reply: Reply, index: number): JournalFormat {
+    const format = formatOf(reply.text(index));
+    if (format === undefined) throw new JournalFormatError(`The journal of shard ${this.#shard}`, reply.text(index));
+    return format;
+  }
+
+  #writes(): JournalFormat {
+    if (this.#format === undefined) throw new Error(`Shard ${this.#shard} was never granted to this journal handle.`);
+    return this.#format;
+  }
+
+  #parkedList(parked: readonly ParkedEntry[]): ScriptArgument[] {
+    return lengthAnd(parked.flatMap((entry) => [entry.entry.identifier, encodeParked(entry, this.#writes())]));
+  }
+
   #run(name: ScriptName, keys: readonly string[], args: readonly ScriptArgument[]): Promise<Reply> {
     return runScript(this.#redis, this.#scripts[name], keys, args);
   }
 }
 
 /** The arguments of `commit.lua` after the lease. */
-async function writeCommit(commit: SetCommit): Promise<ScriptArgument[]> {
+async function writeCommit(commit: SetCommit, format: JournalFormat): Promise<ScriptArgument[]> {
   const { set, token, entries, cursors, forgottenCursors, ids, forgottenIdSets, totals } = commit;
   const idFields = ids.flatMap(({ slot, bytes }) => [
     `${set}:${slot}`,
@@ -207,7 +243,7 @@ async function writeCommit(commit: SetCommit): Promise<ScriptArgument[]> {
   return [
     set,
     token,
-    await encodeEntries(entries),
+    await encodeEntries(entries, format),
     ...lengthAnd(forgottenCursors),
     ...lengthAnd(forgottenIdSets),
     ...lengthAnd([...cursors].flat()),
@@ -219,10 +255,6 @@ async function writeCommit(commit: SetCommit): Promise<ScriptArgument[]> {
 
 function lengthAnd(list: readonly ScriptArgument[]): ScriptArgument[] {
   return [list.length, ...list];
-}
-
-function parkedList(parked: readonly ParkedEntry[]): ScriptArgument[] {
-  return lengthAnd(parked.flatMap((entry) => [entry.entry.identifier, encodeParked(entry)]));
 }
 
 function isDeferred({ state }: ParkedEntry): boolean {

@@ -1,5 +1,6 @@
 import { describe } from 'vitest';
 import { commitContract } from './journal-contract-commit.ts';
+import { formatContract } from './journal-contract-format.ts';
 import { leaseContract } from './journal-contract-lease.ts';
 import { replayContract } from './journal-contract-replay.ts';
 import { settlingContract } from './journal-contract-settling.ts';
@@ -17,5 +18,6 @@ export function journalContract(name: string, makeGround: () => Promise<JournalG
     commitContract(makeGround);
     settlingContract(makeGround);
     replayContract(makeGround);
+    formatContract(makeGround);
   });
 }

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import type { JournalFormat } from '../journal/format.ts';
 import type {
   ClosedEntry,
   Decision,
@@ -11,8 +12,8 @@ import type {
 
 /** Where the journal contract's tests take place, and what they are made of. */
 export interface JournalGround {
-  /** A handle as one more consumer has it, on the one shard of this ground. */
-  handle(): ShardJournal;
+  /** A handle as one more consumer has it, on the one shard of this ground. `format`: the cluster's; absent: the newest. */
+  handle(format?: () => JournalFormat): ShardJournal;
   /** Waits until the journal's clock has gone on by at least this. */
   elapse(ms: number): Promise<void>;
   /** The entries that are dead or in doubt. */

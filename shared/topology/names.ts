@@ -36,3 +36,8 @@ export function topologyKey(namespace: string): string {
 export function membersKey(namespace: string): string {
   return `${clusterKeyPrefix(namespace)}members`;
 }
+
+/** The Redis key of which journal format each member reads: a hash by member. The first version told nothing. */
+export function memberFormatsKey(namespace: string): string {
+  return `${clusterKeyPrefix(namespace)}member-formats`;
+}

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { formatOf, type JournalFormat, newestFormat, oldestFormat } from '../journal/format.ts';
 import { topologyKey } from './names.ts';
 import { slotMap } from './slots.ts';
 
@@ -7,12 +8,11 @@ import { slotMap } from './slots.ts';
  * What was declared on the broker, as Redis remembers it. The record and the exchange are made together: one without
  * the other means that Redis or the broker has lost its data (invariant 8).
  */
-export const topologyFormat = 1;
-
 export interface Topology {
   /** 128 random bits, hex: part of every identifier at the provider. Another one means that Redis started anew. */
   readonly incarnation: string;
-  readonly format: number;
+  /** Of the record and of what is written into journals: a version that does not read it cannot join (`journal-format.ts`). */
+  readonly format: JournalFormat;
   readonly shards: number;
   /** Shard of each slot. */
   readonly slots: readonly number[];
@@ -54,15 +54,16 @@ export async function readTopology(redis: Redis, namespace: string): Promise<Top
   const [phase, to] = resharding.split(' ');
   // Without a readable incarnation the rest is worth nothing: it counts as lost.
   if (!/^[0-9a-f]{32}$/.test(incarnation)) return 'missing';
-  if (format !== String(topologyFormat)) {
+  const readable = formatOf(format);
+  if (readable === undefined) {
     throw new TopologyError([
-      `The topology of ${namespace} is stored in format ${format}, and this version reads format ${topologyFormat} only. ` +
+      `The topology of ${namespace} is stored in format ${format}, and this version reads formats ${oldestFormat} and ${newestFormat} only. ` +
         'Nothing was changed. Run the version that wrote it, or a newer one.',
     ]);
   }
   return {
     incarnation,
-    format: topologyFormat,
+    format: readable,
     shards: Number(shards),
     slots: (slots ?? '').split(',').map(Number),
     createdAtMs: Number(createdAt),
@@ -71,16 +72,20 @@ export async function readTopology(redis: Redis, namespace: string): Promise<Top
   };
 }
 
-/** A new incarnation, written whole in one write. Whoever has read the old one stops. */
+/**
+ * A new incarnation, written whole in one write. Whoever has read the old one stops. `format`: of a cluster whose record names
+ * none; any other keeps what it has, because its members and journals do.
+ */
 export async function writeTopology(
   redis: Redis,
   namespace: string,
-  { shards, declared }: Pick<Topology, 'shards' | 'declared'>,
+  { shards, declared, format = newestFormat }: Pick<Topology, 'shards' | 'declared'> & { format?: JournalFormat },
 ): Promise<Topology> {
   const [seconds] = await redis.time();
+  const kept = await redis.hget(topologyKey(namespace), 'format');
   const topology: Topology = {
     incarnation: randomBytes(16).toString('hex'),
-    format: topologyFormat,
+    format: formatOf(kept ?? format) ?? format,
     shards,
     slots: slotMap(shards),
     createdAtMs: Number(seconds) * 1_000,
@@ -88,7 +93,7 @@ export async function writeTopology(
   };
   await redis.hset(topologyKey(namespace), {
     incarnation: topology.incarnation,
-    format: topologyFormat,
+    format: topology.format,
     shards,
     slots: topology.slots.join(','),
     createdAt: topology.createdAtMs,

@@ -1,4 +1,5 @@
 import { inspectShard, type ShardSummary } from '../journal/inspect.ts';
+import { oldestFormat } from '../journal/format.ts';
 import { exchangeExists, queueState, type QueueState } from './broker-view.ts';
 import { alone } from './declare.ts';
 import { shardQueue, usageExchange } from './names.ts';
@@ -63,6 +64,7 @@ export async function renewIncarnation(place: TopologyPlace): Promise<Topology> 
   return alone(channels, namespace, async () => {
     const faults = obstacles(await survey(place), namespace, shards);
     if (faults.length > 0) throw new TopologyError(faults);
-    return writeTopology(redis, namespace, { shards, declared: true });
+    // Without a record nobody knows which versions run: they raise the format by themselves.
+    return writeTopology(redis, namespace, { shards, declared: true, format: oldestFormat });
   });
 }

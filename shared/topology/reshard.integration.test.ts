@@ -3,7 +3,7 @@ import { type ChannelModel, connect } from 'amqplib';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { slotCount, slotOf } from '../event/lane.ts';
-import { encodeParked } from '../journal/format.ts';
+import { encodeParked, newestFormat } from '../journal/format.ts';
 import type { ParkedEntry, SetCommit, ShardState } from '../journal/journal.ts';
 import { shardKeys } from '../journal/keys.ts';
 import { createRedisJournal } from '../journal/redis-journal.ts';
@@ -55,7 +55,13 @@ describe('reshard', () => {
     shards: number,
     use: (journal: ReturnType<typeof createRedisJournal>, epoch: number) => Promise<T>,
   ): Promise<T> {
-    const journal = createRedisJournal({ redis, namespace: place.namespace, shard, shards });
+    const journal = createRedisJournal({
+      redis,
+      namespace: place.namespace,
+      shard,
+      shards,
+      format: () => newestFormat,
+    });
     const claim = await journal.claim('consumer', 60_000);
     if (!claim.granted) throw new Error(`held by ${claim.holder}`);
     const result = await use(journal, claim.epoch);
@@ -104,7 +110,7 @@ describe('reshard', () => {
       await journal.complete(epoch, 1, commit.token, 1);
     });
     const { replays } = shardKeys(place.namespace, shard);
-    await redis.hset(replays, `waiting-${slot}`, encodeParked(parked('waiting', 'deferred')));
+    await redis.hset(replays, `waiting-${slot}`, encodeParked(parked('waiting', 'deferred'), newestFormat));
   }
 
   const load = (shard: number, shards: number): Promise<ShardState> =>
@@ -204,7 +210,13 @@ describe('reshard', () => {
   });
 
   it('waits while a consumer that is not a member any more still has its lease', async () => {
-    const journal = createRedisJournal({ redis, namespace: place.namespace, shard: 1, shards: 3 });
+    const journal = createRedisJournal({
+      redis,
+      namespace: place.namespace,
+      shard: 1,
+      shards: 3,
+      format: () => newestFormat,
+    });
     const claim = await journal.claim('frozen', 60_000);
     const interrupted = new AbortController();
     const running = to(4, interrupted.signal);
@@ -216,7 +228,13 @@ describe('reshard', () => {
 
   it('lets no consumer of the old number have a shard again', async () => {
     await to(4);
-    const old = createRedisJournal({ redis, namespace: place.namespace, shard: 1, shards: 3 });
+    const old = createRedisJournal({
+      redis,
+      namespace: place.namespace,
+      shard: 1,
+      shards: 3,
+      format: () => newestFormat,
+    });
     expect(await old.claim('zombie', 1_000)).toMatchObject({
       granted: false,
       holder: expect.stringContaining('4 shards'),
@@ -232,7 +250,7 @@ describe('reshard', () => {
     await expect(to(5)).rejects.toThrow('being given 4 shards already');
     expect(await verifyTopology(place)).toMatchObject({ faults: [expect.stringContaining('--reshard 4')] });
     // It was killed between the commit of what it carried and its settlement.
-    const target = createRedisJournal({ redis, namespace: place.namespace, shard: 3 });
+    const target = createRedisJournal({ redis, namespace: place.namespace, shard: 3, format: () => newestFormat });
     const claim = await target.claim('npm run topology -- --reshard', 60_000);
     if (!claim.granted) throw new Error('not granted');
     const nothing = { forgottenCursors: [], ids: [], forgottenIdSets: [], totals: new Map() };

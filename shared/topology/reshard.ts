@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import type { JournalFormat } from '../journal/format.ts';
 import { inspectShard } from '../journal/inspect.ts';
 import {
   fenceShards,
@@ -109,7 +110,7 @@ async function unbind({ channels, namespace }: ClusterPlace, { slots }: Topology
 /** Every shard, old and new, once all is settled and every consumer is gone. Undefined: interrupted. */
 async function holdStill(
   place: ClusterPlace,
-  { shards, resharding }: Topology,
+  { shards, resharding, format }: Topology,
   { to, waiting, signal }: ReshardOptions,
 ): Promise<ReadonlyMap<number, HeldShard> | undefined> {
   let told = '';
@@ -119,7 +120,7 @@ async function holdStill(
     if (told !== (told = JSON.stringify(stillness))) waiting(stillness);
     // While journals are being moved no consumer can hold anything, and the mover's own empty set may be pending.
     const isStill = resharding?.phase === 'moving' || (ready === 0 && pending === 0 && consumers === 0);
-    const held = isStill ? await hold(place, Math.max(shards, to)) : undefined;
+    const held = isStill ? await hold(place, Math.max(shards, to), format) : undefined;
     if (held !== undefined) {
       // Looked at once more, now that nobody can change it.
       if ((await look(place, shards)).ready === 0) return held;
@@ -150,12 +151,16 @@ async function liveMembers(redis: Redis, namespace: string): Promise<number> {
 }
 
 /** Undefined while a consumer has a shard, or a set is pending. */
-async function hold(place: ClusterPlace, shards: number): Promise<ReadonlyMap<number, HeldShard> | undefined> {
+async function hold(
+  place: ClusterPlace,
+  shards: number,
+  format: JournalFormat,
+): Promise<ReadonlyMap<number, HeldShard> | undefined> {
   const held = new Map<number, HeldShard>();
   let isStill = true;
   try {
     for (let shard = 0; shard < shards && isStill; shard++) {
-      const one = await holdShard(place, shard, leaseMs);
+      const one = await holdShard({ ...place, format }, shard, leaseMs);
       held.set(shard, one);
       isStill = !(await isPending(one));
     }

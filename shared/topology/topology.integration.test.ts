@@ -74,7 +74,7 @@ describe('topology', () => {
     expect(before).toBe('nothing');
     expect(await verifyTopology(place)).toEqual({ topology });
     expect(await readTopology(redis, place.namespace)).toEqual(topology);
-    expect(topology).toMatchObject({ format: 1, shards: 3, slots: slotMap(3), declared: true });
+    expect(topology).toMatchObject({ format: 2, shards: 3, slots: slotMap(3), declared: true });
     expect(topology.incarnation).toMatch(/^[0-9a-f]{32}$/);
   });
 
@@ -170,9 +170,9 @@ describe('topology', () => {
 
   it('refuses a record in a format that it does not know', async () => {
     await declareTopology(place);
-    await redis.hset(recordOf(place), 'format', 2);
-    await expect(declareTopology(place)).rejects.toThrow(/format 2.*Run the version that wrote it/);
-    expect(await faultsOf(place)).toMatch(/format 2.*Run the version that wrote it/);
+    await redis.hset(recordOf(place), 'format', 3);
+    await expect(declareTopology(place)).rejects.toThrow(/format 3.*Run the version that wrote it/);
+    expect(await faultsOf(place)).toMatch(/format 3.*Run the version that wrote it/);
   });
 
   it('refuses a queue that exists with a limit, because the limit would drop usage', async () => {

@@ -98,6 +98,22 @@ export class Checker {
     this.custody.committed(shard, commit, owner);
   }
 
+  /** The cluster goes over to a newer journal format. */
+  formatRaised(hindering: readonly string[]): void {
+    for (const member of hindering)
+      this.#report.violation(
+        `The journals are written in a newer format, and ${member}, which is a member, does not read it.`,
+      );
+  }
+
+  /** A shard's owner has read its journal. */
+  loadedSet(member: string, reads: number, shard: number, format: number): void {
+    if (format <= reads) return;
+    this.#report.violation(
+      `${member} owns shard ${shard}, and does not read its flush set, which is in format ${format}.`,
+    );
+  }
+
   marked(shard: number, set: number, entries: readonly number[]): void {
     this.calls.marked(shard, set, entries);
   }

@@ -215,4 +215,43 @@ export const commitMutants: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'format raised while an older member lives',
+    rule: 'formats: journals are written in a newer format only once every member reads it',
+    profiles: ['rollout'],
+    expects: 'which is a member, does not read it',
+    patches: [
+      {
+        file: 'scripts/simulate/model-redis.ts',
+        find: 'map(({ reads }) => reads ?? oldestFormat))',
+        replace: 'map(({ reads }) => reads ?? newestFormat))',
+      },
+    ],
+  },
+  {
+    name: 'newer format written below an older head',
+    rule: 'formats: nothing is written into a journal that is newer than its head says, which older versions claim by',
+    profiles: ['rollout'],
+    expects: 'does not read its flush set',
+    patches: [
+      {
+        file: 'scripts/simulate/lease-client.ts',
+        find: 'return this.#formats.get(shard) ?? oldestFormat;',
+        replace: 'return this.#ports.formats().reads;',
+      },
+    ],
+  },
+  {
+    name: 'journal claimed that the claimer does not read',
+    rule: 'formats: who does not read a journal cannot claim it',
+    profiles: ['rollout'],
+    expects: 'does not read its flush set',
+    patches: [
+      {
+        file: 'scripts/simulate/model-journal.ts',
+        find: 'if (this.#format !== undefined && this.#format > reads) return',
+        replace: 'if (false) return',
+      },
+    ],
+  },
 ];

@@ -158,7 +158,7 @@ export class ConsumerService implements Service {
       {
         broker: this.#broker,
         membership,
-        journalOf: (shard) => createRedisJournal({ redis, namespace, shard, shards }),
+        journalOf: (shard, format) => createRedisJournal({ redis, namespace, shard, shards, format }),
         dispatcher,
         deadLetters: this.#deadLetters,
         log: this.#log,

@@ -1,4 +1,5 @@
 import type { BrokerConnection } from '../../../../shared/amqp/connection.ts';
+import type { JournalFormat } from '../../../../shared/journal/format.ts';
 import type { ShardJournal } from '../../../../shared/journal/journal.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
 import type { CallSource } from '../dispatch/call.ts';
@@ -34,7 +35,8 @@ export interface CallStarter {
 export interface MemberPorts {
   readonly broker: BrokerConnection;
   readonly membership: Membership;
-  readonly journalOf: (shard: number) => ShardJournal;
+  /** `format`: in which the cluster writes by then. */
+  readonly journalOf: (shard: number, format: () => JournalFormat) => ShardJournal;
   readonly dispatcher: CallStarter;
   readonly deadLetters: DeadLetters;
   readonly log: Logger;

@@ -4,6 +4,7 @@
  * closed, a topology that was gone and that no heartbeat noticed.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { newestFormat } from '../../../../shared/journal/format.ts';
 import { createLog } from '../../../../shared/log/log.ts';
 import { FakeBroker, type FakeChannel, type FakeSession, turns } from '../../../../shared/testing/fake-broker.ts';
 import { FakeJournal } from '../../../../shared/testing/fake-journal.ts';
@@ -56,7 +57,7 @@ class TestCluster {
     const ports: Partial<MemberPorts> = {
       broker: this.broker.connection,
       membership: {
-        heartbeat: async () => ({ members: ['me'], topology: this.topology }),
+        heartbeat: async () => ({ members: ['me'], topology: this.topology, format: newestFormat }),
         withdraw: async () => [],
         distrust: async () => undefined,
       },

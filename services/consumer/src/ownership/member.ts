@@ -1,4 +1,5 @@
 import type { BrokerSession } from '../../../../shared/amqp/connection.ts';
+import { type JournalFormat, oldestFormat } from '../../../../shared/journal/format.ts';
 import type { ShardJournal } from '../../../../shared/journal/journal.ts';
 import type { OwnershipEffect, OwnershipEvent } from './protocol.ts';
 import { OwnershipCore } from './core.ts';
@@ -24,6 +25,8 @@ export class Member {
   #ticker: NodeJS.Timeout | undefined;
   #finished: (() => void) | undefined;
   #over = false;
+  /** In which the cluster writes its journals, as far as heartbeats told. */
+  #format: JournalFormat = oldestFormat;
 
   constructor(name: string, options: MemberOptions, ports: MemberPorts) {
     this.name = name;
@@ -129,7 +132,8 @@ export class Member {
 
   async #heartbeat(ttlMs: number): Promise<void> {
     try {
-      const { members, topology } = await this.#ports.membership.heartbeat(this.name, ttlMs);
+      const { members, topology, format } = await this.#ports.membership.heartbeat(this.name, ttlMs);
+      this.#formatIs(format);
       const fault = this.#contradiction(topology);
       if (fault === undefined) this.#post({ type: 'heartbeat_answered', members });
       else if (!this.#over) this.#ports.halted(fault, false);
@@ -147,6 +151,16 @@ export class Member {
       this.#ports.log.debug({ error }, 'The withdrawal was not answered.');
       this.#post({ type: 'withdraw_answered', others: undefined });
     }
+  }
+
+  #formatIs(format: JournalFormat): void {
+    // A heartbeat that was answered late tells an older one.
+    if (format <= this.#format) return;
+    this.#format = format;
+    this.#ports.log.info(
+      { format },
+      'Journals are written in this format from now on. A version that does not read it cannot join the cluster any more.',
+    );
   }
 
   #contradiction(now: Heartbeat['topology']): string | undefined {
@@ -195,7 +209,7 @@ export class Member {
   #journalOf(shard: number): ShardJournal {
     let journal = this.#journals.get(shard);
     if (journal === undefined) {
-      journal = this.#ports.journalOf(shard);
+      journal = this.#ports.journalOf(shard, () => this.#format);
       this.#journals.set(shard, journal);
     }
     return journal;

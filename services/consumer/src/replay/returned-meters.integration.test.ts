@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { afterAll, expect, it } from 'vitest';
 import { EntryBook, type FoundEntry } from '../../../../shared/journal/entry-book.ts';
 import type { Entry, ParkedEntry, SettledAs } from '../../../../shared/journal/journal.ts';
+import { newestFormat } from '../../../../shared/journal/format.ts';
 import { createRedisJournal } from '../../../../shared/journal/redis-journal.ts';
 import { createLog } from '../../../../shared/log/log.ts';
 import { commitOf, token } from '../../../../shared/testing/journal-samples.ts';
@@ -16,7 +17,7 @@ const log = createLog({ service: 'test', level: 'silent' });
 
 /** A shard with entries that Stripe refused a second ago because their meter was archived. */
 async function shardOfDead(namespace: string, shard: number, entries: readonly Entry[]): Promise<void> {
-  const journal = createRedisJournal({ redis, namespace, shard });
+  const journal = createRedisJournal({ redis, namespace, shard, format: () => newestFormat });
   await journal.claim('owner', 600_000);
   const parkedAtMs = (await new EntryBook(redis, namespace).now()) - 1_000;
   const reason = 'archived_meter: it is archived';
