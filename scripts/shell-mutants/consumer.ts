@@ -2,8 +2,8 @@ import type { ShellMutant } from './shell-mutant.ts';
 
 const runner = 'services/consumer/src/shard/runner.ts';
 const runnerSuite = 'services/consumer/src/shard/runner.test.ts';
-const letters = 'services/consumer/src/shard/dead-letters.ts';
-const lettersSuite = 'services/consumer/src/shard/dead-letters.test.ts';
+const letters = 'services/consumer/src/dead-letters/dead-letters.ts';
+const lettersSuite = 'services/consumer/src/dead-letters/dead-letters.test.ts';
 const member = 'services/consumer/src/ownership/member.ts';
 const memberSuite = 'services/consumer/src/ownership/member.test.ts';
 const ownedShards = 'services/consumer/src/ownership/owned-shards.ts';
@@ -85,8 +85,8 @@ export const consumerMutants: readonly ShellMutant[] = [
     patches: [
       {
         file: runner,
-        find: 'await this.#ports.deadLetters.publish(',
-        replace: 'void this.#ports.deadLetters.publish(',
+        find: 'if (await this.#ports.deadLetters.bury(',
+        replace: 'if (this.#ports.deadLetters.bury(',
       },
     ],
     suite: runnerSuite,
@@ -136,7 +136,7 @@ export const consumerMutants: readonly ShellMutant[] = [
   {
     name: 'returned dead letter taken for confirmed',
     rule: '3.2: a returned message is a failure, although the broker confirms it too',
-    patches: [{ file: letters, find: "channel.on('return', returned)", replace: 'channel' }],
+    patches: [{ file: letters, find: ".on('return', returned)", replace: '' }],
     suite: lettersSuite,
   },
   {

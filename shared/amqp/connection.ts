@@ -182,6 +182,7 @@ export class BrokerConnection {
   }
 
   #tellBlocked(session: Session, blocked: boolean, fields: Readonly<Record<string, unknown>>): void {
+    session.isBlocked = blocked;
     if (this.#state.kind !== 'connected' || this.#state.session !== session) return;
     if (blocked) this.#troubles.tell({ ...alarmTrouble, fields });
     else this.#troubles.over(alarmTrouble.reason, 'The broker reads again what is published.', fields);
@@ -222,6 +223,8 @@ class Session implements BrokerSession {
   readonly #channels = new Set<Channel>();
   /** The error that the connection told before it closed. */
   lastError: Error | undefined;
+  /** The broker reads nothing of this connection, not even that it is to be closed. */
+  isBlocked = false;
 
   constructor(model: ChannelModel, generation: number, log: Logger, onAbandoned: (error: Error) => void) {
     this.#model = model;
@@ -256,7 +259,7 @@ class Session implements BrokerSession {
   /** Never rejects: what cannot be closed is closed already. */
   async close(): Promise<void> {
     // amqplib: connection.close() right after channel.ack() overtakes the acks and loses them. A channel's close does not.
-    await Promise.all([...this.#channels].map(closed));
+    if (!this.isBlocked) await Promise.all([...this.#channels].map(closed));
     await closed(this.#model);
   }
 

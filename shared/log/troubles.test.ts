@@ -79,6 +79,21 @@ it('takes reasons that follow one another for one trouble, tells each, and how l
   expect(lines.at(-1)).toMatchObject({ reason: 'refused', lastedS: 3 });
 });
 
+it('notes what does not last once a minute, with how often since the line before, and without a remark', () => {
+  const { troubles, lines, wait } = setUp();
+  const died = { reason: 'died', message: 'An entry died.', level: 'error', fields: { meter: 'm' } } as const;
+  troubles.note(died, 3);
+  wait(30_000);
+  troubles.note(died, 2);
+  wait(30_000);
+  troubles.note(died);
+  expect(lines).toMatchObject([
+    { level: 'error', reason: 'died', meter: 'm', times: 3, msg: 'An entry died.' },
+    { level: 'error', reason: 'died', times: 3 },
+  ]);
+  expect(troubles.remarks).toEqual([]);
+});
+
 it('has a remark for as long as the trouble lasts', () => {
   const { troubles } = setUp();
   troubles.tell({ ...full, remark: 'The disk is full: 3 messages wait.' });

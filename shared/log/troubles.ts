@@ -42,6 +42,7 @@ export class Troubles {
   readonly #log: Logger;
   readonly #now: () => number;
   readonly #lasting = new Map<string, Lasting>();
+  readonly #noted = new Map<string, { loggedMs: number; times: number }>();
   readonly #loggedMs = new Map<string, number>();
 
   /** `now` is monotonic, in milliseconds. */
@@ -63,6 +64,17 @@ export class Troubles {
     bounded(this.#loggedMs).set(key, nowMs);
     this.#log[level]({ reason, ...fields, ...(lasting.wasTold ? endedOf(lasting, nowMs) : {}) }, message);
     lasting.wasTold = true;
+  }
+
+  /** What has happened and does not last, such as an entry that died: told once a minute, with how often since the last line. */
+  note({ reason, level = 'warn', message, fields }: Omit<Trouble, 'remark' | 'about'>, times = 1): void {
+    const nowMs = this.#now();
+    const noted = this.#noted.get(reason) ?? { loggedMs: -Infinity, times: 0 };
+    noted.times += times;
+    bounded(this.#noted).set(reason, noted);
+    if (nowMs - noted.loggedMs < repeatMs) return;
+    this.#log[level]({ reason, ...fields, times: noted.times }, message);
+    Object.assign(noted, { loggedMs: nowMs, times: 0 });
   }
 
   /**

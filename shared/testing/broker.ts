@@ -1,12 +1,14 @@
 import { startBackingService, type BackingOptions, type BackingService } from './backing-service.ts';
 import { findLavinmq, findRabbitmq } from './executables.ts';
 import { lavinmqRecipe } from './lavinmq.ts';
-import { rabbitmqRecipe } from './rabbitmq.ts';
+import { type RabbitmqControl, rabbitmqRecipe } from './rabbitmq.ts';
 
 export interface Broker extends BackingService {
   readonly kind: 'lavinmq' | 'rabbitmq';
   /** Its HTTP API with user and password; RabbitMQ has one only when asked for. */
   readonly managementUrl?: string;
+  /** RabbitMQ only: `rabbitmqctl`. */
+  readonly control?: RabbitmqControl;
 }
 
 export interface BrokerOptions extends BackingOptions {
@@ -28,8 +30,8 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     const { service, recipe } = await startBackingService(options, (nursery) =>
       rabbitmqRecipe(nursery, rabbitmq, options),
     );
-    const { managementUrl } = recipe;
-    return { ...service, kind: 'rabbitmq', ...(managementUrl === undefined ? {} : { managementUrl }) };
+    const { managementUrl, control } = recipe;
+    return { ...service, kind: 'rabbitmq', control, ...(managementUrl === undefined ? {} : { managementUrl }) };
   }
   // Imported only here: the container library takes half a second to load.
   const { startBrokerContainer } = await import('./containers.ts');

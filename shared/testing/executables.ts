@@ -13,6 +13,10 @@ export function findRabbitmq(): string | undefined {
   return findExecutable('rabbitmq-server', [rabbitmqFolder, ...pathFolders()]);
 }
 
+export function findRabbitmqctl(): string | undefined {
+  return findExecutable('rabbitmqctl', [rabbitmqFolder, ...pathFolders()]);
+}
+
 export function findRedis(): string | undefined {
   return findExecutable('redis-server', pathFolders()) ?? findExecutable('valkey-server', pathFolders());
 }

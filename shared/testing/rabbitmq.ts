@@ -1,10 +1,12 @@
+import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { probeBroker } from './amqp-probe.ts';
 import type { CertificateFiles } from './authority.ts';
 import type { Recipe } from './backing-service.ts';
 import { plainEnvironment } from './child.ts';
-import { findEpmd } from './executables.ts';
+import { findEpmd, findRabbitmqctl } from './executables.ts';
 import type { Nursery } from './nursery.ts';
 import { askPort, freePort } from './ports.ts';
 import { until } from './until.ts';
@@ -13,6 +15,9 @@ interface RabbitmqOptions {
   readonly management?: boolean;
   readonly tls?: CertificateFiles;
 }
+
+/** RabbitMQ's command line, at this broker: what it prints. */
+export type RabbitmqControl = (...args: readonly string[]) => Promise<string>;
 
 /**
  * RabbitMQ as a private child: data, cookie, plugins and configuration in the nursery's folder, nothing of /etc or /var.
@@ -25,7 +30,7 @@ export async function rabbitmqRecipe(
   nursery: Nursery,
   command: string,
   { management = false, tls }: RabbitmqOptions,
-): Promise<Recipe & { readonly managementUrl: string | undefined }> {
+): Promise<Recipe & { readonly managementUrl: string | undefined; readonly control: RabbitmqControl }> {
   const [port, distributionPort, epmdPort, httpPort, tlsPort] = await Promise.all([
     freePort(),
     freePort(),
@@ -73,12 +78,21 @@ export async function rabbitmqRecipe(
     tlsUrl: tls === undefined ? undefined : `amqps://guest:guest@127.0.0.1:${tlsPort}`,
     dataFolder: join(folder, 'mnesia'),
     managementUrl: management ? `http://guest:guest@127.0.0.1:${httpPort}` : undefined,
+    control: (...args) => control(args, env),
     launch: () => nursery.spawn(name, command, ['-noinput'], { env }),
     probe: () => probeBroker(port),
     async dispose() {
       await epmd.kill('SIGKILL');
     },
   };
+}
+
+async function control(args: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
+  const command = findRabbitmqctl();
+  if (command === undefined) throw new Error('rabbitmq-server is here, but rabbitmqctl is not');
+  const { RABBITMQ_NODENAME = '' } = env;
+  const { stdout } = await promisify(execFile)(command, ['--quiet', '-n', RABBITMQ_NODENAME, ...args], { env });
+  return stdout;
 }
 
 function configuration(

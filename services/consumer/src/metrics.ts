@@ -12,6 +12,8 @@ export interface ConsumerView {
   readonly halted: () => boolean;
   readonly windowMs: () => number;
   readonly capacityRatio: () => number;
+  readonly deadLettersWaiting: () => number;
+  readonly brokerBlocked: () => boolean;
 }
 
 /** The consumer's metrics are computed when they are scraped: nothing is counted twice, and the hot path is left alone. */
@@ -116,6 +118,16 @@ export function registerConsumerMetrics(registry: Registry, view: ConsumerView):
     'tallyman_consumer_window_seconds',
     'Length of event-time windows now: longer than configured while demand is near the budget',
     () => view.windowMs() / 1_000,
+  );
+  gauge(
+    'tallyman_consumer_dead_letters_waiting',
+    'Unreadable messages that are not in the dead-letter queue yet: what comes after them in their shards is not acked',
+    view.deadLettersWaiting,
+  );
+  gauge(
+    'tallyman_consumer_broker_blocked',
+    '1 while the broker has an alarm and takes no dead letters; known once one was published',
+    () => (view.brokerBlocked() ? 1 : 0),
   );
   gauge('tallyman_consumer_shards_owned', 'Shards that this consumer owns', () => total(() => 1));
   gauge('tallyman_consumer_members', 'Members of the cluster, as this one sees it', view.members);

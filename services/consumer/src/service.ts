@@ -9,12 +9,14 @@ import type { Lifecycle, Service } from '../../../shared/lifecycle/lifecycle.ts'
 import { patient, precise } from '../../../shared/limiter/pace.ts';
 import { createRedisLimiter } from '../../../shared/limiter/redis-limiter.ts';
 import type { Logger } from '../../../shared/log/log.ts';
+import { Troubles } from '../../../shared/log/troubles.ts';
 import { createRegistry } from '../../../shared/metrics/metrics.ts';
 import { connectRedis, type Redis, untilReady } from '../../../shared/redis/client.ts';
 import { delayMs } from '../../../shared/retry/delay.ts';
 import { clusterKeyPrefix } from '../../../shared/topology/names.ts';
 import { type Topology, topologyName } from '../../../shared/topology/record.ts';
 import { type ConsumerConfig, isLiveKey } from './config.ts';
+import { DeadLetters } from './dead-letters/dead-letters.ts';
 import { createLimiters, type Limiters, meterEventLimits } from './dispatch/limiters.ts';
 import { type RunningDispatcher, runDispatcher } from './dispatch/run-dispatcher.ts';
 import { noteDeletionCost } from './kubernetes/pod.ts';
@@ -27,7 +29,8 @@ import { checkBroker, checkRedis } from './preflight.ts';
 import { type Breakers, createBreakers, platform } from './provider/breakers.ts';
 import { createStripeProvider, type StripeProvider } from './provider/stripe.ts';
 import { lookEveryMs, ReturnedMeters } from './replay/returned-meters.ts';
-import { DeadLetters } from './shard/dead-letters.ts';
+import { registerStockMetrics } from './stock/metrics.ts';
+import { Stock } from './stock/stock.ts';
 import { untilTopology } from './topology.ts';
 
 const haltedPollMs = 5_000;
@@ -50,6 +53,7 @@ export class ConsumerService implements Service {
   readonly #past = noTotals();
   readonly #stopping = new AbortController();
   readonly #broker: BrokerConnection;
+  readonly #troubles: Troubles;
   readonly #deadLetters: DeadLetters;
   #session: BrokerSession | undefined;
   #redis: Redis | undefined;
@@ -60,6 +64,7 @@ export class ConsumerService implements Service {
   #dispatcher: RunningDispatcher | undefined;
   #catalog: MeterCatalogSource | undefined;
   #member: Member | undefined;
+  #stock: Stock | undefined;
   #haltReason: string | undefined;
   /** All was there but the provider's list of meters, and it has not joined since. */
   #awaitsMeters = false;
@@ -68,13 +73,20 @@ export class ConsumerService implements Service {
     this.#config = config;
     this.#log = log;
     this.#lifecycle = lifecycle;
-    this.#broker = new BrokerConnection({
-      readUrl: () => config.amqpUrl.reveal(),
-      ca: config.ca,
-      name: 'tallyman consumer',
-      log,
+    this.#troubles = new Troubles(log);
+    const toBroker = { readUrl: () => config.amqpUrl.reveal(), ca: config.ca };
+    this.#broker = new BrokerConnection({ ...toBroker, name: 'tallyman consumer', log });
+    this.#deadLetters = new DeadLetters({
+      broker: new BrokerConnection({
+        ...toBroker,
+        name: 'tallyman consumer, dead letters',
+        log: log.child({ connection: 'dead letters' }),
+        // What is not confirmed on it is delivered again.
+        closeTimeoutMs: 500,
+      }),
+      namespace: config.namespace,
+      troubles: this.#troubles,
     });
-    this.#deadLetters = new DeadLetters(this.#broker, config.namespace);
   }
 
   async start(): Promise<void> {
@@ -104,6 +116,15 @@ export class ConsumerService implements Service {
     await untilReady(redis);
     await checkRedis(redis, this.#log);
     await this.#enter(redis);
+    this.#stock = new Stock({
+      ...this.#config,
+      redis,
+      // While it is halted the topology is a person's business.
+      channels: () => (this.#member === undefined ? undefined : this.#session),
+      troubles: this.#troubles,
+      log: this.#log,
+    });
+    void this.#stock.keep(this.#stopping.signal);
     const { pod } = this.#config;
     if (pod !== undefined)
       void noteDeletionCost(
@@ -119,7 +140,7 @@ export class ConsumerService implements Service {
     this.#catalog?.stop();
     this.#breakers?.stop();
     this.#provider?.close();
-    await this.#broker.stop();
+    await Promise.all([this.#broker.stop(), this.#deadLetters.stop()]);
     this.#redis?.disconnect();
     await this.#http?.stop(500);
   }
@@ -298,7 +319,10 @@ export class ConsumerService implements Service {
       halted: () => this.#haltReason !== undefined,
       windowMs: () => this.#member?.shards.windows.windowMs ?? this.#config.windowMs,
       capacityRatio: () => this.#member?.shards.windows.capacityRatio ?? 0,
+      deadLettersWaiting: () => this.#deadLetters.waiting,
+      brokerBlocked: () => this.#deadLetters.isBlocked,
     });
+    registerStockMetrics(this.#registry, () => this.#stock);
   }
 
   #readiness(): Readiness {
@@ -316,7 +340,16 @@ export class ConsumerService implements Service {
       ready: reasons.length === 0,
       state: this.#lifecycle.state,
       reasons,
-      remarks: [...(this.#awaitsMeters ? [metersUnknown] : []), ...(this.#dispatcher?.remarks() ?? [])],
+      remarks: [
+        ...new Set([
+          ...(this.#awaitsMeters ? [metersUnknown] : []),
+          ...(this.#dispatcher?.remarks() ?? []),
+          ...this.#broker.remarks,
+          ...this.#deadLetters.remarks,
+          ...this.#troubles.remarks,
+          ...(this.#stock?.remarks ?? []),
+        ]),
+      ],
     };
   }
 }

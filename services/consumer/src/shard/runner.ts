@@ -4,10 +4,10 @@ import { decodeMessage, UnreadableMessage } from '../../../../shared/event/messa
 import type { ShardJournal } from '../../../../shared/journal/journal.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
+import type { DeadLetters } from '../dead-letters/dead-letters.ts';
 import type { Call, CallSource } from '../dispatch/call.ts';
 import { ShardChannel } from './channel.ts';
 import type { ShardCore } from './core.ts';
-import type { DeadLetters } from './dead-letters.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { EndReason, JournalAnswer, JournalWrite, ShardEffect, ShardEvent } from './protocol.ts';
 
@@ -246,34 +246,17 @@ export class ShardRunner implements CallSource {
       if (!(error instanceof UnreadableMessage)) throw error;
       this.#unreadable++;
       this.post({ type: 'unreadable', generation, tag });
-      void this.#bury(generation, message, error, 0);
+      void this.#bury(generation, message, error);
       return;
     }
     // Not through `post`: nothing follows from a delivery before the next tick.
     this.#run(this.core.step({ type: 'delivered', generation, tag, ...decoded }, performance.now()));
   }
 
-  async #bury(generation: number, message: ConsumeMessage, error: UnreadableMessage, failures: number): Promise<void> {
-    if (this.#open?.generation !== generation) return;
-    const tag = message.fields.deliveryTag;
-    try {
-      await this.#ports.deadLetters.publish(message, error.reason, error.message);
-    } catch (cause) {
-      this.#ports.log.warn(
-        { error: cause, reason: error.reason },
-        'An unreadable message could not be dead-lettered yet; it stays in its queue. Trying again.',
-      );
-      setTimeout(
-        () => void this.#bury(generation, message, error, failures + 1),
-        delayMs(retryPolicy, failures + 1, Math.random()),
-      );
-      return;
-    }
-    this.#ports.log.error(
-      { reason: error.reason, detail: error.message, queue: this.#ports.queue },
-      'A message cannot be read, so its usage is not billed: it was moved to the dead-letter queue. Correct its publisher.',
-    );
-    this.post({ type: 'dead_letter_confirmed', generation, tag });
+  async #bury(generation: number, message: ConsumeMessage, error: UnreadableMessage): Promise<void> {
+    const isWanted = (): boolean => this.#open?.generation === generation;
+    if (await this.#ports.deadLetters.bury(message, error, this.#ports.queue, isWanted))
+      this.post({ type: 'dead_letter_confirmed', generation, tag: message.fields.deliveryTag });
   }
 
   async #write(write: JournalWrite): Promise<void> {

@@ -1,5 +1,5 @@
 import { vi } from 'vitest';
-import { encodeHeaders, encodeMessage } from '../../../../shared/event/message.ts';
+import { encodeHeaders, encodeMessage, type UnreadableMessage } from '../../../../shared/event/message.ts';
 import { slotOf } from '../../../../shared/event/lane.ts';
 import { encodeEvent } from '../../../../shared/event/stored-event.ts';
 import { createLog } from '../../../../shared/log/log.ts';
@@ -30,7 +30,7 @@ export async function pass(ms: number, stepMs = 50): Promise<void> {
 export interface Burial {
   readonly reason: string;
   confirm(): void;
-  fail(): void;
+  giveUp(): void;
 }
 
 /** The real shell and core of a shard on a broker, a journal and a clock that are the test's. */
@@ -54,7 +54,7 @@ export class TestRunner {
       journal: this.journal.journal,
       session: () => (this.isConnected ? this.session : undefined),
       mailbox: new Mailbox(),
-      deadLetters: { publish: (_message: unknown, reason: string) => this.#bury(reason) } as never,
+      deadLetters: { bury: (_message: unknown, error: UnreadableMessage) => this.#bury(error.reason) } as never,
       log: createLog({ service: 'test', level: 'silent' }),
       needCatalog: () => undefined,
       wakeDispatcher: () => undefined,
@@ -106,9 +106,9 @@ export class TestRunner {
     return this.runner.takeCall(performance.now(), '', false);
   }
 
-  #bury(reason: string): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.burials.push({ reason, confirm: resolve, fail: () => reject(new Error('refused')) });
+  #bury(reason: string): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.burials.push({ reason, confirm: () => resolve(true), giveUp: () => resolve(false) });
     });
   }
 }

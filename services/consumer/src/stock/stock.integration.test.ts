@@ -1,0 +1,111 @@
+import { connect, type ChannelModel } from 'amqplib';
+import { Redis } from 'ioredis';
+import { Registry } from 'prom-client';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { shardKeys } from '../../../../shared/journal/keys.ts';
+import { createLog } from '../../../../shared/log/log.ts';
+import { Troubles } from '../../../../shared/log/troubles.ts';
+import { sharedServices } from '../../../../shared/testing/shared-services.ts';
+import { until } from '../../../../shared/testing/until.ts';
+import { declareTopology } from '../../../../shared/topology/declare.ts';
+import { deadExchange, shardQueue, usageExchange } from '../../../../shared/topology/names.ts';
+import { registerStockMetrics } from './metrics.ts';
+import { Stock } from './stock.ts';
+
+const { namespace, redisUrl, amqpUrl } = sharedServices();
+const redis = new Redis(redisUrl);
+const shards = 3;
+let connection: ChannelModel;
+beforeAll(async () => {
+  connection = await connect(amqpUrl);
+  await declareTopology({ channels: connection, redis, namespace, shards });
+});
+afterAll(async () => {
+  await connection.close();
+  redis.disconnect();
+});
+
+function take() {
+  const log = createLog({ service: 'test', level: 'silent' });
+  const troubles = new Troubles(log);
+  const stock = new Stock({ redis, namespace, shards, channels: () => connection, troubles, log });
+  const registry = new Registry();
+  registerStockMetrics(registry, () => stock);
+  return { stock, troubles, metrics: () => registry.metrics() };
+}
+
+// Twenty entries were dead, the alert on their number's growth was over after an hour, and nothing said any more that they were there: a new
+// owner of their shard counted from 0.
+it('tells what is parked now, whoever parked it and whenever', async () => {
+  const { parked } = shardKeys(namespace, 1);
+  await redis.hset(parked, 'tm1-a', '{}', 'tm1-b', '{}');
+  const { stock, metrics } = take();
+  await stock.look();
+  expect(stock.remarks).toEqual([expect.stringMatching(/^2 entries are parked .* npm run entries/)]);
+  expect(await metrics()).toContain('tallyman_consumer_entries_parked{shard="001"} 2');
+  await redis.hdel(parked, 'tm1-a');
+  await stock.look();
+  expect(stock.remarks).toEqual([expect.stringMatching(/^1 entry is parked/)]);
+  await redis.del(parked);
+  await stock.look();
+  expect(stock.remarks).toEqual([]);
+  expect(await metrics()).toContain('tallyman_consumer_entries_parked{shard="001"} 0');
+});
+
+it('tells how many messages nobody has taken, and how many could not be read', async () => {
+  const channel = await connection.createConfirmChannel();
+  channel.sendToQueue(shardQueue(namespace, 2), Buffer.from('usage'));
+  channel.publish(deadExchange(namespace), '', Buffer.from('{'));
+  await channel.waitForConfirms();
+  const { stock, metrics } = take();
+  await until(async () => {
+    await stock.look();
+    expect(stock.messagesWaiting).toBe(1);
+    expect(stock.deadLetters).toBe(1);
+  });
+  expect(stock.remarks).toEqual([expect.stringMatching(/^1 message that cannot be read is in the queue/)]);
+  const text = await metrics();
+  expect(text).toContain(`tallyman_consumer_queue_messages{queue="${shardQueue(namespace, 2)}"} 1`);
+  expect(text).toContain('tallyman_consumer_dead_letters 1');
+  await channel.purgeQueue(deadExchange(namespace));
+  await channel.close();
+});
+
+// Queues and an exchange were deleted while consumers ran: publishers had their messages returned, and no consumer said a word.
+it('tells that the broker has lost queues or an exchange, and when they are there again', async () => {
+  const channel = await connection.createChannel();
+  await channel.deleteQueue(shardQueue(namespace, 0));
+  await channel.deleteQueue(shardQueue(namespace, 2));
+  await channel.deleteExchange(usageExchange(namespace));
+  const { stock, troubles, metrics } = take();
+  await stock.look();
+  expect(stock.missing).toEqual([
+    `exchange ${usageExchange(namespace)}`,
+    `queue ${shardQueue(namespace, 0)}`,
+    `queue ${shardQueue(namespace, 2)}`,
+  ]);
+  expect(troubles.remarks).toEqual([expect.stringMatching(/shard\.000.*npm run topology/)]);
+  expect(await metrics()).toContain('tallyman_consumer_topology_missing 3');
+  await channel.close();
+  await declareTopology({ channels: connection, redis, namespace, shards });
+  await stock.look();
+  expect([stock.missing, troubles.remarks]).toEqual([[], []]);
+});
+
+it('keeps what it knew while broker and Redis are away, and does not fail', async () => {
+  const { stock } = take();
+  await stock.look();
+  const away = new Redis({ lazyConnect: true, enableOfflineQueue: false });
+  const log = createLog({ service: 'test', level: 'silent' });
+  const blind = new Stock({
+    redis: away,
+    namespace,
+    shards,
+    channels: () => undefined,
+    troubles: new Troubles(log),
+    log,
+  });
+  await blind.look();
+  expect([blind.parked.size, blind.queues.size, blind.deadLetters, blind.remarks]).toEqual([0, 0, undefined, []]);
+  away.disconnect();
+});

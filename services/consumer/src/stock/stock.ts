@@ -1,0 +1,154 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { EntryBook } from '../../../../shared/journal/entry-book.ts';
+import type { Logger } from '../../../../shared/log/log.ts';
+import { counted, type Troubles } from '../../../../shared/log/troubles.ts';
+import { type Channels, exchangeExists, queueStates } from '../../../../shared/topology/broker-view.ts';
+import { deadExchange, shardQueue, usageExchange } from '../../../../shared/topology/names.ts';
+
+/**
+ * What waits in the queues and what is parked in the journals of the whole cluster, owned or not: each consumer looks every
+ * quarter of a minute, so that it is known as long as one of them lives, whoever owns what. A look is one question per queue
+ * and one count per shard; nothing is read through. What could not be looked at keeps its last value.
+ */
+export interface StockPlace {
+  readonly redis: Redis;
+  readonly namespace: string;
+  readonly shards: number;
+  /** The broker connection that is up, if any. */
+  readonly channels: () => Channels | undefined;
+  readonly troubles: Troubles;
+  readonly log: Logger;
+}
+
+const everyMs = 15_000;
+const parkedStates = new Set(['dead', 'in_doubt'] as const);
+const topologyReason = 'topology_incomplete';
+
+export class Stock {
+  readonly #place: StockPlace;
+  readonly #book: EntryBook;
+  readonly #queues = new Map<string, number>();
+  readonly #parked = new Map<number, number>();
+  #deadLetters: number | undefined;
+  #missing: readonly string[] = [];
+
+  constructor(place: StockPlace) {
+    this.#place = place;
+    this.#book = new EntryBook(place.redis, place.namespace);
+  }
+
+  /** Messages of each shard queue that no consumer has taken. */
+  get queues(): ReadonlyMap<string, number> {
+    return this.#queues;
+  }
+
+  /** Entries of each shard that are dead or in doubt, and wait for a person. */
+  get parked(): ReadonlyMap<number, number> {
+    return this.#parked;
+  }
+
+  /** Messages in the dead-letter queue; undefined: not looked at so far. */
+  get deadLetters(): number | undefined {
+    return this.#deadLetters;
+  }
+
+  /** Exchanges and queues that the topology has and the broker has not. */
+  get missing(): readonly string[] {
+    return this.#missing;
+  }
+
+  get messagesWaiting(): number {
+    return sum(this.#queues.values());
+  }
+
+  get remarks(): string[] {
+    const entries = sum(this.#parked.values());
+    const letters = this.#deadLetters ?? 0;
+    const remarks: string[] = [];
+    if (entries > 0) {
+      const what = `${counted(entries, 'entry is', 'entries are')} parked in the journal, dead or in doubt`;
+      remarks.push(`${what}: not billed until a person decides. Run npm run entries -- list.`);
+    }
+    if (letters > 0) {
+      const queue = deadExchange(this.#place.namespace);
+      remarks.push(
+        `${counted(letters, 'message that cannot be read is', 'messages that cannot be read are')} in the queue ${queue}: not billed. The header x-tallyman-reason says why.`,
+      );
+    }
+    return remarks;
+  }
+
+  /** Looks until `signal` aborts. */
+  async keep(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.look();
+      await sleep(everyMs, undefined, { signal }).catch(() => {
+        // Aborted, and the loop sees it.
+      });
+    }
+  }
+
+  /** Never rejects. */
+  async look(): Promise<void> {
+    const looked = await Promise.allSettled([this.#lookAtBroker(), this.#lookAtJournals()]);
+    for (const { status, ...result } of looked) {
+      // Broker or Redis are away just now: their connections say so.
+      if (status === 'rejected') this.#place.log.debug(result, 'Queues or journals could not be looked at.');
+    }
+  }
+
+  async #lookAtBroker(): Promise<void> {
+    const { namespace, shards } = this.#place;
+    const channels = this.#place.channels();
+    if (channels === undefined) return;
+    const names = Array.from({ length: shards }, (_, shard) => shardQueue(namespace, shard));
+    const dead = deadExchange(namespace);
+    const states = await queueStates(channels, [...names, dead]);
+    const exchanges: string[] = [];
+    for (const exchange of [usageExchange(namespace), dead]) {
+      if (!(await exchangeExists(channels, exchange))) exchanges.push(`exchange ${exchange}`);
+    }
+    for (const name of names) {
+      const ready = states.get(name)?.ready;
+      if (ready === undefined) this.#queues.delete(name);
+      else this.#queues.set(name, ready);
+    }
+    this.#deadLetters = states.get(dead)?.ready;
+    const queues = [...names, dead].filter((name) => !states.has(name)).map((name) => `queue ${name}`);
+    this.#foundMissing([...exchanges, ...queues]);
+  }
+
+  #foundMissing(missing: readonly string[]): void {
+    this.#missing = missing;
+    const { troubles } = this.#place;
+    if (missing.length === 0) {
+      troubles.over(topologyReason, 'The broker has all exchanges and queues again.');
+      return;
+    }
+    const shown = missing.slice(0, 5).join(', ');
+    const more = missing.length > 5 ? ` and ${counted(missing.length - 5, 'other')}` : '';
+    troubles.tell({
+      reason: topologyReason,
+      level: 'error',
+      message:
+        'The broker has lost exchanges or queues of this cluster: new usage for them waits in the spools of publishers; what was in a deleted queue is gone. Run npm run topology.',
+      fields: { missing },
+      remark: `The broker lacks ${shown}${more}: usage for it cannot be published. Run npm run topology.`,
+    });
+  }
+
+  async #lookAtJournals(): Promise<void> {
+    const { shards } = this.#place;
+    const counts = await Promise.all(
+      Array.from({ length: shards }, (_, shard) => this.#book.count(shard, parkedStates)),
+    );
+    for (const [shard, count] of counts.entries()) this.#parked.set(shard, count);
+  }
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const number of numbers) total += number;
+  return total;
+}
