@@ -182,6 +182,7 @@ export class ConsumerService implements Service {
         journalOf: (shard, format) => createRedisJournal({ redis, namespace, shard, shards, format }),
         dispatcher,
         deadLetters: this.#deadLetters,
+        troubles: this.#troubles,
         log: this.#log,
         catalog: () => catalog.current(),
         needCatalog: (account) => catalog.refresh(account),

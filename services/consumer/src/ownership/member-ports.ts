@@ -2,6 +2,7 @@ import type { BrokerConnection } from '../../../../shared/amqp/connection.ts';
 import type { JournalFormat } from '../../../../shared/journal/format.ts';
 import type { ShardJournal } from '../../../../shared/journal/journal.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
+import type { Troubles } from '../../../../shared/log/troubles.ts';
 import type { DeadLetters } from '../dead-letters/dead-letters.ts';
 import type { CallSource } from '../dispatch/call.ts';
 import type { ShardLimits } from '../shard/core.ts';
@@ -39,6 +40,7 @@ export interface MemberPorts {
   readonly journalOf: (shard: number, format: () => JournalFormat) => ShardJournal;
   readonly dispatcher: CallStarter;
   readonly deadLetters: DeadLetters;
+  readonly troubles: Troubles;
   readonly log: Logger;
   /** The catalog that is known now; a member is only made once there is one. */
   readonly catalog: () => MeterCatalog;

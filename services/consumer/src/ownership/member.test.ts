@@ -6,6 +6,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { newestFormat } from '../../../../shared/journal/format.ts';
 import { createLog } from '../../../../shared/log/log.ts';
+import { Troubles } from '../../../../shared/log/troubles.ts';
 import { FakeBroker, type FakeChannel, type FakeSession, turns } from '../../../../shared/testing/fake-broker.ts';
 import { FakeJournal } from '../../../../shared/testing/fake-journal.ts';
 import type { CallSource } from '../dispatch/call.ts';
@@ -63,6 +64,7 @@ class TestCluster {
       },
       journalOf: () => this.journal.journal,
       dispatcher,
+      troubles: new Troubles(createLog({ service: 'test', level: 'silent' })),
       log: createLog({ service: 'test', level: 'silent' }),
       catalog: () => requestsCatalog,
       needCatalog: () => undefined,

@@ -6,6 +6,7 @@ import { OwnershipCore } from './core.ts';
 import type { MemberOptions, MemberPorts } from './member-ports.ts';
 import type { Heartbeat } from './membership.ts';
 import { OwnedShards } from './owned-shards.ts';
+import { OwnershipLog } from './ownership-log.ts';
 
 const lostWrites = 'Redis has lost writes. What is in the broker is safe and waits; run npm run recover.';
 const tickMs = 20;
@@ -20,6 +21,7 @@ export class Member {
   readonly #options: MemberOptions;
   readonly #ports: MemberPorts;
   readonly #core: OwnershipCore;
+  readonly #ownershipLog: OwnershipLog;
   readonly #journals = new Map<number, ShardJournal>();
   #session: BrokerSession | undefined;
   #ticker: NodeJS.Timeout | undefined;
@@ -33,8 +35,10 @@ export class Member {
     this.#options = options;
     this.#ports = ports;
     this.#core = new OwnershipCore({ ...options, member: name });
+    this.#ownershipLog = new OwnershipLog(ports.log);
     this.shards = new OwnedShards(options, {
       ...ports,
+      ownershipLog: this.#ownershipLog,
       session: () => this.#session,
       ended: (shard, reason, next) => this.#post({ type: 'shard_ended', shard, reason, next }),
     });
@@ -125,6 +129,7 @@ export class Member {
         break;
       case 'finished':
         clearInterval(this.#ticker);
+        this.#ownershipLog.flush();
         this.#finished?.();
         break;
     }
@@ -179,6 +184,9 @@ export class Member {
     const askedAtMs = performance.now();
     try {
       const answer = await this.#journalOf(shard).claim(this.name, ttlMs);
+      const nowMs = performance.now();
+      if (answer.granted) this.#ownershipLog.claimGranted(shard, nowMs);
+      else this.#ownershipLog.claimRefused(shard, answer.holder, answer.remainingMs, nowMs);
       this.#post({ type: 'claim_answered', shard, answer, askedAtMs });
     } catch (error) {
       this.#ports.log.debug({ error, shard }, 'A claim was not answered.');

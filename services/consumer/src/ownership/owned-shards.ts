@@ -3,7 +3,6 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { heartbeatMaxS } from '../../../../shared/amqp/broker-url.ts';
 import type { BrokerSession } from '../../../../shared/amqp/connection.ts';
 import type { ShardJournal } from '../../../../shared/journal/journal.ts';
-import type { Logger } from '../../../../shared/log/log.ts';
 import { shardQueue } from '../../../../shared/topology/names.ts';
 import { ShardCore, type ShardLimits } from '../shard/core.ts';
 import { defaultDriveLimits } from '../shard/drive-limits.ts';
@@ -12,11 +11,13 @@ import type { MeterCatalog } from '../shard/open-set.ts';
 import type { EndReason, RandomSource } from '../shard/protocol.ts';
 import { ShardRunner } from '../shard/runner.ts';
 import { Windows } from '../windows/windows.ts';
+import type { OwnershipLog } from './ownership-log.ts';
 import type { OwnershipEffect } from './protocol.ts';
 import type { MemberOptions, MemberPorts } from './member-ports.ts';
 import { addTotals } from './stats.ts';
 
 interface OwnedShardsPorts extends MemberPorts {
+  readonly ownershipLog: OwnershipLog;
   readonly session: () => BrokerSession | undefined;
   /** The shard's calls are over. `next`: of the next set, as far as the journal has told. */
   readonly ended: (shard: number, reason: EndReason, next: number) => void;
@@ -58,7 +59,7 @@ export class OwnedShards {
 
   start(shard: number, epoch: number, deadlineMs: number, journal: ShardJournal): void {
     const { namespace, incarnation, slots, callTimeoutMs } = this.#options;
-    const { dispatcher, deadLetters, session, catalog, needCatalog } = this.#ports;
+    const { dispatcher, deadLetters, troubles, session, catalog, needCatalog } = this.#ports;
     const limits: ShardLimits = {
       ...this.#options.shard,
       shard,
@@ -77,14 +78,15 @@ export class OwnedShards {
       session,
       mailbox: this.#mailbox,
       deadLetters,
+      troubles,
       log,
       needCatalog,
       wakeDispatcher: () => dispatcher.wake(),
-      ended: (reason) => void this.#ended(shard, runner, reason, log),
+      ended: (reason) => void this.#ended(shard, runner, reason),
     });
     this.#runners.set(shard, runner);
     dispatcher.add(runner);
-    log.info('Took over a shard.');
+    log.debug('Took over a shard.');
     runner.start();
     const { windowMs } = this.#windows;
     if (windowMs !== limits.windowMs) runner.post({ type: 'window_changed', windowMs });
@@ -141,11 +143,9 @@ export class OwnedShards {
     this.#ticking = false;
   }
 
-  async #ended(shard: number, runner: ShardRunner, reason: EndReason, log: Logger): Promise<void> {
+  async #ended(shard: number, runner: ShardRunner, reason: EndReason): Promise<void> {
     this.#ports.dispatcher.remove(runner);
-    if (reason === 'released') log.info('Gave a shard back.');
-    else
-      log.warn({ reason }, 'Lost a shard: what it had not sealed is discarded and delivered again to its next owner.');
+    this.#ports.ownershipLog.ended(shard, reason);
     // Not claimed again by this process while calls of the old tenure run: they would share lanes with the new ones.
     await this.#callsOver(runner);
     if (this.#runners.get(shard) === runner) {

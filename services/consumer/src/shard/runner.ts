@@ -3,12 +3,14 @@ import type { BrokerSession } from '../../../../shared/amqp/connection.ts';
 import { decodeMessage, UnreadableMessage } from '../../../../shared/event/message.ts';
 import type { ShardJournal } from '../../../../shared/journal/journal.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
+import type { Troubles } from '../../../../shared/log/troubles.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { DeadLetters } from '../dead-letters/dead-letters.ts';
 import type { Call, CallSource } from '../dispatch/call.ts';
 import { ShardChannel } from './channel.ts';
 import type { ShardCore } from './core.ts';
 import type { Mailbox } from './mailbox.ts';
+import { parkedBy, tellParked } from './parked-log.ts';
 import type { EndReason, JournalAnswer, JournalWrite, ShardEffect, ShardEvent } from './protocol.ts';
 
 /**
@@ -25,6 +27,7 @@ export interface ShardPorts {
   readonly session: () => BrokerSession | undefined;
   readonly mailbox: Mailbox;
   readonly deadLetters: DeadLetters;
+  readonly troubles: Troubles;
   readonly log: Logger;
   readonly needCatalog: (account: string) => void;
   /** The core has calls that could start. */
@@ -263,6 +266,7 @@ export class ShardRunner implements CallSource {
     let answer: JournalAnswer | undefined;
     try {
       answer = await this.#send(write);
+      if (answer.answer === 'ok') tellParked(this.#ports.troubles, parkedBy(write));
     } catch (error) {
       this.#unansweredWrites++;
       this.#ports.log.debug({ error, kind: write.kind }, 'A journal write was not answered; it is repeated as it was.');

@@ -3,6 +3,7 @@ import { encodeHeaders, encodeMessage, type UnreadableMessage } from '../../../.
 import { slotOf } from '../../../../shared/event/lane.ts';
 import { encodeEvent } from '../../../../shared/event/stored-event.ts';
 import { createLog } from '../../../../shared/log/log.ts';
+import { Troubles } from '../../../../shared/log/troubles.ts';
 import { FakeSession, turns } from '../../../../shared/testing/fake-broker.ts';
 import { FakeJournal } from '../../../../shared/testing/fake-journal.ts';
 import { ShardCore, type ShardLimits } from './core.ts';
@@ -55,6 +56,7 @@ export class TestRunner {
       session: () => (this.isConnected ? this.session : undefined),
       mailbox: new Mailbox(),
       deadLetters: { bury: (_message: unknown, error: UnreadableMessage) => this.#bury(error.reason) } as never,
+      troubles: new Troubles(createLog({ service: 'test', level: 'silent' })),
       log: createLog({ service: 'test', level: 'silent' }),
       needCatalog: () => undefined,
       wakeDispatcher: () => undefined,

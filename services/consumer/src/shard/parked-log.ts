@@ -1,0 +1,62 @@
+import type { ParkedEntry } from '../../../../shared/journal/journal.ts';
+import { counted, type Trouble, type Troubles } from '../../../../shared/log/troubles.ts';
+import type { JournalWrite } from './protocol.ts';
+
+const messages: Readonly<Record<ParkedEntry['state'], Pick<Trouble, 'level' | 'message'>>> = {
+  dead: {
+    level: 'error',
+    message:
+      'Entries are dead: their usage is not billed, and kept in the journal with its reason. Mend the cause, then npm run entries -- replay.',
+  },
+  in_doubt: {
+    level: 'error',
+    message:
+      'Entries are in doubt: whether their usage is billed is not known, so they are not sent again. Compare with Stripe, then npm run entries -- resolve.',
+  },
+  deferred: {
+    level: 'warn',
+    message: 'Entries fail while others are accepted: they are kept aside and tried again by themselves. None is lost.',
+  },
+};
+
+/**
+ * Says in the log that entries were parked, once per reason and minute. To be told once the journal has them. The reason is its
+ * code alone, which is one of few; the newest entry stands for the others.
+ */
+export function tellParked(troubles: Troubles, parked: readonly ParkedEntry[]): void {
+  const groups = Map.groupBy(parked, ({ state, reason }) => `${state} ${codeOf(reason)}`);
+  for (const [reason, group] of groups) {
+    const newest = group.at(-1);
+    if (newest === undefined) continue;
+    const { entry } = newest;
+    const events = group.reduce((sum, one) => sum + one.entry.events, 0);
+    troubles.note(
+      {
+        reason,
+        ...messages[newest.state],
+        fields: {
+          entries: `${counted(group.length, 'entry', 'entries')} of ${counted(events, 'event')}`,
+          example: entry.identifier,
+          customer: entry.customer,
+          meter: entry.meter,
+          ...(entry.account === undefined ? {} : { account: entry.account }),
+          said: newest.reason,
+        },
+      },
+      group.length,
+    );
+  }
+}
+
+/** Entries that are parked with this write and were not before: a deferred one that is written again is no news. */
+export function parkedBy(write: JournalWrite): readonly ParkedEntry[] {
+  if (write.kind === 'progress') return write.parked;
+  if (write.kind !== 'settle_deferred' || write.outcome === 'accepted') return [];
+  const { outcome } = write;
+  return outcome.state === 'dead' || outcome.state === 'in_doubt' ? [{ ...outcome, state: outcome.state }] : [];
+}
+
+/** `no_meter: there is none of that name` is `no_meter`. What has no code is told together. */
+function codeOf(reason: string): string {
+  return /^[a-z][a-z0-9_]*(?=:|$)/.exec(reason)?.[0] ?? 'other';
+}
