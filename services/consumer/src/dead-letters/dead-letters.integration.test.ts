@@ -168,7 +168,9 @@ describe('DeadLetters', () => {
     }
     const parts = await lettersThere(3);
     expect(Buffer.concat(parts.map(({ content }) => content)).equals(body)).toBe(true);
-    expect(parts.map(({ properties }) => (properties.headers ?? {})['x-tallyman-part'])).toEqual(['1/3', '2/3', '3/3']);
+    expect(parts.map(({ properties }) => properties.headers)).toMatchObject(
+      ['1/3', '2/3', '3/3'].map((part) => ({ 'x-tallyman-part': part, ...reason })),
+    );
     return undefined;
   });
 });
