@@ -126,6 +126,20 @@ it('sends dates, large integers and what is no number in a form that the sidecar
   ]);
 });
 
+// JSON has no undefined: the field was left out, and the event counted 1.
+it('refuses a value that is undefined, and counts 1 only where there is none', async () => {
+  const { sidecar, client } = open();
+  sidecar.always = (events) => accept(events.length);
+  const misread = { ...usage, id: 'e', value: undefined } as unknown as Usage;
+  await expect(client.record(misread)).rejects.toMatchObject({ code: 'value_missing', field: 'value', id: 'e' });
+  expect(client.counts()).toMatchObject({ turnedAway: 1, held: 0 });
+  const recorded = client.record(usage);
+  await vi.advanceTimersByTimeAsync(5);
+  await recorded;
+  expect(sidecar.requests.flat()).toHaveLength(1);
+  expect(sidecar.requests[0]?.[0]).not.toHaveProperty('value');
+});
+
 it('refuses at once what cannot be written as JSON, and the others are not affected', async () => {
   const { sidecar, client } = open();
   sidecar.always = (events) => accept(events.length);

@@ -174,6 +174,7 @@ class Client implements UsageClient {
       if (this.#core.add(ticket, text, performance.now())) return undefined;
       return new UsageUndelivered('buffer_full', undefined, knownId, false);
     } catch (error) {
+      if (error instanceof UsageRejected) return error;
       const why = error instanceof Error ? error.message : String(error);
       return new UsageRejected('not_json', `The usage cannot be written as JSON: ${why}.`, knownId, false);
     }

@@ -49,6 +49,15 @@ it('counts a request for the customer of its key, with what the functions say', 
   expect(recorded).toMatchObject([{ customer: 'cus_a', meter: 'tokens', value: 7, dimensions }]);
 });
 
+// A response without the header that the value was read from counted 1.
+it('drops a request that its value is not known of, instead of counting 1', async () => {
+  const { usage, recorded, dropped } = open({ value: ({ tokens }) => tokens });
+  usage.count({ key: 'a' }, ok);
+  expect(await settled(usage)).toEqual({ pending: 0, counted: 0, uncounted: 0, dropped: 1 });
+  expect(recorded).toEqual([]);
+  expect(dropped[0]?.message).toContain('value');
+});
+
 it('does not count requests without a key, or with a key of nobody', async () => {
   const { usage, recorded, dropped } = open();
   usage.count({}, ok);

@@ -10,7 +10,7 @@ export interface RequestUsageOptions<Request, Response> {
   readonly customer: (key: string, request: Request) => string | undefined | Promise<string | undefined>;
   /** Undefined: it is not counted. */
   readonly meter: string | ((request: Request, response: Response) => string | undefined);
-  /** Default: 1 for each request. */
+  /** Absent: 1 for each request. A request that it has no value for is dropped, and not counted as 1. */
   readonly value?: (request: Request, response: Response) => Usage['value'];
   readonly dimensions?: (request: Request, response: Response) => Usage['dimensions'];
   /** Identity, where requests have one that their repetition repeats. Default: every request counts. */
@@ -79,7 +79,7 @@ export class RequestUsage<Request, Response> {
     if (apiKey === undefined || meterName === undefined) return false;
     usage.meter = meterName;
     // Before the lookup: later, the framework may have given the request to somebody else.
-    usage.value = value?.(request, response);
+    if (value !== undefined) usage.value = valueOf(value(request, response));
     usage.dimensions = dimensions?.(request, response);
     usage.id = id?.(request, response);
     const customer = await this.#lookUp(apiKey, request);
@@ -101,4 +101,9 @@ export class RequestUsage<Request, Response> {
       this.#lookups--;
     }
   }
+}
+
+function valueOf(value: Usage['value']): NonNullable<Usage['value']> {
+  if (value !== undefined) return value;
+  throw new Error('`value` answered undefined for this request: it is not counted, since nobody knows how much it was');
 }

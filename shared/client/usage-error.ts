@@ -62,6 +62,7 @@ const fields: Readonly<Partial<Record<EventFaultCode, keyof Usage>>> = {
   meter_missing: 'meter',
   meter_invalid: 'meter',
   meter_not_allowed: 'meter',
+  value_missing: 'value',
   value_invalid: 'value',
   value_too_many_digits: 'value',
   timestamp_invalid: 'timestamp',

@@ -1,4 +1,5 @@
 import { newEventId } from '../event/event-id.ts';
+import { UsageRejected } from './usage-error.ts';
 
 /** What an application tells of one use (design 3.1; the sidecar checks every field). */
 export interface Usage {
@@ -6,8 +7,8 @@ export interface Usage {
   readonly customer: string;
   /** The meter's `event_name`. */
   readonly meter: string;
-  /** At most 15 significant digits; default 1. As a string it is exact in any case. */
-  readonly value?: number | bigint | string | undefined;
+  /** At most 15 significant digits; absent: 1. As a string it is exact in any case. Undefined is refused: it is mostly a mistake. */
+  readonly value?: number | bigint | string;
   /** Identity within account, customer and meter: the same id counts once. Default: a UUIDv7. */
   readonly id?: string | undefined;
   /** When it happened: unix seconds, RFC 3339 or a Date. Default: when it was recorded. */
@@ -23,10 +24,16 @@ export interface EncodedUsage {
   readonly text: string;
 }
 
-/** Fields that a usage does not have are passed on: the sidecar names a misspelt one. Throws where there is no JSON for it. */
+/** Fields that a usage does not have are passed on: the sidecar names a misspelt one. Throws where there is no JSON for it, and a `UsageRejected` for a value that is not there. */
 export function encodeUsage(usage: Usage, nowMs: number): EncodedUsage {
   const id = usage.id ?? newEventId(nowMs);
   const { value, timestamp = nowMs / 1_000 } = usage;
+  // JSON would leave it out, and the event would count 1.
+  if (value === undefined && 'value' in usage) {
+    const message =
+      'value: got undefined; it may be a number, a bigint or a decimal as text, or be left out: then it is 1.';
+    throw new UsageRejected('value_missing', message, usage.id ?? '', false);
+  }
   const text = JSON.stringify({ ...usage, id, value: asJson(value), timestamp });
   return { id, text };
 }
