@@ -61,6 +61,12 @@ export function list(item: Kind<string>): Kind<readonly string[]> {
   };
 }
 
+/** Where a CloudEvent has something in its data, or that it need not look there. */
+export const dataPlace: Kind<string> = {
+  allowed: 'data. and the name of a field, such as data.tokens or data.usage.tokens, or 1',
+  parse: (value) => (value === '1' || /^data(\.[a-zA-Z0-9_-]{1,100}){1,8}$/.test(value) ? value : undefined),
+};
+
 /** A prefix that is safe in names of exchanges and queues and outside the braces of a Redis key. */
 export const namespace: Kind<string> = {
   allowed: '1 to 64 letters, digits, dots, dashes and underscores, beginning with a letter',

@@ -1,7 +1,8 @@
 /** The known name that was probably meant, if one is near enough to be a slip of the keyboard. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   let nearest: string | undefined;
-  let shortest = Math.max(3, Math.floor(name.length / 5)) + 1;
+  // Of a short name half would be another word.
+  let shortest = Math.min(Math.max(3, Math.floor(name.length / 5)), Math.ceil(name.length / 2)) + 1;
   for (const candidate of known) {
     const distance = editDistance(name, candidate);
     if (distance < shortest) {

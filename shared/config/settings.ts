@@ -234,6 +234,15 @@ export const settings = {
     },
     'value',
   ),
+  cloudEventsValue: withDefault(
+    {
+      name: 'TALLYMAN_CLOUDEVENTS_VALUE',
+      services: ['publisher'],
+      meaning: 'where CloudEvents have their value; 1: each counts 1, whatever its data',
+      kind: kinds.dataPlace,
+    },
+    'data.value',
+  ),
   ...simulatorSettings,
   token: optionalSecret({
     name: 'TALLYMAN_TOKEN',

@@ -12,6 +12,7 @@ export const eventFaultCodes = {
   meter_missing: '`meter` is required.',
   meter_invalid: '`meter` is a string of 1 to 100 characters.',
   meter_not_allowed: '`meter` is one of those that `TALLYMAN_METERS` lists, if it is set.',
+  value_missing: 'The data of a CloudEvent, or the payload of a meter event, has fields, but not the value.',
   value_invalid: '`value` is a decimal number, or such a number as a string, of at most 64 characters.',
   value_too_many_digits: '`value` has at most 15 significant digits, counted from the first that is not zero.',
   timestamp_invalid: '`timestamp` is unix seconds or an RFC 3339 string.',

@@ -10,6 +10,7 @@ import {
   type UnknownRecord,
 } from './fields.ts';
 import { cutToMs } from './timestamp.ts';
+import { unknownField } from './unknown-field.ts';
 import type { UsageEvent } from './usage-event.ts';
 import { readValue } from './value.ts';
 
@@ -30,8 +31,8 @@ export function encodeEvent(event: UsageEvent): string {
 /** One element of a message's `events`, checked as strictly as an application's event, but complete and without bounds of time. */
 export function decodeEvent(input: unknown): UsageEvent | EventFault {
   if (!isRecord(input)) return new EventFault('not_an_object', 'event', shown(input), 'an object');
-  const unknownField = findUnknownField(input);
-  if (unknownField !== undefined) return unknownField;
+  const unknown = findUnknownField(input);
+  if (unknown !== undefined) return unknown;
   const id = readId(input['id']);
   if (id instanceof EventFault) return id;
   const customer = readCustomer(input['customer']);
@@ -59,12 +60,7 @@ export function decodeEvent(input: unknown): UsageEvent | EventFault {
 function findUnknownField(input: UnknownRecord): EventFault | undefined {
   for (const field in input) {
     if (!eventFields.has(field)) {
-      return new EventFault(
-        'unknown_field',
-        shown(field),
-        shown(input[field]),
-        `one of ${[...eventFields].join(', ')}`,
-      );
+      return unknownField(field, input[field], [...eventFields]);
     }
   }
   return undefined;

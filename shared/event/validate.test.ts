@@ -130,6 +130,22 @@ describe('validateEvent', () => {
     );
   });
 
+  it.each([
+    ['Value', 'value'],
+    ['customer_id', 'customer'],
+    ['TIMESTAMP', 'timestamp'],
+    ['metre', 'meter'],
+    ['dimension', 'dimensions'],
+  ])('names the field that %s was probably meant for', (field, meant) => {
+    expect(refused({ ...plain, [field]: 7 }).message).toBe(
+      `"${field}": got the number 7; it may be one of the fields id, customer, meter, value, timestamp, dimensions and account (did you mean ${meant}?).`,
+    );
+  });
+
+  it.each(['foo', 'colour', 'x'.repeat(100_000), ''])('guesses no field for one that is like none: %.20s', (field) => {
+    expect(refused({ ...plain, [field]: 7 }).message).toMatch(/dimensions and account\.$/);
+  });
+
   it('shows what it got in short and printable', () => {
     const { message } = refused({ ...plain, id: '\u0000\u0085'.repeat(200) });
     expect(message).toMatch(/^id: got "(\\u0000\\u0085){30}…" \(400 characters\); /);
@@ -173,6 +189,23 @@ describe('value', () => {
     '-123456789.1234567',
   ])('%j has more than 15 significant digits', (value) => {
     expect(refused({ ...plain, value }).code).toBe('value_too_many_digits');
+  });
+
+  // 0.1 + 0.2 has 17 digits. The refusal did not say what to do about it.
+  it.each([
+    [0.1 + 0.2, 'here to 0.3;'],
+    ['0.30000000000000004', 'here to 0.3;'],
+    [-1.1 * 3, 'here to -3.3;'],
+    ['0.000000123456789012345678', 'here to 0.000000123456789012346;'],
+    [1e15, 'Meter a larger unit'],
+    ['12345678901234567', 'Meter a larger unit'],
+    [`1${'0'.repeat(500)}`, 'Meter a larger unit'],
+  ])('%j is refused with what to do: %s', (value, how) => {
+    const { code, message } = refused({ ...plain, value });
+    expect(code).toBe('value_too_many_digits');
+    expect(message).toContain(how);
+    const rounded = /here to (\S+);/.exec(message)?.[1];
+    if (rounded !== undefined) expect(accepted({ ...plain, value: rounded }).value).toBe(rounded);
   });
 
   it.each([

@@ -9,6 +9,7 @@ import {
   type UnknownRecord,
 } from './fields.ts';
 import { readTimestamp } from './timestamp.ts';
+import { unknownField } from './unknown-field.ts';
 import type { UsageEvent } from './usage-event.ts';
 import { readValue } from './value.ts';
 
@@ -29,8 +30,8 @@ export function validateEvent(input: unknown, validation: Validation): UsageEven
   if (!isRecord(input)) {
     return new EventFault('not_an_object', 'event', shown(input), 'an object with at least customer and meter');
   }
-  const unknownField = findUnknownField(input);
-  if (unknownField !== undefined) return unknownField;
+  const unknown = findUnknownField(input);
+  if (unknown !== undefined) return unknown;
 
   const id = input['id'] === undefined ? validation.newId() : readId(input['id']);
   if (id instanceof EventFault) return id;
@@ -51,6 +52,8 @@ export function validateEvent(input: unknown, validation: Validation): UsageEven
   return readOptionalFields(input, event) ?? event;
 }
 
+const fields = ['id', 'customer', 'meter', 'value', 'timestamp', 'dimensions', 'account'];
+
 function findUnknownField(input: UnknownRecord): EventFault | undefined {
   for (const field in input) {
     switch (field) {
@@ -63,12 +66,7 @@ function findUnknownField(input: UnknownRecord): EventFault | undefined {
       case 'account':
         break;
       default:
-        return new EventFault(
-          'unknown_field',
-          shown(field),
-          shown(input[field]),
-          'one of the fields id, customer, meter, value, timestamp, dimensions and account',
-        );
+        return unknownField(field, input[field], fields);
     }
   }
   return undefined;

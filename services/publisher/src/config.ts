@@ -19,6 +19,8 @@ export interface PublisherConfig {
   readonly meters: ReadonlySet<string> | undefined;
   /** Where the payload of a Stripe meter event has them. */
   readonly payloadKeys: { readonly customer: string; readonly value: string };
+  /** Where CloudEvents have their value. */
+  readonly cloudEventsValue: string;
   readonly source: string;
   readonly region: string | undefined;
 }
@@ -35,6 +37,7 @@ const shape = {
   meters: settings.meters,
   stripeCustomerKey: settings.stripeCustomerKey,
   stripeValueKey: settings.stripeValueKey,
+  cloudEventsValue: settings.cloudEventsValue,
   source: settings.source,
   region: settings.region,
 } as const;
@@ -50,7 +53,7 @@ export function parseConfig(env: Environment, readFile?: ReadFile): PublisherCon
   );
   const values = reading.values();
   const { amqpUrl, ca, namespace, logLevel, drainMs, spoolDir, spoolBytes, bodyBytesMax, requestEventsMax } = values;
-  const { source, region } = values;
+  const { cloudEventsValue, source, region } = values;
   const meters = values.meters === undefined ? undefined : new Set(values.meters);
   const payloadKeys = { customer: values.stripeCustomerKey, value: values.stripeValueKey };
   const http = httpConfigOf(values);
@@ -67,6 +70,7 @@ export function parseConfig(env: Environment, readFile?: ReadFile): PublisherCon
     requestEventsMax,
     meters,
     payloadKeys,
+    cloudEventsValue,
     source,
     region,
   };

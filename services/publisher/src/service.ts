@@ -57,6 +57,7 @@ export class PublisherService implements Service {
       requestEventsMax,
       meters,
       payloadKeys,
+      cloudEventsValue,
       source,
       region = '',
     } = this.#config;
@@ -89,7 +90,7 @@ export class PublisherService implements Service {
 
     const readingBytesMax = Math.max(defaultLimits.heldBytesMax, bodyBytesMax);
     const limits = { bodyBytesMax, readingBytesMax, requestEventsMax };
-    const intake = createIntake({ outbox, metrics, meters, payloadKeys, ...limits });
+    const intake = createIntake({ outbox, metrics, meters, payloadKeys, cloudEventsValue, ...limits });
     this.#http = await startHttp({
       config: http,
       log: this.#log,

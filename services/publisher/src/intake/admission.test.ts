@@ -37,6 +37,40 @@ function start() {
 
 const event = (id: string) => ({ id, customer: 'cus_a', meter: 'tokens' });
 
+describe('a request that is only judged', () => {
+  const judge = (admission: Admission, events: readonly unknown[]): Verdict[] => {
+    const verdicts: Verdict[] = [];
+    admission.judge(events, json.validate, ({ accepted, duplicates, rejected }, outcome) => {
+      verdicts.push({ accepted: accepted.length, duplicates, rejected: rejected.length, outcome });
+    });
+    return verdicts;
+  };
+
+  it('is told what would become of its events, and nothing is taken or remembered', () => {
+    const { admission, outbox, take } = start();
+    take([event('a')]);
+    outbox.settle('durable');
+    const events = [event('a'), event('b'), event('b'), { id: 'c' }];
+    const expected = { accepted: 1, duplicates: 2, rejected: 1, outcome: 'durable' };
+    expect(judge(admission, events)).toEqual([expected]);
+    expect(judge(admission, events)).toEqual([expected]);
+    expect(outbox.submitted).toHaveLength(1);
+    const taken = take(events);
+    outbox.settle('durable');
+    expect(taken).toEqual([expected]);
+  });
+
+  it('waits for what is under way, as the request itself would', () => {
+    const { admission, outbox, take } = start();
+    take([event('a')]);
+    const first = judge(admission, [event('a')]);
+    expect(first).toEqual([]);
+    outbox.settle('expired');
+    expect(first).toMatchObject([{ outcome: 'expired' }]);
+    expect(judge(admission, [event('a')])).toMatchObject([{ accepted: 1, duplicates: 0, outcome: 'durable' }]);
+  });
+});
+
 describe('a repetition', () => {
   it('of what is durable is a duplicate, and is not submitted', () => {
     const { outbox, take } = start();

@@ -1,10 +1,11 @@
 import { newEventId } from '../../../../shared/event/event-id.ts';
+import type { Validation } from '../../../../shared/event/validate.ts';
 import type { PublisherMetrics } from '../metrics.ts';
 import type { Outcome } from '../outbox/outbox.ts';
 import type { TurnedAwayReason } from '../outbox/core.ts';
 import type { PackedEvent } from '../outbox/packing.ts';
 import type { Format } from './item.ts';
-import { RecentIds } from './recent-ids.ts';
+import { type Holder, RecentIds } from './recent-ids.ts';
 import { faultOf } from './request-fault.ts';
 import { sift, type Sifted } from './sift.ts';
 
@@ -50,11 +51,10 @@ export class Admission {
    * `whole`: if one is rejected, none is submitted.
    */
   take(items: readonly unknown[], validate: Format['validate'], verdict: Verdict, whole = false): void {
-    const { outbox, metrics, meters } = this.#options;
+    const { outbox, metrics } = this.#options;
     const nowMs = Date.now();
     const holder = this.#recent.open(performance.now());
-    const validation = { nowMs, newId: () => newEventId(nowMs), meters };
-    const sifted = sift(items, { validate, validation, recent: this.#recent, holder });
+    const sifted = sift(items, { validate, validation: this.#validation(nowMs), recent: this.#recent, holder });
     for (const { code } of sifted.rejected) metrics.rejected.inc({ code });
     const counted: Verdict = (_, outcome) => {
       if (outcome === 'durable') {
@@ -78,7 +78,23 @@ export class Admission {
       join(sifted, outcome, counted);
     });
   }
+
+  /**
+   * Tells what `take` would tell of the same events now, and takes nothing: nothing is submitted, counted or remembered. What the
+   * broker would do is not known; it is taken for granted.
+   */
+  judge(items: readonly unknown[], validate: Format['validate'], verdict: Verdict): void {
+    const recent = this.#recent.glance(performance.now());
+    const validation = this.#validation(Date.now());
+    join(sift(items, { validate, validation, recent, holder: judged }), 'durable', verdict);
+  }
+
+  #validation(nowMs: number): Validation {
+    return { nowMs, newId: () => newEventId(nowMs), meters: this.#options.meters };
+  }
 }
+
+const judged: Holder = { number: 0, outcome: undefined, listeners: undefined };
 
 /** Waits for the requests that hold duplicates. If one of them fails this one fails with it, and its client sends it again. */
 function join(sifted: Sifted, own: Outcome, verdict: Verdict): void {

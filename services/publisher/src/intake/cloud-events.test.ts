@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { EventFault } from '../../../../shared/event/event-fault.ts';
-import { cloudEvent, cloudEventBatch } from './cloud-events.ts';
+import { cloudEventFormats } from './cloud-events.ts';
 
+const { one: cloudEvent, batch: cloudEventBatch } = cloudEventFormats();
 const nowMs = Date.UTC(2026, 10, 22, 9, 30);
 const plain = {
   specversion: '1.0',
@@ -27,7 +28,7 @@ describe('a CloudEvent', () => {
 
   it('counts 1 now without data and time', () => {
     expect(validate(plain)).toMatchObject({ value: '1', timestamp: nowMs / 1000 });
-    expect(validate({ ...plain, data: { unit: 'calls' } })).toMatchObject({ value: '1' });
+    expect(validate({ ...plain, data: null })).toMatchObject({ value: '1' });
   });
 
   it('may have whatever else there is, which is ignored', () => {
@@ -63,7 +64,11 @@ describe('a CloudEvent', () => {
     ['timestamp_invalid', 'time', { time: 'yesterday' }],
     ['timestamp_too_old', 'time', { time: '2020-01-01T00:00:00Z' }],
     ['data_invalid', 'data', { data: 5 }],
-    ['data_invalid', 'data', { data: null }],
+    ['data_invalid', 'data', { data: null, data_base64: 'eyJ2YWx1ZSI6NX0=' }],
+    ['data_invalid', 'data', { data: { value: 5 }, data_base64: 'eyJ2YWx1ZSI6NX0=' }],
+    ['value_missing', 'data.value', { data: {} }],
+    ['value_missing', 'data.value', { data: { unit: 'calls' } }],
+    ['value_missing', 'data.value', { data: JSON.parse('{"__proto__":{"value":3}}') }],
     ['data_invalid', 'data', { data: '{"value":5}' }],
     ['data_invalid', 'data', { data: [5] }],
     ['data_invalid', 'data', { data_base64: 'eyJ2YWx1ZSI6NX0=' }],
@@ -78,6 +83,52 @@ describe('a CloudEvent', () => {
 
   it.each([7, null, [plain], 'x'])('is not %j', (input) => {
     expect(validate(input)).toMatchObject({ code: 'not_an_object' });
+  });
+});
+
+// {"Value":70}, {"amount":"70"} and {} were answered with 202, and counted 1.
+describe('data without the value', () => {
+  const message = (data: unknown, place?: string): string => {
+    const event = cloudEventFormats(place).one.validate({ ...plain, data }, { nowMs, newId: () => 'made' });
+    return event instanceof EventFault ? `${event.code} ${event.message}` : `taken as ${event.value}`;
+  };
+
+  it('is refused, with the fields that are there', () => {
+    expect(message({ Value: 70 })).toBe(
+      'value_missing data.value: got nothing (data has "Value"); it may be a number there, or where TALLYMAN_CLOUDEVENTS_VALUE says, such as data.tokens.',
+    );
+    expect(message({ amount: '70', unit: 'x' })).toContain('data has "amount", "unit"');
+    expect(message({})).toContain('data is empty');
+    expect(message(Object.fromEntries(Array.from({ length: 9 }, (_, at) => [`f${at}`, 1])))).toContain(
+      '"f5" and 3 more',
+    );
+  });
+
+  it('may have it where a setting says', () => {
+    expect(message({ tokens: 70, value: 3 }, 'data.tokens')).toBe('taken as 70');
+    expect(message({ usage: { total: '7.5' } }, 'data.usage.total')).toBe('taken as 7.5');
+    expect(message({ value: 3 }, 'data.tokens')).toMatch(
+      /^value_missing data\.tokens: got nothing \(data has "value"\)/,
+    );
+    expect(message({ usage: { input: 3 } }, 'data.usage.total')).toContain('data.usage has "input"');
+    expect(message({ usage: 7 }, 'data.usage.total')).toContain('data.usage is the number 7');
+    expect(message({}, 'data.constructor')).toContain('value_missing');
+    expect(message({ tokens: null }, 'data.tokens')).toMatch(/^value_invalid data\.tokens: got null/);
+    expect(message(undefined, 'data.tokens')).toBe('taken as 1');
+  });
+
+  it('is each 1 where a setting says so', () => {
+    expect(message({ path: '/', value: 3 }, '1')).toBe('taken as 1');
+    expect(message([5], '1')).toContain('data_invalid');
+  });
+
+  it('is exact where the setting says', () => {
+    const { one } = cloudEventFormats('data.tokens');
+    const [event] = one.read(
+      JSON.stringify({ ...plain, data: { tokens: 7 } }).replace('7}', '0.1000000000000000055}'),
+      1,
+    );
+    expect(one.validate(event, { nowMs, newId: () => 'made' })).toMatchObject({ code: 'value_too_many_digits' });
   });
 });
 

@@ -2,19 +2,27 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { sendError, sendJson } from '../../../../shared/http/respond.ts';
 import type { Outcome } from '../outbox/outbox.ts';
 import type { Endpoint, EndpointContext } from './endpoint.ts';
-import { formatOf } from './format.ts';
+import type { FormatChooser } from './format.ts';
 import { faultOf, RequestFault } from './request-fault.ts';
 import type { Sifted } from './sift.ts';
 
-/** `POST /v1/events` (design 3.1): answers 202 once every valid event of the request is durable, and never before. */
-export function eventsEndpoint({ admission, bodies }: EndpointContext, requestEventsMax: number): Endpoint {
+/**
+ * `POST /v1/events` (design 3.1): answers 202 once every valid event of the request is durable, and never before.
+ * `POST /v1/validate`, with `admit` = `judge`: answers the same, and takes nothing.
+ */
+export function eventsEndpoint(
+  admit: 'take' | 'judge',
+  { admission, bodies }: EndpointContext,
+  chooseFormat: FormatChooser,
+  requestEventsMax: number,
+): Endpoint {
   return {
     async take(request, response) {
-      const format = formatOf(request.headers);
+      const format = chooseFormat(request);
       admission.checkOpen();
       const text = await bodies.read(request);
       if (text === undefined) return;
-      admission.take(format.read(text, requestEventsMax), format.validate, (sifted, outcome) =>
+      admission[admit](format.read(text, requestEventsMax), format.validate, (sifted, outcome) =>
         answer(response, sifted, outcome),
       );
     },

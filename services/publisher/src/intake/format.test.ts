@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cloudEvent, cloudEventBatch } from './cloud-events.ts';
-import { formatOf, isCompressed } from './format.ts';
+import { formatChooser } from './format.ts';
 import { Unparsable } from './item.ts';
 import { json } from './json.ts';
 import { ndjson } from './ndjson.ts';
@@ -16,17 +15,26 @@ function codeOf(work: () => unknown): string {
   return 'taken';
 }
 
-describe('formatOf', () => {
+const choose = formatChooser();
+const chosen = (headers: Readonly<Record<string, string>>) => choose({ headers, headersDistinct: {} });
+
+describe('the format of a request', () => {
   it.each([
-    ['application/json', json],
-    ['application/json; charset=utf-8', json],
-    ['Application/JSON;charset="UTF-8"', json],
-    ['application/x-ndjson', ndjson],
-    ['application/x-ndjson ; charset=utf8', ndjson],
-    ['application/cloudevents+json', cloudEvent],
-    ['application/cloudevents-batch+json; charset=utf-8', cloudEventBatch],
-  ])('takes %s', (contentType, format) => {
-    expect(formatOf({ 'content-type': contentType })).toBe(format);
+    ['application/json', '{"id":"x"}', 'id'],
+    ['application/json; charset=utf-8', '{"id":"x"}', 'id'],
+    ['Application/JSON;charset="UTF-8"', '[{"id":"x"}]', 'id'],
+    ['application/x-ndjson', '{"id":"x"}\n', 'id'],
+    ['application/x-ndjson ; charset=utf8', '{"id":"x"}', 'id'],
+    ['application/ndjson', '{"id":"x"}\r\n', 'id'],
+    ['application/cloudevents+json', '{"specversion":"0"}', 'specversion'],
+    ['application/cloudevents-batch+json; charset=utf-8', '[{"specversion":"0"}]', 'specversion'],
+  ])('is told by %s', (contentType, text, field) => {
+    const format = chosen({ 'content-type': contentType });
+    const items = format.read(text, 10);
+    expect(items).toHaveLength(1);
+    expect(items[0]).toHaveProperty(field);
+    const fault = format.validate(items[0], { nowMs: 0, newId: () => 'made' });
+    expect(fault).toMatchObject({ code: field === 'id' ? 'customer_missing' : 'specversion_invalid' });
   });
 
   it.each([
@@ -39,29 +47,14 @@ describe('formatOf', () => {
     '__proto__',
   ])('refuses the media type %s and says what it takes', (contentType) => {
     const headers = contentType === undefined ? {} : { 'content-type': contentType };
-    expect(codeOf(() => formatOf(headers))).toBe('unsupported_media_type');
-    expect(() => formatOf(headers)).toThrow(/application\/json, application\/x-ndjson, /);
+    expect(codeOf(() => chosen(headers))).toBe('unsupported_media_type');
+    expect(() => chosen(headers)).toThrow(/application\/json, application\/x-ndjson, /);
   });
 
   it('refuses another character set than UTF-8', () => {
-    expect(codeOf(() => formatOf({ 'content-type': 'application/json; charset=iso-8859-1' }))).toBe(
+    expect(codeOf(() => chosen({ 'content-type': 'application/json; charset=iso-8859-1' }))).toBe(
       'unsupported_encoding',
     );
-  });
-});
-
-describe('isCompressed', () => {
-  it.each([
-    ['gzip', true],
-    ['X-GZIP', true],
-    [undefined, false],
-    ['Identity', false],
-  ])('%s: %s', (encoding, expected) => {
-    expect(isCompressed(encoding === undefined ? {} : { 'content-encoding': encoding })).toBe(expected);
-  });
-
-  it.each(['br', 'deflate', 'gzip, gzip', 'zstd', ''])('refuses %j', (encoding) => {
-    expect(codeOf(() => isCompressed({ 'content-encoding': encoding }))).toBe('unsupported_encoding');
   });
 });
 

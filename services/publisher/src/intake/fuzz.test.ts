@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EventFault } from '../../../../shared/event/event-fault.ts';
-import { cloudEvent, cloudEventBatch } from './cloud-events.ts';
+import { cloudEventFormats } from './cloud-events.ts';
 import { type Format, Unparsable } from './item.ts';
 import { json } from './json.ts';
 import { ndjson } from './ndjson.ts';
@@ -16,6 +16,7 @@ import { StripeRefusal } from './stripe/refusal.ts';
 import { v1 } from './stripe/v1.ts';
 import { v2 } from './stripe/v2.ts';
 
+const { one: cloudEvent, batch: cloudEventBatch } = cloudEventFormats();
 const nowS = nowMs / 1000;
 const validation = { nowMs, newId: () => 'made' };
 const numRuns = 4_000;

@@ -6,11 +6,14 @@ import { Admission, type AdmissionOptions } from './admission.ts';
 import { type BodyLimits, BodyReader } from './body.ts';
 import type { Endpoint } from './endpoint.ts';
 import { eventsEndpoint } from './events.ts';
+import { formatChooser } from './format.ts';
 import type { PayloadKeys } from './stripe/meter-event.ts';
 import { StripeEndpoints } from './stripe/endpoints.ts';
 
 export interface IntakeOptions extends AdmissionOptions, BodyLimits {
   readonly payloadKeys: PayloadKeys;
+  /** Where CloudEvents have their value; undefined: `data.value`. */
+  readonly cloudEventsValue?: string;
 }
 
 export interface Intake {
@@ -22,12 +25,17 @@ export interface Intake {
 }
 
 const eventsPath = '/v1/events';
+const validatePath = '/v1/validate';
 
-/** Every way in: `POST /v1/events`, and the addresses of Stripe's API that usage is sent to. */
+/** Every way in: `POST /v1/events`, `POST /v1/validate`, and the addresses of Stripe's API that usage is sent to. */
 export function createIntake(options: IntakeOptions): Intake {
   const { metrics } = options;
   const context = { admission: new Admission(options), bodies: new BodyReader(options) };
-  const events = eventsEndpoint(context, options.requestEventsMax);
+  const chooseFormat = formatChooser(options.cloudEventsValue);
+  const endpoints: ReadonlyMap<string, Endpoint> = new Map([
+    [eventsPath, eventsEndpoint('take', context, chooseFormat, options.requestEventsMax)],
+    [validatePath, eventsEndpoint('judge', context, chooseFormat, options.requestEventsMax)],
+  ]);
   const stripe = new StripeEndpoints(context, options);
   const routes = [eventsPath, ...stripe.paths].map((path) => `POST ${path}`);
 
@@ -52,7 +60,8 @@ export function createIntake(options: IntakeOptions): Intake {
     },
     handler(request, response) {
       const path = pathOf(request);
-      if (path === eventsPath) {
+      const events = endpoints.get(path);
+      if (events !== undefined) {
         if (request.method === 'POST') return serve(path, events, request, response);
         sendMethodNotAllowed(response, request.method, 'POST');
       } else {

@@ -1,4 +1,4 @@
-import { parseExactly } from '../../../../shared/event/exact-json.ts';
+import { type ExactParser, parseExactly } from '../../../../shared/event/exact-json.ts';
 import { validateEvent } from '../../../../shared/event/validate.ts';
 import { checkComplexity } from './complexity.ts';
 import type { Format } from './item.ts';
@@ -19,12 +19,12 @@ export const json: Format = {
 };
 
 /** A body that is one JSON text. */
-export function parseBody(text: string, eventsMax: number): unknown {
+export function parseBody(text: string, eventsMax: number, parse: ExactParser = parseExactly): unknown {
   if (text.trim() === '')
     throw new RequestFault('no_events', 'The body is empty. It may be one event, or an array of events.');
   checkComplexity(text, eventsMax);
   try {
-    return parseExactly(text);
+    return parse(text);
   } catch (error) {
     throw new RequestFault('malformed_json', `The body is not JSON: ${reasonOf(error)}.`);
   }

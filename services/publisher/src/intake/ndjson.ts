@@ -5,7 +5,7 @@ import { type Format, Unparsable } from './item.ts';
 import { reasonOf } from './json.ts';
 import { RequestFault } from './request-fault.ts';
 
-/** `application/x-ndjson`: one event a line. Blank lines are skipped and not counted; lines may end with CR LF. */
+/** `application/x-ndjson` or `application/ndjson`: one event a line. Blank lines are skipped and not counted; lines may end with CR LF. */
 export const ndjson: Format = {
   read(text, eventsMax) {
     checkComplexity(text, eventsMax);

@@ -82,12 +82,7 @@ export class RecentIds {
 
   /** A request that is going to claim ids, and must be settled. `nowMs` is monotonic. */
   open(nowMs: number): Holder {
-    // Twice after a long pause: both generations are too old then.
-    for (let age = 0; age < 2 && nowMs - this.#youngSinceMs >= this.#limits.ageMs; age++) {
-      this.#turn();
-      this.#youngSinceMs += this.#limits.ageMs;
-    }
-    if (nowMs - this.#youngSinceMs >= this.#limits.ageMs) this.#youngSinceMs = nowMs;
+    this.#age(nowMs);
     this.#lastNumber = this.#lastNumber === highestNumber ? 1 : this.#lastNumber + 1;
     const holder: Holder = { number: this.#lastNumber, outcome: undefined, listeners: undefined };
     this.#holders.set(holder.number, holder);
@@ -99,11 +94,8 @@ export class RecentIds {
     this.#computeHash(laneName, id);
     let slot = this.#find(this.#young);
     const isNew = this.#young.tags[slot] === 0;
-    const number = isNew ? numberAt(this.#old, this.#find(this.#old)) : numberAt(this.#young, slot);
-    if (number !== 0) {
-      const holder = this.#holders.get(number) ?? settled;
-      if (holder.outcome === undefined || holder.outcome === 'durable') return holder;
-    }
+    const holder = this.#holderAt(slot);
+    if (holder !== undefined) return holder;
     if (isNew && this.#youngCount >= this.#limits.idsMax) {
       this.#turn();
       slot = this.#find(this.#young);
@@ -113,12 +105,48 @@ export class RecentIds {
     return undefined;
   }
 
+  /**
+   * Claims as a request would that comes now, for one that is only judged: what it claims is known to itself alone, and is
+   * forgotten with it.
+   */
+  glance(nowMs: number): Pick<RecentIds, 'claim'> {
+    this.#age(nowMs);
+    const own = new Map<string, Holder>();
+    return {
+      claim: (laneName, id, claimer) => {
+        this.#computeHash(laneName, id);
+        const key = `${laneName}\0${id}`;
+        const holder = this.#holderAt(this.#find(this.#young)) ?? own.get(key);
+        if (holder === undefined) own.set(key, claimer);
+        return holder;
+      },
+    };
+  }
+
   /** Ends a request: its ids are durable, or free again. Tells those who wait for it. */
   settle(holder: Holder, outcome: Outcome): void {
     holder.outcome = outcome;
     if (outcome === 'durable') this.#holders.delete(holder.number);
     else this.#failedYoung.push(holder.number);
     for (const listener of holder.listeners ?? []) listener();
+  }
+
+  #age(nowMs: number): void {
+    // Twice after a long pause: both generations are too old then.
+    for (let age = 0; age < 2 && nowMs - this.#youngSinceMs >= this.#limits.ageMs; age++) {
+      this.#turn();
+      this.#youngSinceMs += this.#limits.ageMs;
+    }
+    if (nowMs - this.#youngSinceMs >= this.#limits.ageMs) this.#youngSinceMs = nowMs;
+  }
+
+  /** Who holds the id whose slot among the young ones is given; undefined: nobody, or one that failed. */
+  #holderAt(slot: number): Holder | undefined {
+    const isYoung = this.#young.tags[slot] !== 0;
+    const number = isYoung ? numberAt(this.#young, slot) : numberAt(this.#old, this.#find(this.#old));
+    if (number === 0) return undefined;
+    const holder = this.#holders.get(number) ?? settled;
+    return holder.outcome === undefined || holder.outcome === 'durable' ? holder : undefined;
   }
 
   #turn(): void {

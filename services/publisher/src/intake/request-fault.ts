@@ -13,7 +13,12 @@ interface Kind {
 export const requestFaultCodes = {
   not_utf8: { status: 400, meaning: 'The body is not valid UTF-8.' },
   malformed_json: { status: 400, meaning: 'The body is not JSON, or not an object or an array.' },
-  malformed_gzip: { status: 400, meaning: 'The body is said to be gzip, and is not, or is cut off.' },
+  malformed_gzip: {
+    status: 400,
+    meaning: 'The body is said to be gzip, and is not, is cut off, or has something behind its end.',
+  },
+  malformed_deflate: { status: 400, meaning: 'The same of a body that is said to be deflate.' },
+  malformed_br: { status: 400, meaning: 'The same of a body that is said to be br.' },
   no_events: { status: 400, meaning: 'There is no event in the body.' },
   body_too_large: { status: 413, meaning: 'The body has more bytes than TALLYMAN_BODY_BYTES_MAX, sent or inflated.' },
   too_many_events: { status: 413, meaning: 'The body has more events than TALLYMAN_REQUEST_EVENTS_MAX.' },
@@ -21,7 +26,8 @@ export const requestFaultCodes = {
   unsupported_media_type: { status: 415, meaning: 'The Content-Type is none that events can be sent in.' },
   unsupported_encoding: {
     status: 415,
-    meaning: 'The body is compressed by something else than gzip, or in a character set other than UTF-8.',
+    meaning:
+      'The body is compressed by something else than gzip, deflate or br, or in a character set other than UTF-8.',
   },
   broker_unavailable: {
     status: 503,

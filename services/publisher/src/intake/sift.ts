@@ -30,7 +30,7 @@ export interface Sifted {
 export interface Sieve {
   readonly validate: Format['validate'];
   readonly validation: Validation;
-  readonly recent: RecentIds;
+  readonly recent: Pick<RecentIds, 'claim'>;
   /** The request whose events these are. */
   readonly holder: Holder;
 }

@@ -104,6 +104,7 @@ export function isCloudEvent(input: unknown): boolean {
     isText(type, 100) &&
     isText(subject, 255) &&
     isTime(time, false) &&
-    (data === undefined ? binary === undefined : isObject(data) && isValue(data['value']))
+    binary === undefined &&
+    (data === undefined || data === null || (isObject(data) && data['value'] !== undefined && isValue(data['value'])))
   );
 }

@@ -40,7 +40,7 @@ export class StripeEndpoints {
 
   /** Whether whoever asks for this speaks to Stripe. */
   owns(path: string): boolean {
-    return path.startsWith('/v2/') || (path.startsWith('/v1/') && !path.startsWith('/v1/events'));
+    return path.startsWith('/v2/') || (path.startsWith('/v1/') && !/^\/v1\/(?:events|validate)/.test(path));
   }
 
   get paths(): readonly string[] {

@@ -1,4 +1,6 @@
 import type { EventFault, EventFaultCode } from '../../../../../shared/event/event-fault.ts';
+import { timestampForms } from '../../../../../shared/event/timestamp.ts';
+import { MissingValue } from '../../../../../shared/event/value.ts';
 import { refusal, type StripeCode, type StripeRefusal } from './refusal.ts';
 
 /** Which keys of a payload hold customer and value. At Stripe every meter can have its own; here they are the same for all. */
@@ -26,8 +28,8 @@ export function usageEventOf(event: MeterEvent, keys: PayloadKeys, account: stri
     id: event.identifier,
     customer: event.payload[keys.customer],
     meter: event.eventName,
-    // Not the default of usage events: Stripe asks for a value, and to make one up would bill it. Nothing is no decimal.
-    value: event.payload[keys.value] ?? null,
+    // Not the default of usage events: Stripe asks for a value, and to make one up would bill it.
+    value: event.payload[keys.value] ?? new MissingValue('payload', event.payload),
     timestamp: event.timestamp,
     dimensions,
     account,
@@ -44,13 +46,18 @@ export function refusalOf(fault: EventFault, keys: PayloadKeys, version: 'v1' | 
     account: 'Stripe-Account',
   };
   const param = params[fault.field] ?? (fault.field.startsWith('dimensions') ? 'payload' : fault.field);
-  return refusal(codeOf(fault, version), fault.about(param).message, param);
+  const isTime = fault.field === 'timestamp';
+  const told = isTime ? fault.about(param, timestampForms[timeForms[version]]) : fault.about(param);
+  return refusal(codeOf(fault, version), told.message, param);
 }
+
+const timeForms = { v1: 'unixSeconds', v2: 'rfc3339' } as const;
 
 const codes: Readonly<Partial<Record<EventFaultCode, StripeCode>>> = {
   customer_missing: 'meter_event_no_customer_defined',
   meter_missing: 'parameter_missing',
   meter_not_allowed: 'no_meter',
+  value_missing: 'meter_event_invalid_value',
   value_invalid: 'meter_event_invalid_value',
   value_too_many_digits: 'meter_event_value_too_many_digits',
   timestamp_too_old: 'timestamp_too_far_in_past',

@@ -1,4 +1,5 @@
-import { mediaTypeOf } from '../format.ts';
+import { didYouMean } from '../../../../../shared/event/unknown-field.ts';
+import { mediaTypeOf } from '../media-type.ts';
 import { parseForm } from './form.ts';
 import type { MeterEventVersion } from './meter-event-endpoint.ts';
 import { refusal, StripeRefusal } from './refusal.ts';
@@ -19,7 +20,10 @@ export const v1: MeterEventVersion = {
     const { fields, payload } = parseForm(text);
     for (const name of Object.keys(fields)) {
       if (!names.includes(name))
-        throw refusal('parameter_unknown', `Received unknown parameter: ${name.slice(0, 100)}`);
+        throw refusal(
+          'parameter_unknown',
+          `Received unknown parameter: ${name.slice(0, 100)}${didYouMean(name, [...names, 'payload'])}`,
+        );
     }
     if (fields['event_name'] === undefined)
       throw refusal('parameter_missing', 'Missing required param: event_name.', 'event_name');

@@ -1,7 +1,8 @@
 import { isRecord } from '../../../../../shared/event/fields.ts';
 import { shown } from '../../../../../shared/event/event-fault.ts';
 import { cutToMs } from '../../../../../shared/event/timestamp.ts';
-import { checkCharset, mediaTypeOf } from '../format.ts';
+import { didYouMean } from '../../../../../shared/event/unknown-field.ts';
+import { checkCharset, mediaTypeOf } from '../media-type.ts';
 import { parseBody } from '../json.ts';
 import type { MeterEvent } from './meter-event.ts';
 import type { MeterEventVersion } from './meter-event-endpoint.ts';
@@ -45,7 +46,8 @@ export function parseObject(text: string, eventsMax: number): Readonly<Record<st
 export function readMeterEvent(body: unknown, where: string): MeterEvent {
   if (!isRecord(body)) throw invalid(`${where}: got ${shown(body)}; it may be an object.`);
   for (const name of Object.keys(body)) {
-    if (!names.includes(name)) throw invalid(`${where}${shown(name)} is not a field of a meter event.`);
+    if (!names.includes(name))
+      throw invalid(`${where}${shown(name)} is not a field of a meter event${didYouMean(name, names)}.`);
   }
   const { event_name: eventName, identifier, timestamp, payload } = body;
   if (eventName === undefined) throw invalid(`${where}event_name is missing.`, 'event_name');
