@@ -100,6 +100,12 @@ it('lists, shows, replays, discards and resolves, each once, with who and why ke
     .map((line) => JSON.parse(line) as { state: string });
   expect(ends.map(({ state }) => state).toSorted()).toEqual(['billed', 'discarded']);
 
+  const accepted = await run('list', '--state', 'accepted');
+  expect(accepted.words).toContain('0 entries. Of accepted entries only replays are listed');
+  const summary = await run('list', '--summary', '--state', 'waiting,billed');
+  expect(summary.words).toMatch(/waiting +replay +cus_2 +calls +150 +300 +375 /);
+  expect(summary.words).toContain(`${count - 1} entries.`);
+
   const open: string[] = [];
   const book = new EntryBook(redis, namespace);
   for await (const found of book.list(shard, new Set(openStates))) open.push(found.state);

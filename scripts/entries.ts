@@ -3,10 +3,11 @@ import { EntriesMovingError, EntryBook, type FoundEntry, shardsToLookAt } from '
 import { readTopology } from '../shared/topology/record.ts';
 import { exitCodes, onRedis, type RedisPlace } from './backing.ts';
 import { decide, type DecisionReport } from './entries/decide.ts';
-import { isWanted } from './entries/filter.ts';
+import { type EntryFilter, isWanted } from './entries/filter.ts';
 import { type Command, type DecisionCommand, parseOptions, usage, UsageError } from './entries/options.ts';
 import { Progress } from './entries/progress.ts';
-import { describe, describeInSet, plain, table } from './entries/report.ts';
+import { describe, describeInSet, plain, plainGroup, summaryTable, table } from './entries/report.ts';
+import { Summary } from './entries/summary.ts';
 
 /** `npm run entries`: what Stripe did not take, and what a person decides about it. */
 const interruptedExitCode = 130;
@@ -61,22 +62,52 @@ async function run(command: Command, { redis, namespace }: RedisPlace): Promise<
 async function list(command: Command & { name: 'list' }, book: EntryBook, shards: number): Promise<number> {
   const { filter, limit, json } = command;
   const nowMs = await book.now();
+  if (command.summary) return summarize(command, book, shards, nowMs);
   const shown: FoundEntry[] = [];
   let wanted = 0;
-  for (const shard of shardsToLookAt(filter.states, shards)) {
-    if (filter.shard !== undefined && filter.shard !== shard) continue;
-    for await (const found of book.list(shard, filter.states)) {
-      if (!isWanted(found, filter, nowMs)) continue;
-      if (++wanted > limit) continue;
-      if (json) console.log(JSON.stringify(plain(found)));
-      else shown.push(found);
-    }
+  for await (const found of wantedEntries(filter, book, shards, nowMs)) {
+    if (++wanted > limit) continue;
+    if (json) console.log(JSON.stringify(plain(found)));
+    else shown.push(found);
   }
   if (json) return exitCodes.done;
   if (shown.length > 0) console.log(table(shown, nowMs));
   const more = wanted > shown.length ? `, ${wanted - shown.length} of them not shown (--limit)` : '';
-  console.log(`${countOf(wanted)}${more}.`);
+  console.log(`${countOf(wanted)}${more}.${onlyReplays(filter)}`);
   return exitCodes.done;
+}
+
+async function summarize(
+  { filter, limit, json }: Command & { name: 'list' },
+  book: EntryBook,
+  shards: number,
+  nowMs: number,
+): Promise<number> {
+  const summary = new Summary();
+  for await (const found of wantedEntries(filter, book, shards, nowMs)) summary.add(found);
+  const shown = summary.groups.slice(0, limit);
+  if (json) {
+    for (const group of shown) console.log(JSON.stringify(plainGroup(group)));
+    return exitCodes.done;
+  }
+  if (shown.length > 0) console.log(summaryTable(shown, nowMs));
+  const hidden = summary.groups.length - shown.length;
+  const more = hidden > 0 ? `, in ${hidden} more lines (--limit)` : '';
+  console.log(`${countOf(summary.entries)}${more}.${onlyReplays(filter)}`);
+  return exitCodes.done;
+}
+
+async function* wantedEntries(filter: EntryFilter, book: EntryBook, shards: number, nowMs: number) {
+  for (const shard of shardsToLookAt(filter.states, shards)) {
+    if (filter.shard !== undefined && filter.shard !== shard) continue;
+    for await (const found of book.list(shard, filter.states)) if (isWanted(found, filter, nowMs)) yield found;
+  }
+}
+
+/** Who asks for accepted entries and sees few, or none, must not think that little was billed. */
+function onlyReplays({ states }: EntryFilter): string {
+  if (!states.has('accepted')) return '';
+  return ' Of accepted entries only replays are listed; `show` finds every one of the last 7 days.';
 }
 
 async function show(identifier: string, json: boolean, book: EntryBook): Promise<number> {

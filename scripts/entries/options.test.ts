@@ -8,6 +8,7 @@ it('lists what is open, at most a hundred, unless told otherwise', () => {
     name: 'list',
     filter: { states: new Set(['dead', 'in_doubt', 'deferred', 'waiting']) },
     limit: 100,
+    summary: false,
     json: false,
   });
   expect(parse('list --json')).toMatchObject({ limit: Number.POSITIVE_INFINITY, json: true });
@@ -49,6 +50,8 @@ describe('refuses, with a sentence', () => {
     ['list --why x', 'list takes no --why.'],
     ['show', 'show takes one identifier.'],
     ['show x --meter m', 'show takes no --meter.'],
+    ['show x --summary', 'show takes no --summary.'],
+    ['replay --all --summary --why x', 'replay takes no --summary.'],
     ['replay x', '--why is missing'],
     ['replay --why x', 'replay takes identifiers, or filters, or --all: one of them.'],
     ['replay x --meter m --why x', 'one of them'],

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { closedStates, type EntryState, openStates } from '../../shared/journal/entry-book.ts';
 import type { EntryFilter } from './filter.ts';
 
-export const usage = `npm run entries -- list    [FILTER …] [--limit N] [--json]
+export const usage = `npm run entries -- list    [FILTER …] [--summary] [--limit N] [--json]
 npm run entries -- show    IDENTIFIER [--json]
 npm run entries -- replay  IDENTIFIER … | FILTER … | --all   --why TEXT [--by NAME] [--dry-run] [--json]
 npm run entries -- discard IDENTIFIER … | FILTER … | --all   --why TEXT [--by NAME] [--dry-run] [--json]
@@ -10,7 +10,8 @@ npm run entries -- resolve IDENTIFIER … | FILTER … | --all   --billed | --no
 
 What Stripe did not take, in the journals of REDIS_URL. Nothing is sent from here: the consumers send what is replayed.
 
-  list      entries that are dead, in doubt, deferred or waiting for their replay; closed ones with --state
+  list      entries that are dead, in doubt, deferred or waiting for their replay; closed ones with --state.
+            Of accepted entries only replays are kept; --summary adds up by reason, customer and meter
   show      where one entry comes from, what was tried and answered, and who decided what
   replay    has dead entries sent again, each under a new identifier (…-r1), once their cause is gone
   discard   ends dead entries (with --state also those in doubt or waiting): they are not to be billed
@@ -26,12 +27,19 @@ Filters, all of which must hold:
   --why TEXT       kept with the entry, for whoever asks later
   --by NAME        who decided it (your login name)
   --dry-run        says what would be done
+  --summary        amounts by reason, customer and meter, exact
   --limit N        list at most so many (100; with --json all)
   --json           one JSON object a line
 `;
 
 export type Command =
-  | { readonly name: 'list'; readonly filter: EntryFilter; readonly limit: number; readonly json: boolean }
+  | {
+      readonly name: 'list';
+      readonly filter: EntryFilter;
+      readonly limit: number;
+      readonly summary: boolean;
+      readonly json: boolean;
+    }
   | { readonly name: 'show'; readonly identifier: string; readonly json: boolean }
   | DecisionCommand;
 
@@ -70,17 +78,23 @@ export function parseOptions(args: readonly string[], login: string): Command | 
     case 'list':
       if (identifiers.length > 0) throw new UsageError('list takes no identifier; show does.');
       refuse(values, ['why', 'by', 'dry-run', 'all', 'billed', 'not-billed'], name);
-      return { name, filter: filterOf(values, openStates), limit: limitOf(values.limit, json), json };
+      return {
+        name,
+        filter: filterOf(values, openStates),
+        limit: limitOf(values.limit, json),
+        summary: values.summary === true,
+        json,
+      };
     case 'show': {
       const [identifier] = identifiers;
       if (identifier === undefined || identifiers.length > 1) throw new UsageError('show takes one identifier.');
-      refuse(values, [...filterNames, 'why', 'by', 'dry-run', 'all', 'billed', 'not-billed', 'limit'], name);
+      refuse(values, [...filterNames, 'why', 'by', 'dry-run', 'all', 'billed', 'not-billed', 'limit', 'summary'], name);
       return { name, identifier, json };
     }
     case 'replay':
     case 'discard':
     case 'resolve':
-      refuse(values, name === 'resolve' ? ['limit'] : ['limit', 'billed', 'not-billed'], name);
+      refuse(values, name === 'resolve' ? ['limit', 'summary'] : ['limit', 'summary', 'billed', 'not-billed'], name);
       return decisionOf(name, identifiers, values, login);
     default:
       throw new UsageError(
@@ -101,7 +115,7 @@ function read(args: readonly string[]) {
       options: {
         ...{ state: text, reason: text, customer: text, meter: text, account: text, shard: text },
         ...{ 'older-than': text, 'newer-than': text, limit: text, why: text, by: text },
-        ...{ billed: flag, 'not-billed': flag, 'dry-run': flag, all: flag, json: flag, help: flag },
+        ...{ billed: flag, 'not-billed': flag, 'dry-run': flag, all: flag, json: flag, summary: flag, help: flag },
       },
     });
   } catch (error) {

@@ -1,11 +1,12 @@
 import type { EntryInSet, EntryState, FoundEntry } from '../../shared/journal/entry-book.ts';
 import type { Decision, Entry } from '../../shared/journal/journal.ts';
 import { placeOf } from '../../shared/journal/replay.ts';
+import type { Group } from './summary.ts';
 
 /** Entries as a person reads them. */
 
 const stateTexts: Readonly<Record<EntryState, string>> = {
-  dead: 'dead: Stripe refused it, and nothing of it was billed',
+  dead: 'dead: it was not sent, and nothing of it was billed',
   in_doubt: 'in doubt: it may be billed or not; find out at Stripe, then resolve it',
   deferred: 'deferred: its shard tries it again by itself, at growing intervals',
   waiting: 'waiting: the owner of its shard sends it within seconds',
@@ -14,6 +15,14 @@ const stateTexts: Readonly<Record<EntryState, string>> = {
   billed: 'billed: it was in doubt, and Stripe has it',
 };
 
+const refusedText = 'dead: Stripe refused it, and nothing of it was billed';
+/** What the consumer knows by itself, without a call that ends it. */
+const ownRefusal = /^(meter_made_anew|meter_has_event_time_window|replay_is_a_sum|dimension_is_a_payload_key)\b/;
+
+function stateTextOf({ state, record: { attempts, reason } }: FoundEntry): string {
+  return state === 'dead' && attempts > 0 && !ownRefusal.test(reason) ? refusedText : stateTexts[state];
+}
+
 const reasonWidth = 60;
 
 export function table(entries: readonly FoundEntry[], nowMs: number): string {
@@ -21,14 +30,44 @@ export function table(entries: readonly FoundEntry[], nowMs: number): string {
   const rows = entries.map(({ state, record }) => {
     const { entry, reason, parkedAtMs } = record;
     const { identifier, customer, meter, value, events } = entry;
-    const brief = reason.length > reasonWidth ? `${reason.slice(0, reasonWidth - 1)}…` : reason;
-    return [identifier, state, age(nowMs - parkedAtMs), customer, meter, value, String(events), brief];
+    return [identifier, state, age(nowMs - parkedAtMs), customer, meter, value, String(events), briefly(reason)];
   });
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const isNumber = (column: number): boolean => head[column] === 'value' || head[column] === 'events';
+  return columns(head, rows);
+}
+
+export function summaryTable(groups: readonly Group[], nowMs: number): string {
+  const head = ['state', 'reason', 'account', 'customer', 'meter', 'entries', 'events', 'value', 'for'];
+  const hasAccounts = groups.some(({ account }) => account !== undefined);
+  const shown = head.filter((title) => title !== 'account' || hasAccounts);
+  const rows = groups.map(({ state, reason, account = '', customer, meter, entries, events, value, oldestMs }) => {
+    const brief = briefly(reason);
+    const counts = [String(entries), String(events), String(value)];
+    return [state, brief, ...(hasAccounts ? [account] : []), customer, meter, ...counts, age(nowMs - oldestMs)];
+  });
+  return columns(shown, rows);
+}
+
+/** For programs. */
+export function plainGroup({ value, oldestMs, ...group }: Group): object {
+  return { ...group, value: String(value), oldest: time(oldestMs) };
+}
+
+function briefly(reason: string): string {
+  return reason.length > reasonWidth ? `${reason.slice(0, reasonWidth - 1)}…` : reason;
+}
+
+const numbers = new Set(['value', 'events', 'entries']);
+
+function columns(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((title, column) =>
+    rows.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), title.length),
+  );
   const line = (cells: readonly string[]): string =>
     cells
-      .map((cell, column) => (isNumber(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)))
+      .map((cell, column) => {
+        const width = widths[column] ?? 0;
+        return numbers.has(head[column] ?? '') ? cell.padStart(width) : cell.padEnd(width);
+      })
       .join('  ')
       .trimEnd();
   return [head, ...rows].map(line).join('\n');
@@ -40,9 +79,10 @@ export function plain({ shard, state, record }: FoundEntry): object {
   return { identifier: entry.identifier, state, shard, entry, ...rest };
 }
 
-export function describe({ shard, state, record }: FoundEntry): string {
+export function describe(found: FoundEntry): string {
+  const { shard, state, record } = found;
   const { entry, set, reason, attempts, attemptedAtMs, parkedAtMs, calls = [], history = [] } = record;
-  const lines = [entry.identifier, stateTexts[state], ...originOf(entry, shard, set), ''];
+  const lines = [entry.identifier, stateTextOf(found), ...originOf(entry, shard, set), ''];
   const told: [atMs: number, text: string][] = [];
   for (const past of history) {
     if (past.attemptedAtMs !== undefined) told.push([past.attemptedAtMs, `${past.identifier} is about to be sent`]);
