@@ -69,14 +69,18 @@ export class BrokerConnection {
   readonly #options: BrokerConnectionOptions;
   readonly #connectedListeners: ((session: BrokerSession) => void)[] = [];
   readonly #lostListeners: ((generation: number, error: Error) => void)[] = [];
+  readonly #failedListeners: (() => void)[] = [];
   readonly #blockedListeners: ((blocked: boolean) => void)[] = [];
   readonly #troubles: Troubles;
+  /** Channels that the broker closes are their owner's affair, and no remark. */
+  readonly #channelTroubles: Troubles;
   #state: State = { kind: 'idle' };
   #generation = 0;
 
   constructor(options: BrokerConnectionOptions) {
     this.#options = options;
     this.#troubles = new Troubles(options.log);
+    this.#channelTroubles = new Troubles(options.log);
   }
 
   /** Why there is no connection, or the broker reads nothing on it, as sentences. */
@@ -92,6 +96,11 @@ export class BrokerConnection {
   /** Told once for every session that was announced and then ended, except by `stop()`. */
   onLost(listener: (generation: number, error: Error) => void): void {
     this.#lostListeners.push(listener);
+  }
+
+  /** An attempt to connect failed; another one follows. */
+  onFailed(listener: () => void): void {
+    this.#failedListeners.push(listener);
   }
 
   /** The broker has stopped reading what we publish (memory or disk alarm), or reads again. A new session is unblocked. */
@@ -129,10 +138,11 @@ export class BrokerConnection {
       model = await dialBroker(url, { ca, name, timeoutMs: connectTimeoutMs });
     } catch (error) {
       this.#retryLater(failures + 1, asError(error), address);
+      for (const listener of this.#failedListeners) listener();
       return;
     }
     // Nothing is awaited between the connection's birth and this: an error event without listener would end the process.
-    const session = new Session(model, ++this.#generation, this.#options.log, (error) =>
+    const session = new Session(model, ++this.#generation, this.#channelTroubles, (error) =>
       this.#onEnd(session, address, error),
     );
     model.on('close', (error?: Error) => this.#onEnd(session, address, error ?? session.lastError));
@@ -163,14 +173,16 @@ export class BrokerConnection {
   }
 
   #tellConnected(address: string, generation: number): void {
-    const away = this.#troubles.over(about);
-    const sentence = away === undefined ? 'Connected to the broker.' : 'Connected to the broker: this is fine again.';
-    this.#options.log.info({ address, generation, ...away }, sentence);
+    const fields = { address, generation };
+    if (this.#troubles.over(about, 'Connected to the broker: this is fine again.', fields) !== undefined) return;
+    // After a session that its owner has given up, the owner has said why.
+    this.#options.log[generation === 1 ? 'info' : 'debug'](fields, 'Connected to the broker.');
   }
 
   #tellAway(error: Error, address: string, failures: number, waitMs: number): void {
     const { reason, words, lasts } = brokerFault(error);
-    this.#options.log.debug({ address, error, failures, waitMs }, 'An attempt to connect to the broker failed.');
+    this.#options.log.debug({ address, error, failures, waitMs }, 'There is no connection to the broker.');
+    if (error instanceof Abandoned) return;
     this.#troubles.tell({
       about,
       reason,
@@ -215,10 +227,13 @@ export class BrokerConnection {
   }
 }
 
+/** Its owner has given the session up, and says why. */
+class Abandoned extends Error {}
+
 class Session implements BrokerSession {
   readonly generation: number;
   readonly #model: ChannelModel;
-  readonly #log: Logger;
+  readonly #troubles: Troubles;
   readonly #onAbandoned: (error: Error) => void;
   readonly #channels = new Set<Channel>();
   /** The error that the connection told before it closed. */
@@ -226,10 +241,10 @@ class Session implements BrokerSession {
   /** The broker reads nothing of this connection, not even that it is to be closed. */
   isBlocked = false;
 
-  constructor(model: ChannelModel, generation: number, log: Logger, onAbandoned: (error: Error) => void) {
+  constructor(model: ChannelModel, generation: number, troubles: Troubles, onAbandoned: (error: Error) => void) {
     this.#model = model;
     this.generation = generation;
-    this.#log = log;
+    this.#troubles = troubles;
     this.#onAbandoned = onAbandoned;
     model.on('error', (error) => {
       this.lastError = error;
@@ -252,7 +267,7 @@ class Session implements BrokerSession {
 
   abandon(reason: string): void {
     // Told first and closed in the background: a broker that is frozen would never answer the close.
-    this.#onAbandoned(new Error(reason));
+    this.#onAbandoned(new Abandoned(reason));
     void this.close();
   }
 
@@ -267,7 +282,9 @@ class Session implements BrokerSession {
     this.#channels.add(channel);
     channel.on('close', () => this.#channels.delete(channel));
     channel.on('error', (error) => {
-      this.#log.warn({ error, generation: this.generation }, 'The broker closed a channel.');
+      const cause = messageOf(error);
+      const fields = { cause, generation: this.generation };
+      this.#troubles.tell({ reason: cause, message: 'The broker closed a channel.', fields });
     });
     channel.on('handler-error', rethrow);
     return channel;

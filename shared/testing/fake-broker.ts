@@ -157,8 +157,10 @@ export class FakeBroker {
   readonly #connected: ((session: BrokerSession) => void)[] = [];
   readonly #lost: ((generation: number, error: Error) => void)[] = [];
   readonly #blocked: ((blocked: boolean) => void)[] = [];
+  readonly #failed: (() => void)[] = [];
   #generation = 0;
   isStopped = false;
+  remarks: readonly string[] = [];
 
   onConnected(listener: (session: BrokerSession) => void): void {
     this.#connected.push(listener);
@@ -166,6 +168,10 @@ export class FakeBroker {
 
   onLost(listener: (generation: number, error: Error) => void): void {
     this.#lost.push(listener);
+  }
+
+  onFailed(listener: () => void): void {
+    this.#failed.push(listener);
   }
 
   onBlocked(listener: (blocked: boolean) => void): void {
@@ -191,6 +197,11 @@ export class FakeBroker {
   lose(session: FakeSession): void {
     for (const channel of session.channels) channel.closed();
     for (const listener of this.#lost) listener(session.generation, new Error('the connection is gone'));
+  }
+
+  /** An attempt to connect fails. */
+  fail(): void {
+    for (const listener of this.#failed) listener();
   }
 
   block(blocked: boolean): void {

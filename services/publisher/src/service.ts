@@ -151,6 +151,7 @@ export class PublisherService implements Service {
     const turnsAway = this.#outbox?.turnsAway;
     if (turnsAway !== undefined && turnsAway !== 'overloaded')
       reasons.push(`There is no connection to the broker that takes messages (${turnsAway}).`);
-    return { ready: reasons.length === 0, state, reasons };
+    const remarks = [...(this.#connection?.remarks ?? []), ...(this.#outbox?.remarks ?? [])];
+    return { ready: reasons.length === 0, state, reasons, remarks };
   }
 }

@@ -1,6 +1,7 @@
 import { slotCount } from '../../../../shared/event/lane.ts';
 import { encodeMessage } from '../../../../shared/event/message.ts';
 import type { OutboxLimits } from './limits.ts';
+import type { Detour } from './outage-log.ts';
 import type { OutboxEffect, OutboxEvent, OutboxIdentity, Outgoing, TurnedAwayReason } from './outbox-event.ts';
 import { type Batch, type PackedEvent, Packing, type Ticket } from './packing.ts';
 import { Route } from './route.ts';
@@ -76,6 +77,10 @@ export class OutboxCore {
 
   get isConnected(): boolean {
     return this.#route.isConnected;
+  }
+
+  get detour(): Detour {
+    return this.#route.detour;
   }
 
   get mayReplay(): boolean {

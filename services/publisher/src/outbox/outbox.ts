@@ -3,10 +3,12 @@ import type { ConfirmChannel } from 'amqplib';
 import type { BrokerConnection, BrokerSession } from '../../../../shared/amqp/connection.ts';
 import { encodeHeaders, producerHeader, sequenceHeader, slotHeader } from '../../../../shared/event/message.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
+import { messageOf } from '../../../../shared/network/fault.ts';
 import type { PublisherMetrics } from '../metrics.ts';
 import type { Replayed, Spool } from '../spool/spool.ts';
 import type { MessageOrigin } from '../../../../shared/event/usage-event.ts';
 import type { OutboxCore, OutboxEvent, Outgoing, TurnedAwayReason } from './core.ts';
+import { OutageLog } from './outage-log.ts';
 import type { PackedEvent } from './packing.ts';
 
 /** Live messages that are published for each one of the spool, while there are both. */
@@ -42,6 +44,7 @@ type Link =
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #core: OutboxCore;
+  readonly #outage: OutageLog;
   readonly #answers = new Map<number, (outcome: Outcome) => void>();
   #link: Link = { kind: 'away' };
   #lastRequest = 0;
@@ -55,12 +58,19 @@ export class Outbox {
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.#core = options.core;
+    this.#outage = new OutageLog(options.log, options.exchange, options.spool !== undefined);
     options.connection.onConnected((session) => void this.#open(session));
     options.connection.onLost((generation) => this.#lost(generation));
+    options.connection.onFailed(() => this.#tellRefusal());
     options.connection.onBlocked((blocked) => this.#step({ kind: 'blocked', blocked }));
     const { spool } = options;
-    spool?.onChange(() => this.#step({ kind: 'spool', roomBytes: spool.roomBytes }));
+    spool?.onChange(() => this.#spoolChanged(spool));
     if (spool !== undefined) this.#step({ kind: 'spool', roomBytes: spool.roomBytes });
+  }
+
+  /** What a person should know of the way of usage, as sentences. */
+  get remarks(): readonly string[] {
+    return this.#outage.remarks;
   }
 
   /** Why a request would be turned away now: asked before its body is read. */
@@ -100,11 +110,13 @@ export class Outbox {
     const channel = await this.#openChannel(session);
     if (channel === undefined || this.#link.kind !== 'opening' || this.#link.session !== session) return;
     this.#link = { kind: 'open', session, channel, writable: true };
+    this.#outage.channelOpened();
     this.#step({ kind: 'connected', generation: session.generation });
+    this.#tellRefusal();
   }
 
   async #openChannel(session: BrokerSession): Promise<ConfirmChannel | undefined> {
-    const { exchange, log } = this.#options;
+    const { exchange } = this.#options;
     try {
       const channel = await session.createConfirmChannel();
       // Before amqplib's own listener, which fails every unconfirmed message: they are not refused, they are unknown.
@@ -114,17 +126,9 @@ export class Outbox {
       await channel.checkExchange(exchange);
       return channel;
     } catch (error) {
-      if (isNotFound(error)) {
-        log.error(
-          { exchange },
-          'The exchange for usage does not exist, so events are answered with 503 until it does. Run `npm run topology`.',
-        );
-      } else {
-        log.warn(
-          { error, generation: session.generation },
-          'No channel could be opened to publish on; connecting again.',
-        );
-      }
+      if (isNotFound(error)) this.#outage.exchangeMissing();
+      else this.#outage.channelFailed(messageOf(error));
+      this.#tellRefusal();
       session.abandon('there is no channel to publish on');
       return undefined;
     }
@@ -140,6 +144,7 @@ export class Outbox {
     if (this.#link.kind === 'away' || this.#link.session.generation !== generation) return;
     this.#link = { kind: 'away' };
     this.#options.spool?.lost();
+    this.#outage.lost();
     this.#step({ kind: 'lost', generation });
   }
 
@@ -155,9 +160,23 @@ export class Outbox {
     const slot = Number(headers?.[slotHeader]);
     const sequence = Number(headers?.[sequenceHeader]);
     const producer = String(headers?.[producerHeader]);
+    this.#outage.returned(nameOf({ producer, slot, sequence }), slot);
     // Of this life and in the spool both are possible at once; a return that is believed too often costs one publish.
     spool?.returned(generation, { producer, slot, sequence });
     if (producer === this.#core.producer) this.#step({ kind: 'returned', generation, slot, sequence });
+  }
+
+  #spoolChanged(spool: Spool): void {
+    this.#outage.found(spool);
+    this.#step({ kind: 'spool', roomBytes: spool.roomBytes });
+    this.#outage.looked(spool);
+    this.#tellRefusal();
+  }
+
+  /** At the start there is no connection yet, and nothing to say: only once one has failed. */
+  #tellRefusal(): void {
+    const reason = this.#core.turnsAway;
+    if (reason !== 'overloaded') this.#outage.turnedAway(reason);
   }
 
   #step(event: OutboxEvent): void {
@@ -222,11 +241,13 @@ export class Outbox {
     if (spool === undefined) return;
     const next = () => (spool.takesMore ? this.#core.takeForSpool(performance.now()) : undefined);
     for (let outgoing = next(); outgoing !== undefined; outgoing = next()) {
-      const { origin, body, acceptedAtMs, expiresAtMs } = outgoing;
+      const { origin, body, events, acceptedAtMs, expiresAtMs } = outgoing;
       const { slot, sequence } = origin;
-      spool.append({ origin, body, acceptedAtMs }, expiresAtMs, (stored) =>
-        this.#step({ kind: stored ? 'spooled' : 'spool_declined', slot, sequence }),
-      );
+      const { detour } = this.#core;
+      spool.append({ origin, body, acceptedAtMs }, expiresAtMs, (stored) => {
+        if (stored) this.#outage.kept(detour, events, spool);
+        this.#step({ kind: stored ? 'spooled' : 'spool_declined', slot, sequence });
+      });
     }
   }
 
@@ -262,13 +283,17 @@ export class Outbox {
       headers: encodeHeaders(origin),
     };
     try {
-      return channel.publish(this.#options.exchange, String(origin.slot), body, options, (error: unknown) =>
-        told(error === null),
-      );
+      return channel.publish(this.#options.exchange, String(origin.slot), body, options, (error: unknown) => {
+        this.#outage.told(error === null ? 'confirmed' : 'refused', nameOf(origin), origin.slot);
+        told(error === null);
+      });
     } catch (error) {
       // amqplib closes a connection in steps, and throws in between; the message stays unconfirmed and is taken again.
       const { generation } = session;
-      this.#options.log.warn({ error, generation }, 'The channel for publishing takes nothing more; connecting again.');
+      this.#options.log.warn(
+        { cause: messageOf(error), generation },
+        'The channel for publishing takes nothing more; connecting again.',
+      );
       session.abandon('the channel for publishing takes nothing more');
       return false;
     }
@@ -287,6 +312,10 @@ export class Outbox {
       Math.max(0, Math.ceil(atMs - performance.now())),
     );
   }
+}
+
+function nameOf({ producer, slot, sequence }: MessageOrigin): string {
+  return `${producer} ${slot} ${sequence}`;
 }
 
 function isNotFound(error: unknown): boolean {

@@ -1,3 +1,4 @@
+import type { Detour } from './outage-log.ts';
 import type { TurnedAwayReason } from './outbox-event.ts';
 import { Wire } from './wire.ts';
 
@@ -27,6 +28,13 @@ export class Route {
   get now(): 'broker' | 'spool' | 'none' {
     if (this.#link.kind === 'connected' && !(this.canSpool && (this.#blocked || this.wire.isSlow))) return 'broker';
     return this.canSpool ? 'spool' : 'none';
+  }
+
+  /** Why messages go to the spool; `unwanted`: only those that the broker gave back. */
+  get detour(): Detour {
+    if (this.#link.kind === 'away') return 'away';
+    if (this.#blocked) return 'alarm';
+    return this.wire.isSlow ? 'slow' : 'unwanted';
   }
 
   /** There is a connection, and the broker reads what is published on it. */

@@ -9,6 +9,7 @@ export class Faults {
   readonly #log: Logger;
   readonly #metrics: SpoolMetrics;
   #reason: string | undefined;
+  #parked = 0;
 
   constructor({
     folder,
@@ -45,7 +46,13 @@ export class Faults {
     );
   }
 
+  /** Stretches that were kept aside since the start. */
+  get parkedCount(): number {
+    return this.#parked;
+  }
+
   parked({ why, place, bytes, records }: Extract<Upkeep, { kind: 'park' }>): void {
+    this.#parked++;
     this.#metrics.parked.inc({ why }, why === 'too_old' ? records : 1);
     const where = { folder: this.#folder, file: parkedName(why, place.segment, place.offset) };
     if (why === 'too_old') {

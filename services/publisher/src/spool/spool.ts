@@ -77,6 +77,11 @@ export class Spool {
     return this.#open?.core.records ?? 0;
   }
 
+  /** Stretches of it that were kept aside since the start. */
+  get parked(): number {
+    return this.#faults.parkedCount;
+  }
+
   get oldestAcceptedMs(): number | undefined {
     return this.#open?.core.oldestAcceptedMs;
   }
@@ -195,7 +200,7 @@ export class Spool {
     };
   }
 
-  #opened({ records, tornBytes }: Opened, spool: OpenSpool): void {
+  #opened({ tornBytes }: Opened, spool: OpenSpool): void {
     const { folder, log } = this.#options;
     this.#state = { kind: 'open', spool };
     this.#faults.recovered('The folder of the spool can be used.');
@@ -203,12 +208,6 @@ export class Spool {
       log.warn(
         { folder, bytes: tornBytes },
         'The last message of the spool was being written when the last process ended, and was cut off. It was never answered with 202: its client sends it again.',
-      );
-    }
-    if (records > 0) {
-      log.info(
-        { folder, records, bytes: spool.core.bytes },
-        'The spool holds messages of a former life; they are published again.',
       );
     }
     spool.step({ kind: 'ticked' });
