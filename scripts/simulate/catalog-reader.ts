@@ -5,6 +5,7 @@ import type { Process } from './process.ts';
 import type { Tally } from './tally.ts';
 
 const retryMs = 200;
+const readTimeoutMs = 5_000;
 
 /** The meters as one consumer knows them, per account: read again when one is missing, as `meters/catalog.ts` does. */
 export class CatalogReader {
@@ -13,7 +14,7 @@ export class CatalogReader {
   readonly #paceMs: number;
   readonly #maxAgeMs: number;
   readonly #tally: Tally;
-  readonly #read: (catalog: MeterCatalog, isFirst: boolean) => void;
+  readonly #read: (catalog: MeterCatalog, account: string, isFirst: boolean) => void;
   #current: MeterCatalog | undefined;
   readonly #connected = new Map<string, MeterList | UnreadableMeters>();
   /** When to read the meters of an account again; the platform's own has no name. */
@@ -24,7 +25,7 @@ export class CatalogReader {
     provider: ModelProvider,
     { catalogPaceMs, catalogMaxAgeMs }: Pick<Profile, 'catalogPaceMs' | 'catalogMaxAgeMs'>,
     tally: Tally,
-    read: (catalog: MeterCatalog, isFirst: boolean) => void,
+    read: (catalog: MeterCatalog, account: string, isFirst: boolean) => void,
   ) {
     this.#process = process;
     this.#provider = provider;
@@ -53,30 +54,41 @@ export class CatalogReader {
 
   #readMeters(account: string): void {
     const askedAtMs = this.#process.nowMs;
-    this.#dueMs.set(account, Number.POSITIVE_INFINITY);
-    this.#provider.readMeters(account, this.#process, (answer) => {
+    let isOver = false;
+    const answered = (answer: MeterList['meters'] | 'unreadable' | undefined): void => {
+      if (isOver) return;
+      isOver = true;
       const isRead = answer !== undefined && answer !== 'unreadable';
       this.#dueMs.set(account, this.#process.nowMs + (isRead ? this.#maxAgeMs : retryMs));
-      if (answer === undefined || !this.#learn(account, answer, askedAtMs)) return;
-      const isFirst = this.#current === undefined;
-      const own = account === '' && isRead ? { meters: answer, askedAtMs } : this.#current;
-      if (own === undefined) return;
-      this.#current = { ...own, connected: new Map(this.#connected) };
-      this.#read(this.#current, isFirst);
-    });
+      if (!isRead) this.#failed(account, answer ?? 'no answer');
+      else if (account === '') this.#tell(account, { meters: answer, askedAtMs });
+      else {
+        this.#connected.set(account, { meters: answer, askedAtMs });
+        this.#tell(account, this.#current);
+      }
+    };
+    this.#dueMs.set(account, Number.POSITIVE_INFINITY);
+    this.#process.after(readTimeoutMs, () => answered(undefined));
+    this.#provider.readMeters(account, this.#process, answered);
   }
 
-  /** Whether that is something new. */
-  #learn(account: string, answer: MeterList['meters'] | 'unreadable', askedAtMs: number): boolean {
-    if (account === '') return answer !== 'unreadable';
-    if (answer !== 'unreadable') {
-      this.#connected.set(account, { meters: answer, askedAtMs });
-      return true;
+  #failed(account: string, unreadable: string): void {
+    const before = account === '' ? this.#current : this.#connected.get(account);
+    if (before?.unreadable !== undefined) return;
+    if (account === '') {
+      const list = this.#current ?? this.#provider.stored(this.#process);
+      if (list !== undefined) this.#tell(account, { ...list, unreadable });
+      return;
     }
-    const before = this.#connected.get(account);
-    if (before?.unreadable !== undefined) return false;
-    this.#connected.set(account, { ...before, unreadable: '403' });
     this.#tally.add('connected accounts whose meters cannot be read');
-    return true;
+    this.#connected.set(account, { ...before, unreadable });
+    this.#tell(account, this.#current);
+  }
+
+  #tell(account: string, own: MeterList | undefined): void {
+    if (own === undefined) return;
+    const isFirst = this.#current === undefined;
+    this.#current = { ...own, connected: this.#connected };
+    this.#read(this.#current, account, isFirst);
   }
 }

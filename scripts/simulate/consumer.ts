@@ -84,7 +84,8 @@ export class Consumer {
       formats: () => ({ reads, writes: this.#format }),
       post,
     });
-    const read = (catalog: MeterCatalog, isFirst: boolean): void => this.#catalogRead(catalog, isFirst);
+    const read = (catalog: MeterCatalog, account: string, isFirst: boolean): void =>
+      this.#catalogRead(catalog, account, isFirst);
     this.#catalog = new CatalogReader(process, services.provider, world.profile, world.tally, read);
     this.#tick();
   }
@@ -239,9 +240,9 @@ export class Consumer {
     this.process.kill();
   }
 
-  #catalogRead(catalog: MeterCatalog, isFirst: boolean): void {
+  #catalogRead(catalog: MeterCatalog, account: string, isFirst: boolean): void {
     if (isFirst && this.broker.link !== undefined) this.#post({ type: 'broker_changed', connected: true });
-    for (const runner of this.#runners.values()) runner.post({ type: 'catalog_read', catalog });
+    for (const runner of this.#runners.values()) runner.post({ type: 'catalog_read', catalog, account });
   }
 
   #startShard(shard: number, epoch: number, deadlineMs: number): void {

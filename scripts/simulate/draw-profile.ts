@@ -94,7 +94,12 @@ export function drawProfile(random: Random): Profile {
         ...base,
         connected: random.between(0.2, 0.8),
         rates: { ...noRates, throttled: random.chance(0.5) ? 0 : 0.1, redisRequestFails: little },
-        faults: { account_revoked: each(1), consumer_crash: each(3), provider_outage: each(8) },
+        faults: {
+          account_revoked: each(1),
+          meters_unlisted: each(2),
+          consumer_crash: each(3),
+          provider_outage: each(8),
+        },
       };
     case 'meters':
       return remadeMeters(base, random);

@@ -2,7 +2,7 @@ import { slotCount } from '../../shared/event/lane.ts';
 import { connectedAccounts } from './client.ts';
 import type { Cluster } from './cluster.ts';
 import type { Consumer } from './consumer.ts';
-import type { ProviderMode } from './model-provider.ts';
+import { type ProviderMode, unlistedWays } from './model-provider.ts';
 import { noRates } from './profile.ts';
 import type { Publisher } from './publisher.ts';
 import type { Random } from './random.ts';
@@ -111,6 +111,9 @@ export class Faults {
         break;
       case 'account_revoked':
         this.#revokeAccount();
+        break;
+      case 'meters_unlisted':
+        this.#unlistMeters();
         break;
       case 'windows_change':
         this.#someConsumer((consumer) => {
@@ -263,6 +266,16 @@ export class Faults {
     const account = this.#random.pick(connectedAccounts);
     provider.revoke(account, true);
     this.#world.timeline.after(this.#random.between(least, most), () => provider.revoke(account, false));
+  }
+
+  /** Some lists stay unreadable until everything else has settled in spite of them (settlement.ts). */
+  #unlistMeters(): void {
+    const { provider } = this.#cluster;
+    const account = this.#random.pick(['', ...connectedAccounts]);
+    provider.unlist(account, this.#random.pick(unlistedWays));
+    if (this.#random.chance(0.5)) return;
+    const { least, most } = this.#world.profile.outageMs;
+    this.#world.timeline.after(this.#random.between(least, most), () => provider.unlist(account, undefined));
   }
 
   #repair(): void {

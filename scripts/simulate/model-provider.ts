@@ -1,4 +1,5 @@
 import type { Meter, Outcome } from '../../services/consumer/src/provider/provider.ts';
+import type { MeterList } from '../../services/consumer/src/shard/open-set.ts';
 import type { Entry } from '../../shared/journal/journal.ts';
 import type { Process } from './process.ts';
 import type { SimulatedMeter } from './profile.ts';
@@ -11,12 +12,19 @@ import type { World } from './world.ts';
  */
 export type ProviderMode = 'well' | 'failing' | 'refusing_connections' | 'silent' | 'key_revoked' | 'throttling';
 
+/** How a read of meters ends that fails: with 403, with any other answer that is no list, or not at all. */
+export const unlistedWays = ['refused', 'failed', 'silent'] as const;
+export type UnlistedWay = (typeof unlistedWays)[number];
+
 export class ModelProvider {
   readonly #world: World;
   readonly #random: Random;
   readonly #rememberedUntilMs = new Map<string, number>();
   readonly #busyLanes = new Set<string>();
   readonly #revokedAccounts = new Set<string>();
+  readonly #unlisted = new Map<string, UnlistedWay>();
+  /** The platform's list as it was read last, and when, on the timeline. */
+  #stored: MeterList | undefined;
   #mode: ProviderMode = 'well';
 
   constructor(world: World, random: Random) {
@@ -32,6 +40,28 @@ export class ModelProvider {
   revoke(account: string, isRevoked: boolean): void {
     if (isRevoked) this.#revokedAccounts.add(account);
     else this.#revokedAccounts.delete(account);
+  }
+
+  /** Makes every read of the account's meters fail in this way, or none any more; the platform's own account has no name. */
+  unlist(account: string, way: UnlistedWay | undefined): void {
+    // Without any list of the platform's nobody counts, which no fault of one account can cure.
+    if (way === undefined || (account === '' && this.#stored === undefined)) this.#unlisted.delete(account);
+    else this.#unlisted.set(account, way);
+  }
+
+  get isUnlisted(): boolean {
+    return this.#unlisted.size > 0;
+  }
+
+  /** The cluster keeps the platform's list in Redis, for who cannot read it. */
+  stored({ nowMs }: Process): MeterList | undefined {
+    if (this.#stored === undefined) return undefined;
+    const { meters, askedAtMs } = this.#stored;
+    return { meters, askedAtMs: nowMs - (this.#world.timeline.nowMs - askedAtMs) };
+  }
+
+  list(): void {
+    this.#unlisted.clear();
   }
 
   /** One call, as `Provider.send`: `ended` is told exactly once, after the call's timeout at the latest. */
@@ -59,16 +89,26 @@ export class ModelProvider {
     });
   }
 
-  /** Every meter of the account; undefined: there was no answer. */
+  /** Every meter of the account; undefined: there was no list. May never be answered. */
   readMeters(
     account: string,
     process: Process,
     answered: (meters: ReadonlyMap<string, Meter> | 'unreadable' | undefined) => void,
   ): void {
     const { timeline } = this.#world;
+    const askedAtMs = timeline.nowMs;
     timeline.after(this.#latencyMs(), () => {
+      const way = this.#unlisted.get(account);
+      if (way === 'silent') return;
+      if (way !== undefined) {
+        timeline.after(this.#latencyMs(), () =>
+          process.receive(() => answered(way === 'refused' ? 'unreadable' : undefined)),
+        );
+        return;
+      }
       const works = this.#mode === 'well' || this.#mode === 'throttling';
       const meters = works ? (this.#revokedAccounts.has(account) ? 'unreadable' : this.#meters(account)) : undefined;
+      if (account === '' && meters instanceof Map) this.#stored = { meters, askedAtMs };
       timeline.after(this.#latencyMs(), () => process.receive(() => answered(meters)));
     });
   }

@@ -54,6 +54,7 @@ export const faultKinds = [
   'redis_loses_writes',
   'provider_outage',
   'account_revoked',
+  'meters_unlisted',
   'windows_change',
 ] as const;
 

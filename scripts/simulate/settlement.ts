@@ -3,12 +3,16 @@ import type { Cluster } from './cluster.ts';
 import type { Epilogue } from './epilogue.ts';
 import type { World } from './world.ts';
 
+/** As many deferred entries as no run has. */
+const roomForAll = 1_000;
+
 /** However slowly: after so many times the profile's time it is no settling any more. */
 const slowestSettling = 5;
 
 /**
  * The end of a run: once the faults are over, everything has to settle within the profile's time, counted anew with every message
- * less on the broker, since a small prefetch takes a long backlog slowly; then comes the audit. Settled
+ * less on the broker, since a small prefetch takes a long backlog slowly; then comes the audit. While lists of meters stay
+ * unreadable, everything but deferred entries has to settle in spite of them; then they can be read, and the rest has to. Settled
  * means: nothing on the broker, no set pending, no entry deferred, every shard owned and the shards spread evenly.
  */
 export class Settlement {
@@ -28,7 +32,11 @@ export class Settlement {
     this.#client = client;
     this.#epilogue = epilogue;
     this.#sinceMs = world.profile.activeMs;
-    world.timeline.at(world.profile.activeMs, () => this.#look());
+    world.timeline.at(world.profile.activeMs, () => {
+      // Beyond its room what waits for a list holds its shard up, as entries of closed accounts do.
+      if (world.profile.drive.closedMax < roomForAll) cluster.provider.list();
+      this.#look();
+    });
   }
 
   #look(): void {
@@ -47,19 +55,27 @@ export class Settlement {
       );
     } else {
       tally.add('virtual ms until settled', Math.round(overdueMs));
+      if (this.#cluster.provider.isUnlisted) {
+        tally.add('settled in spite of lists that cannot be read');
+        this.#cluster.provider.list();
+        this.#begin();
+        return;
+      }
       if (this.#isOver || !this.#epilogue.isFair) {
         this.#audit();
         return;
       }
       this.#isOver = true;
-      this.#epilogue.run(() => {
-        this.#sinceMs = timeline.nowMs;
-        this.#least = Number.POSITIVE_INFINITY;
-        this.#look();
-      });
+      this.#epilogue.run(() => this.#begin());
       return;
     }
     timeline.stop();
+  }
+
+  #begin(): void {
+    this.#sinceMs = this.#world.timeline.nowMs;
+    this.#least = Number.POSITIVE_INFINITY;
+    this.#look();
   }
 
   #noteMoves(): void {
@@ -92,8 +108,10 @@ export class Settlement {
     journals.forEach((journal, shard) => {
       const { last, deferred, replays } = journal.snapshot();
       if (last !== undefined && last.settledAtMs === undefined) unsettled.push(`set ${last.set} of shard ${shard}`);
-      if (deferred.size > 0) unsettled.push(`${deferred.size} deferred entries of shard ${shard}`);
-      if (replays.size > 0) unsettled.push(`${replays.size} replays of shard ${shard}`);
+      if (deferred.size > 0 && !this.#cluster.provider.isUnlisted)
+        unsettled.push(`${deferred.size} deferred entries of shard ${shard}`);
+      if (replays.size > 0 && !this.#cluster.provider.isUnlisted)
+        unsettled.push(`${replays.size} replays of shard ${shard}`);
     });
     for (const consumer of consumers) if (consumer.isLeaving) unsettled.push(`the drain of ${consumer.process.name}`);
     const loads = consumers.map(({ owned }) => owned.length);

@@ -4,6 +4,10 @@ import type { CommittedEntry } from './calls.ts';
 import { type Intake, laneOf } from './intake.ts';
 import type { Report } from './report.ts';
 
+/** More than there is room for, while its list of meters could not be read. */
+const roomForAll = 1_000;
+const unlisted = /^no_meter: nobody could tell/;
+
 const lateRefusal = 'refused after an attempt without answer: ';
 
 /** Nothing is given up without cause: an entry is dead only if the provider refuses it, and in doubt only if it may have been billed. */
@@ -24,6 +28,7 @@ export function checkParked(
       : isHopeless(meter, laneOf(entry), intake, profile) || isForMeter(cause, meter, events, profile, nowMs);
   switch (state) {
     case 'dead':
+      if (unlisted.test(reason) && profile.drive.closedMax < roomForAll) break;
       if (!isRefusedFor(reason)) report.violation(`${identifier} is dead without cause: ${reason}.`);
       break;
     case 'in_doubt':

@@ -10,6 +10,8 @@ export interface ConsumerView {
   readonly past: () => ShardTotals;
   readonly members: () => number;
   readonly halted: () => boolean;
+  /** Accounts whose meters cannot be read now; the platform's own account is one of them. */
+  readonly meterListsUnread: () => number;
   readonly windowMs: () => number;
   readonly capacityRatio: () => number;
   readonly deadLettersWaiting: () => number;

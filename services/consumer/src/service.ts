@@ -20,7 +20,7 @@ import { DeadLetters } from './dead-letters/dead-letters.ts';
 import { createLimiters, type Limiters, meterEventLimits } from './dispatch/limiters.ts';
 import { type RunningDispatcher, runDispatcher } from './dispatch/run-dispatcher.ts';
 import { noteDeletionCost } from './kubernetes/pod.ts';
-import { type MeterCatalogSource, metersUnknown, startCatalog } from './meters/catalog.ts';
+import { type MeterCatalogSource, startCatalog } from './meters/catalog.ts';
 import { registerConsumerMetrics } from './metrics.ts';
 import { Member } from './ownership/member.ts';
 import { createMembership, type Membership } from './ownership/membership.ts';
@@ -296,8 +296,8 @@ export class ConsumerService implements Service {
       needMeters: (account) => this.#catalog?.refresh(account),
       log: this.#log,
     });
-    this.#catalog.onRead((catalog) => {
-      this.#member?.shards.catalogRead(catalog);
+    this.#catalog.onRead((catalog, account) => {
+      this.#member?.shards.catalogRead(catalog, account);
       void returnedMeters.look(catalog);
     });
     // What could not be looked through then: another list had just come, Redis was away, the shard was another's.
@@ -318,6 +318,7 @@ export class ConsumerService implements Service {
       past: () => this.#past,
       members: () => this.#member?.members.length ?? 0,
       halted: () => this.#haltReason !== undefined,
+      meterListsUnread: () => this.#catalog?.unread.count ?? 0,
       windowMs: () => this.#member?.shards.windows.windowMs ?? this.#config.windowMs,
       capacityRatio: () => this.#member?.shards.windows.capacityRatio ?? 0,
       deadLettersWaiting: () => this.#deadLetters.waiting,
@@ -343,7 +344,7 @@ export class ConsumerService implements Service {
       reasons,
       remarks: [
         ...new Set([
-          ...(this.#awaitsMeters ? [metersUnknown] : []),
+          ...(this.#catalog?.unread.remarks ?? []),
           ...(this.#dispatcher?.remarks() ?? []),
           ...this.#broker.remarks,
           ...this.#deadLetters.remarks,

@@ -8,12 +8,13 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../../../shared/log/log.ts';
-import { type Meter, MetersUnreadable } from '../provider/provider.ts';
+import type { Meter } from '../provider/provider.ts';
 import type { MeterList } from '../shard/open-set.ts';
-import { type CatalogStore, lockMaxMs, type StoredCatalog } from './stored-catalog.ts';
+import type { CatalogStore, StoredCatalog } from './stored-catalog.ts';
 
 export interface AccountMetersOptions {
-  readonly read: () => Promise<readonly Meter[]>;
+  /** `isRepeat`: the last read failed. */
+  readonly read: (isRepeat: boolean) => Promise<readonly Meter[]>;
   /** It could not be read. */
   readonly failed: (error: unknown) => void;
   /** It is newer than the one before. */
@@ -24,6 +25,8 @@ export interface AccountMetersOptions {
   readonly maxAgeMs: number;
   /** The cluster asks the provider at most once in this time. */
   readonly paceMs: number;
+  /** … while it cannot be read, less and less often, down to this. */
+  readonly paceMaxMs: number;
   /** How often to look for what others have read, and for a list that is due. */
   readonly pollMs: number;
 }
@@ -35,19 +38,21 @@ export interface AccountMeters {
   stop(): void;
 }
 
-// While a newer list is wanted.
+// While a newer list is wanted; while it cannot be read, less often.
 const wantedPollMs = 500;
+const unreadPollMaxMs = 5_000;
 /** So many rounds others have time to store what they read. */
 const unreadAfterRounds = 3;
 
 export function followMeters(options: AccountMetersOptions): AccountMeters {
-  const { read, failed, taken, store, log, maxAgeMs, paceMs, pollMs } = options;
+  const { read, failed, taken, store, log, maxAgeMs, paceMs, paceMaxMs, pollMs } = options;
   const stopping = new AbortController();
   let list: MeterList | undefined;
   let takenReadAtMs: number | undefined;
   let isWanted = true;
   let currentPaceMs = paceMs;
   let hasRead = false;
+  let hasFailed = false;
   let turnedAway = 0;
   let nap = new AbortController();
 
@@ -61,6 +66,8 @@ export function followMeters(options: AccountMetersOptions): AccountMeters {
     if (list !== undefined && askedAtMs < list.askedAtMs) return;
     takenReadAtMs = stored.readAtMs;
     isWanted = false;
+    hasFailed = false;
+    currentPaceMs = paceMs;
     const before = list;
     list = { meters: new Map(stored.meters.map((meter) => [meter.eventName, meter])), askedAtMs };
     taken(list, before);
@@ -80,14 +87,13 @@ export function followMeters(options: AccountMetersOptions): AccountMeters {
     hasRead = true;
     let meters: readonly Meter[];
     try {
-      meters = await read();
+      meters = await read(hasFailed);
     } catch (error) {
-      // What is revoked stays so for a while.
-      if (error instanceof MetersUnreadable) currentPaceMs = Math.min(currentPaceMs * 2, lockMaxMs);
+      hasFailed = true;
+      currentPaceMs = Math.min(currentPaceMs * 2, paceMaxMs);
       failed(error);
       return false;
     }
-    currentPaceMs = paceMs;
     const fresh = { readAtMs: redisMs, meters };
     take(fresh, redisMs, lookedAtMs);
     await store.store(fresh);
@@ -106,7 +112,9 @@ export function followMeters(options: AccountMetersOptions): AccountMeters {
       nap = new AbortController();
       const signal = AbortSignal.any([nap.signal, stopping.signal]);
       // Ends early when a list is wanted at once, or none any more.
-      await sleep(isDone && !isWanted ? pollMs : wantedPollMs, undefined, { signal }).catch(() => undefined);
+      const unreadPollMs = Math.min(unreadPollMaxMs, Math.max(wantedPollMs, currentPaceMs / 4));
+      const napMs = isDone && !isWanted ? pollMs : hasFailed ? unreadPollMs : wantedPollMs;
+      await sleep(napMs, undefined, { signal }).catch(() => undefined);
     }
   }
 

@@ -5,11 +5,14 @@
  */
 import type { Logger } from '../../../../shared/log/log.ts';
 import type { Redis } from '../../../../shared/redis/client.ts';
-import { MetersUnreadable, type Provider } from '../provider/provider.ts';
+import { platform as platformAccount } from '../provider/breakers.ts';
+import type { Provider } from '../provider/provider.ts';
+import { meterReadsMax } from '../provider/stripe.ts';
 import type { MeterCatalog, MeterList, UnreadableMeters } from '../shard/open-set.ts';
 import { type AccountMeters, followMeters } from './account-meters.ts';
 import { createMeterNotices } from './meter-notices.ts';
-import { createCatalogStore } from './stored-catalog.ts';
+import { createCatalogStore, lockMaxMs } from './stored-catalog.ts';
+import { createUnreadLists, type UnreadLists } from './unread-lists.ts';
 
 export interface CatalogOptions {
   readonly provider: Pick<Provider, 'meters'>;
@@ -30,8 +33,10 @@ export interface MeterCatalogSource {
   current(): MeterCatalog;
   /** Resolves once the platform's meters are known, rejects when `signal` aborts. `unreadable`: they could not be read so far. */
   untilKnown(signal: AbortSignal, unreadable?: () => void): Promise<void>;
-  /** Called with every catalog that is newer than the one before. */
-  onRead(listener: (catalog: MeterCatalog) => void): void;
+  /** Called with every catalog that is newer than the one before. `account`: whose list is new, or cannot be read. */
+  onRead(listener: (catalog: MeterCatalog, account: string) => void): void;
+  /** Lists that cannot be read now. */
+  readonly unread: Pick<UnreadLists, 'count' | 'remarks'>;
   /** A meter of the account is missing: read again as soon as the pace allows. May be said as often as one likes. */
   refresh(account?: string): void;
   stop(): void;
@@ -43,56 +48,51 @@ const connectedAgeMs = 5 * 60_000;
 const earlyPaceMs = 5_000;
 const platformPollMs = 10_000;
 const connectedPollMs = 60_000;
-/** Without any list nothing is billed; with an old one all goes on. */
-const unknownRepeatMs = 60_000;
-const knownRepeatMs = 15 * 60_000;
-/** Reads of connected accounts at a time. */
-const readsMax = 4;
 
 export function startCatalog(options: CatalogOptions): MeterCatalogSource {
   const { provider, redis, keyPrefix, log, paceMs = earlyPaceMs } = options;
   const notices = createMeterNotices(log);
-  const listeners: ((catalog: MeterCatalog) => void)[] = [];
+  const listeners: ((catalog: MeterCatalog, account: string) => void)[] = [];
   const known = Promise.withResolvers<void>();
-  const unread = Promise.withResolvers<void>();
+  const firstFailed = Promise.withResolvers<void>();
   const connected = new Map<string, MeterList | UnreadableMeters>();
   const followed = new Map<string, AccountMeters>();
-  const atATime = limitReads(readsMax);
+  const atATime = limitReads(meterReadsMax);
+  const unread = createUnreadLists(log);
   let catalog: MeterCatalog | undefined;
-  let failureLoggedAtMs = Number.NEGATIVE_INFINITY;
 
-  function tell(): void {
-    const own = platform.list;
+  /** `connected` is the same map for all catalogs: there are many accounts, and one of them is new. */
+  function tell(account: string, unreadable?: string): void {
+    const own = account === platformAccount || catalog === undefined ? platform.list : catalog;
     if (own === undefined) return;
-    catalog = { ...own, connected: new Map(connected) };
+    catalog = { ...own, connected, ...(unreadable === undefined ? {} : { unreadable }) };
     known.resolve();
-    for (const listener of listeners) listener(catalog);
+    for (const listener of listeners) listener(catalog, account);
   }
 
   const shared = { log, paceMs };
   const platform = followMeters({
     ...shared,
+    paceMaxMs: paceMs,
     maxAgeMs: options.maxAgeMs ?? platformAgeMs,
     pollMs: options.pollMs ?? platformPollMs,
     store: createCatalogStore(redis, keyPrefix),
     read: async () => {
       const meters = await provider.meters();
       log.debug({ meters: meters.length }, 'Read the meters.');
-      failureLoggedAtMs = Number.NEGATIVE_INFINITY;
       return meters;
     },
     failed: (error) => {
-      unread.resolve();
-      const nowMs = performance.now();
-      if (nowMs - failureLoggedAtMs < (catalog === undefined ? unknownRepeatMs : knownRepeatMs)) return;
-      failureLoggedAtMs = nowMs;
-      if (catalog === undefined) log.error({ error }, metersUnknown);
-      else log.warn({ error }, staleText);
+      log.debug({ error }, 'The meters could not be read.');
+      unread.failed(platformAccount, error, catalog !== undefined);
+      firstFailed.resolve();
+      if (catalog !== undefined && catalog.unreadable === undefined) tell(platformAccount, messageOf(error));
     },
     taken: (list, before) => {
+      unread.read(platformAccount);
       notices.changed(list, before);
       notices.about([...list.meters.values()]);
-      tell();
+      tell(platformAccount);
     },
   });
 
@@ -100,27 +100,24 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
   function follow(account: string): AccountMeters {
     return followMeters({
       ...shared,
+      paceMaxMs: lockMaxMs,
       maxAgeMs: options.maxAgeMs ?? connectedAgeMs,
       pollMs: options.pollMs ?? connectedPollMs,
       store: createCatalogStore(redis, keyPrefix, account),
-      read: () => atATime(() => provider.meters(account)),
+      read: (isRepeat) => atATime(isRepeat, () => provider.meters(account)),
       failed: (error) => {
         const before = connected.get(account);
-        if (!(error instanceof MetersUnreadable) || before?.unreadable !== undefined) {
-          log.debug({ error, account }, 'The meters of a connected account cannot be read. Trying again.');
-          return;
-        }
-        log.warn(
-          { reason: error.message, account },
-          'The meters of a connected account cannot be read: its usage is kept and waits, the other accounts go on. Connect it again, or check its id.',
-        );
-        connected.set(account, { ...before, unreadable: error.message });
-        tell();
+        log.debug({ error, account }, 'The meters of a connected account could not be read.');
+        unread.failed(account, error, before?.meters !== undefined);
+        if (before?.unreadable !== undefined) return;
+        connected.set(account, { ...before, unreadable: messageOf(error) });
+        tell(account);
       },
       taken: (list, before) => {
+        unread.read(account);
         notices.changed(list, before, account);
         connected.set(account, list);
-        tell();
+        tell(account);
       },
     });
   }
@@ -133,12 +130,13 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
     },
     async untilKnown(signal, unreadable = () => undefined) {
       signal.throwIfAborted();
-      if (catalog === undefined) void unread.promise.then(() => catalog ?? unreadable());
+      if (catalog === undefined) void firstFailed.promise.then(() => catalog ?? unreadable());
       const aborted = new Promise<never>((_, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
       });
       await Promise.race([known.promise, aborted]);
     },
+    unread,
     onRead: (listener) => void listeners.push(listener),
     refresh(account = '') {
       if (account === '') {
@@ -156,25 +154,42 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
   };
 }
 
-/** At most so many under way; the others wait for their turn. */
-function limitReads(most: number): <Result>(read: () => Promise<Result>) => Promise<Result> {
-  const waiting: (() => void)[] = [];
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * At most so many under way; the others wait for their turn. Reads that repeat one that failed take half of the room at most and come
+ * last: accounts whose lists hang must not keep that of another one from being read.
+ */
+function limitReads(most: number): <Result>(isRepeat: boolean, read: () => Promise<Result>) => Promise<Result> {
+  const first: (() => void)[] = [];
+  const repeats: (() => void)[] = [];
   let running = 0;
-  return async (read) => {
-    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
-    else running++;
+  let repeating = 0;
+
+  function next(): void {
+    if (running >= most) return;
+    const start = first.shift() ?? (repeating < most / 2 ? repeats.shift() : undefined);
+    start?.();
+  }
+
+  return async (isRepeat, read) => {
+    const started = Promise.withResolvers<void>();
+    (isRepeat ? repeats : first).push(() => {
+      running++;
+      if (isRepeat) repeating++;
+      started.resolve();
+    });
+    next();
+    await started.promise;
     try {
       return await read();
     } finally {
-      const next = waiting.shift();
-      if (next === undefined) running--;
-      else next();
+      running--;
+      if (isRepeat) repeating--;
+      next();
+      next();
     }
   };
 }
-
-const staleText =
-  'The meters cannot be read from the billing provider; usage is counted by the last list that is known, and new meters are not. Trying again; if it does not end, check STRIPE_API_KEY and STRIPE_API_BASE.';
-/** In the log and in /readyz. */
-export const metersUnknown =
-  'The meters cannot be read from the billing provider, so nothing is counted: usage waits in the broker, none is lost. Trying again; check STRIPE_API_KEY and STRIPE_API_BASE.';

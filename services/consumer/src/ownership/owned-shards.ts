@@ -100,8 +100,8 @@ export class OwnedShards {
     for (const runner of this.#runners.values()) runner.connected();
   }
 
-  catalogRead(catalog: MeterCatalog): void {
-    for (const runner of this.#runners.values()) runner.post({ type: 'catalog_read', catalog });
+  catalogRead(catalog: MeterCatalog, account: string): void {
+    for (const runner of this.#runners.values()) runner.post({ type: 'catalog_read', catalog, account });
   }
 
   tick(): void {

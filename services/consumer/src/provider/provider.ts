@@ -52,17 +52,24 @@ export interface Namesake {
   readonly formula: Formula;
 }
 
-/** The credential may not read this account's meters: it is revoked, or does not exist. */
+/** An account's meters could not be read, whatever the cause: refused, failed, late, cut off, or no list. */
 export class MetersUnreadable extends Error {
   readonly code = 'meters_unreadable';
+  /** The credential may not read them: it is not valid, or the account is revoked, or does not exist. */
+  readonly isKeyRefused: boolean;
+
+  constructor(reason: string, { cause, isKeyRefused = false }: { cause?: unknown; isKeyRefused?: boolean } = {}) {
+    super(reason, { cause });
+    this.isKeyRefused = isKeyRefused;
+  }
 }
 
 export interface Provider {
   /** One call. Needs the meter for the payload's keys; absent when the provider's list does not have it. */
   send(entry: Entry, meter: Meter | undefined): Promise<Outcome>;
   /**
-   * Every meter of the account, archived ones too; without a name the platform's own. Rejects when it cannot be read, with
-   * `MetersUnreadable` when the account is not ours to read.
+   * Every meter of the account, archived ones too; without a name the platform's own. Rejects with `MetersUnreadable` when they
+   * cannot be read.
    */
   meters(account?: string): Promise<readonly Meter[]>;
 }

@@ -5,6 +5,7 @@
  * with a repeated key Stripe would replay a stored 500 for ever, while the identifier finds the event itself.
  */
 import Stripe from 'stripe';
+import { z } from 'zod';
 import type { Secret } from '../../../../shared/config/secret.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
 import { classify } from './classify.ts';
@@ -31,10 +32,14 @@ type MeterEvent = Stripe.Billing.MeterEventCreateParams;
 
 const defaultKeys = { customerKey: 'stripe_customer_id', valueKey: 'value' } as const;
 const meterPageSize = 100;
+const meterPagesMax = 200;
+const listTimeMaxMs = 10_000;
+/** Reads of meters at a time: the platform's own, and those of connected accounts. */
+export const meterReadsMax = 8;
 
 export function createStripeProvider({ apiKey, apiBase, timeoutMs, concurrency }: StripeOptions): StripeProvider {
-  // One more for reading the meters.
-  const httpClient = createHttpClient(concurrency + 1);
+  // Calls that take long must not keep the meters from being read.
+  const httpClient = createHttpClient(concurrency + meterReadsMax + 1);
   const stripe = new Stripe('', {
     ...addressOf(apiBase),
     authenticator: (request) => {
@@ -65,8 +70,8 @@ export function createStripeProvider({ apiKey, apiBase, timeoutMs, concurrency }
         return await readMeters(stripe, account);
       } catch (error) {
         const outcome = classify(error);
-        if (account === undefined || outcome.kind !== 'unauthorized') throw error;
-        throw new MetersUnreadable(outcome.reason, { cause: error });
+        const reason = 'reason' in outcome ? outcome.reason : String(error);
+        throw new MetersUnreadable(reason, { cause: error, isKeyRefused: outcome.kind === 'unauthorized' });
       }
     },
 
@@ -98,21 +103,47 @@ function meterNamed(named: readonly [Stripe.Billing.Meter, ...Stripe.Billing.Met
   };
 }
 
-/** The package's own paging would take a proxy's answer without an `error` for a list. */
+/**
+ * The package's own paging would take a proxy's answer without an `error` for a list, and follow one that has no end for ever.
+ * Each page has the time of a call, and all of them together so much, or one call's more.
+ */
 async function* listedMeters(stripe: Stripe, account: string | undefined): AsyncGenerator<Stripe.Billing.Meter> {
+  const startedAtMs = performance.now();
   let after: string | undefined;
-  do {
+  for (let pages = 0; ; pages++) {
+    if (pages >= meterPagesMax) throw new Error(`The list of meters has no end within ${meterPagesMax} pages.`);
+    if (performance.now() - startedAtMs > listTimeMaxMs) throw new Error('The list of meters takes too long.');
     const page = await stripe.billing.meters.list(
       { limit: meterPageSize, ...(after === undefined ? {} : { starting_after: after }) },
       account === undefined ? {} : { stripeAccount: account },
     );
     const { statusCode } = page.lastResponse;
-    if (statusCode !== 200 || page.object !== 'list')
+    if (statusCode !== 200 || page.object !== 'list' || !Array.isArray(page.data))
       throw new Error(`HTTP ${statusCode} without Stripe's list of meters.`);
-    yield* page.data;
-    after = page.has_more ? page.data.at(-1)?.id : undefined;
-  } while (after !== undefined);
+    for (const meter of page.data) {
+      const malformed = listedMeter.safeParse(meter).error?.issues[0];
+      if (malformed !== undefined)
+        throw new Error(
+          `A list of meters with one that is malformed at ${malformed.path.join('.')}: ${malformed.message}`,
+        );
+      yield meter;
+    }
+    if (!page.has_more) return;
+    const last = page.data.at(-1)?.id;
+    if (last === undefined || last === after) throw new Error('A list of meters that says it goes on, and does not.');
+    after = last;
+  }
 }
+
+/** What is read of a meter. */
+const listedMeter = z.object({
+  id: z.string(),
+  event_name: z.string(),
+  status: z.string(),
+  default_aggregation: z.object({ formula: z.string() }),
+  customer_mapping: z.object({ event_payload_key: z.string() }),
+  value_settings: z.object({ event_payload_key: z.string() }),
+});
 
 /** Dimensions beside the two keys that the meter reads; one with a key's name would change who pays, or how much. */
 function meterEventOf(entry: Entry, meter: Meter | undefined): MeterEvent | { readonly conflict: string } {

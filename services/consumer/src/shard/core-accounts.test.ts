@@ -135,7 +135,7 @@ describe('ShardCore, with a connected account', () => {
     };
     const shard = TestShard.open({ state: shardState({ next: 2, pending }) });
     expect(shard.core.armed.size).toBe(0);
-    expect(shard.tick()).toContainEqual({ type: 'need_catalog', account });
+    expect(shard.tick(1_000)).toContainEqual({ type: 'need_catalog', account });
   });
 });
 

@@ -5,7 +5,7 @@ import { Flight } from './flight.ts';
 import type { DriveLimits } from './drive-limits.ts';
 import { type IntakeLimits, ShardIntake } from './intake.ts';
 import { ShardMemory } from './memory.ts';
-import { isKnownEnough, withKnownMeters } from './meter-knowledge.ts';
+import { listWaitMs, type Unsure, unsureMeters, withKnownMeters } from './meter-knowledge.ts';
 import { type MeterCatalog, metersOf } from './open-set.ts';
 import type { EndReason, RandomSource, ShardEffect, ShardEvent } from './protocol.ts';
 
@@ -37,6 +37,8 @@ export interface ShardLimits extends IntakeLimits {
 }
 
 const nothingArmed: ReadonlyMap<string, number> = new Map();
+const askAgainMs = 1_000;
+const noAnswer = 'its meters cannot be read: no answer so far';
 
 type Life =
   | { readonly mode: 'loading' }
@@ -54,6 +56,12 @@ export class ShardCore {
   #deadlineMs: number;
   #catalog: MeterCatalog;
   #sealDueSinceMs: number | undefined;
+  /** Accounts that have calls and no list of meters, since when. */
+  readonly #listless = new Map<string, number>();
+  #askAgainAtMs = Number.NEGATIVE_INFINITY;
+  /** Accounts whose number of calls that could start may be another one since `takeArmedChanges`. */
+  readonly #armedChanged = new Set<string>();
+  #couldCall = false;
   #effects: ShardEffect[] = [];
 
   /** `deadlineMs`: when the lease ends unless it is renewed, monotonic. */
@@ -64,7 +72,7 @@ export class ShardCore {
     this.memory = new ShardMemory(limits);
     this.#intake = new ShardIntake(limits);
     this.flight = new Flight({ ...limits, random });
-    if (catalog.connected !== undefined) this.flight.catalogRead(catalog.connected);
+    this.#catalogRead(undefined);
   }
 
   get life(): Life['mode'] {
@@ -103,6 +111,24 @@ export class ShardCore {
     return withKnownMeters(this.flight.calls.armed, this.#catalog);
   }
 
+  /** Of `armed`, what is another number since this was last asked, or may be. */
+  takeArmedChanges(nowMs: number): ReadonlyMap<string, number> {
+    this.#noteArmed(nowMs);
+    if (this.#mayCall() !== this.#couldCall) {
+      this.#couldCall = this.#mayCall();
+      for (const account of this.flight.calls.armed.keys()) this.#armedChanged.add(account);
+    }
+    if (this.#armedChanged.size === 0) return nothingArmed;
+    const changes = new Map<string, number>();
+    const { armed } = this.flight.calls;
+    for (const account of this.#armedChanged) {
+      const isCallable = this.#couldCall && metersOf(this.#catalog, account) !== undefined;
+      changes.set(account, isCallable ? (armed.get(account) ?? 0) : 0);
+    }
+    this.#armedChanged.clear();
+    return changes;
+  }
+
   /**
    * The account's next call; the caller must start it in this very tick. Undefined when none may start; with `onlyFresh` also
    * when there are only entries that were deferred because they fail.
@@ -135,7 +161,7 @@ export class ShardCore {
         break;
       case 'catalog_read':
         this.#catalog = event.catalog;
-        if (event.catalog.connected !== undefined) this.flight.catalogRead(event.catalog.connected);
+        this.#catalogRead(event.account);
         break;
       case 'account_changed':
         this.flight.accountChanged(event.account, event.closedFor);
@@ -169,6 +195,17 @@ export class ShardCore {
         break;
     }
     this.#advance(nowMs);
+  }
+
+  #catalogRead(account: string | undefined): void {
+    const { connected } = this.#catalog;
+    for (const name of account === undefined ? (connected?.keys() ?? []) : [account]) {
+      const of = connected?.get(name);
+      if (of === undefined) continue;
+      if (of.meters !== undefined) this.#listless.delete(name);
+      this.flight.drive.accounts.unlisted(name, of.meters === undefined ? of.unreadable : undefined);
+      this.#armedChanged.add(name);
+    }
   }
 
   #loaded(state: ShardState | 'stale', askedAtMs: number, nowMs: number): void {
@@ -254,12 +291,13 @@ export class ShardCore {
       this.#sealDueSinceMs = undefined;
     } else {
       this.#sealDueSinceMs ??= nowMs;
-      if (this.#catalogKnowsTheSet(this.#sealDueSinceMs)) {
+      const unsure = this.#unsureMeters(this.#sealDueSinceMs, nowMs);
+      if (unsure !== undefined) {
         const isInOrder = this.#intake.isInOrder(this.memory.open.heldSinceMs);
-        this.flight.seal(this.memory, this.#catalog, isInOrder, nowMs);
+        this.flight.seal(this.memory, this.#catalog, isInOrder, nowMs, unsure);
       }
     }
-    if (this.#mayCall()) this.#askForMeters();
+    if (this.#mayCall()) this.#askForMeters(nowMs);
     const write = this.flight.nextWrite(nowMs, this.#mayCall());
     if (write !== undefined) this.#emit({ type: 'write', write });
     this.#emit(this.#intake.ack(this.flight.settledThrough));
@@ -286,22 +324,38 @@ export class ShardCore {
     }
   }
 
-  /** How events merge depends on their meter's formula, so a set with a meter that is not known waits for a newer catalog. */
-  #catalogKnowsTheSet(dueSinceMs: number): boolean {
-    const roomForEach = this.flight.drive.deferred.roomForClosed;
-    for (const unknown of this.memory.open.unknownMeters.values()) {
-      if (isKnownEnough(unknown, this.#catalog, dueSinceMs, roomForEach)) continue;
-      this.#emit({ type: 'need_catalog', account: unknown.account });
-      return false;
-    }
-    return true;
+  /**
+   * How events merge depends on their meter's formula, so a set with a meter that is not known waits for a newer catalog, as long
+   * as one may come; undefined: it waits.
+   */
+  #unsureMeters(dueSinceMs: number, nowMs: number): Unsure | undefined {
+    const room = this.flight.drive.deferred.roomForClosed;
+    const unsure = unsureMeters(this.memory.open.unknownMeters, this.#catalog, dueSinceMs, room, nowMs);
+    if (typeof unsure !== 'string') return unsure;
+    this.#emit({ type: 'need_catalog', account: unsure });
+    return undefined;
   }
 
   /** Before anything of an account is called its meters are known; one that was taken over has to be asked for. */
-  #askForMeters(): void {
+  #askForMeters(nowMs: number): void {
     for (const account of this.flight.calls.takeWantedMeters()) this.#emit({ type: 'need_catalog', account });
-    for (const account of this.flight.calls.armed.keys()) {
-      if (metersOf(this.#catalog, account) === undefined) this.#emit({ type: 'need_catalog', account });
+    const known = this.#listless.size;
+    this.#noteArmed(nowMs);
+    if (this.#listless.size === 0 || (nowMs < this.#askAgainAtMs && this.#listless.size === known)) return;
+    this.#askAgainAtMs = nowMs + askAgainMs;
+    for (const [account, sinceMs] of this.#listless) {
+      this.#emit({ type: 'need_catalog', account });
+      if (nowMs - sinceMs >= listWaitMs) this.flight.drive.accounts.unlisted(account, noAnswer);
+    }
+  }
+
+  #noteArmed(nowMs: number): void {
+    for (const account of this.flight.drive.lanes.takeChanged()) {
+      this.#armedChanged.add(account);
+      const isArmed = this.flight.calls.armed.has(account);
+      if (!isArmed) this.#listless.delete(account);
+      else if (metersOf(this.#catalog, account) === undefined && !this.#listless.has(account))
+        this.#listless.set(account, nowMs);
     }
   }
 

@@ -99,7 +99,7 @@ export class Drive {
 
   tick(nowMs: number, redisMs: number): void {
     this.lanes.wake(nowMs);
-    this.#deferClosed(redisMs);
+    this.#deferClosed(nowMs, redisMs);
     for (const item of this.deferred.takeDue(nowMs)) this.lanes.add(item, nowMs);
   }
 
@@ -116,11 +116,14 @@ export class Drive {
       const since = item.unresolvedSinceMs;
       const verdict = judge(item);
       if (verdict !== 'call') {
-        if (verdict === 'wait') item.readyAtMs = nowMs + this.#limits.retry.baseMs;
+        this.accounts.judged(item, verdict === 'wait', nowMs);
+        if (verdict === 'wait')
+          item.readyAtMs = nowMs + this.#limits[item.index === undefined ? 'deferredRetry' : 'retry'].baseMs;
         else this.#refused(item, verdict.refusal, redisMs);
         this.lanes.next(item, nowMs);
         continue;
       }
+      this.accounts.judged(item, false, nowMs);
       if (since === undefined || nowMs - since < this.#limits.inDoubtAfterMs) {
         item.attempts++;
         return item;
@@ -238,9 +241,10 @@ export class Drive {
     return this.lanes.hasUnmarked(max, this.#isClosed);
   }
 
-  /** Once nothing else of the set is left, what belongs to closed accounts makes way for the next set. */
-  #deferClosed(redisMs: number): void {
-    for (const [item, reason] of this.accounts.onlyThemLeft(this.#unsettled))
+  /** Once nothing else of the set is left, what cannot be called makes way for the next set. */
+  #deferClosed(nowMs: number, redisMs: number): void {
+    if (this.#unsettled === 0 || this.accounts.left(nowMs) < this.#unsettled) return;
+    for (const [item, reason] of this.accounts.itemsLeft(nowMs))
       if (!item.isBusy && this.deferred.roomForClosed > 0) this.#settle(item, 'deferred', reason, redisMs);
   }
 

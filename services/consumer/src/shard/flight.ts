@@ -6,7 +6,8 @@ import { Drive } from './drive.ts';
 import type { DriveLimits } from './drive-limits.ts';
 import { deferredItem, newItem, pendingItems, type Item } from './item.ts';
 import type { ShardMemory } from './memory.ts';
-import type { MeterCatalog, MeterList, UnreadableMeters } from './open-set.ts';
+import type { Unsure } from './meter-knowledge.ts';
+import type { MeterCatalog } from './open-set.ts';
 import type { JournalAnswer, JournalWrite, RandomSource } from './protocol.ts';
 import { RedisClock } from './redis-clock.ts';
 import { ReplayIntake } from './replay-intake.ts';
@@ -111,15 +112,22 @@ export class Flight {
 
   /**
    * Seals the open set, empty of entries or not: its cursors count either way (invariant 2). `isInOrder`: no message
-   * that is older than the set's oldest one can still come, so what only those could repeat may be forgotten.
+   * that is older than the set's oldest one can still come, so what only those could repeat may be forgotten. `unsure`: meters
+   * of which the catalog does not say enough.
    */
-  seal(memory: ShardMemory, catalog: MeterCatalog, isInOrder: boolean, nowMs: number): void {
+  seal(
+    memory: ShardMemory,
+    catalog: MeterCatalog,
+    isInOrder: boolean,
+    nowMs: number,
+    unsure: Unsure = new Map(),
+  ): void {
     const set = this.#next;
     this.#next++;
     const token = this.#limits.random.token();
     const open = memory.seal(set);
     const { shard, incarnation, windowMs } = this.#limits;
-    const entries = sealEntries(open.counts.values(), catalog, { shard, incarnation, set, token, windowMs });
+    const entries = sealEntries(open.counts.values(), catalog, { shard, incarnation, set, token, windowMs }, unsure);
     const commit: SetCommit = {
       set,
       token,
@@ -135,14 +143,6 @@ export class Flight {
 
   tick(nowMs: number): void {
     this.drive.tick(nowMs, this.clock.at(nowMs));
-  }
-
-  catalogRead(connected: ReadonlyMap<string, MeterList | UnreadableMeters>): void {
-    this.drive.accounts.unreadable(
-      [...connected].flatMap(([account, { unreadable }]) =>
-        unreadable === undefined ? [] : [[account, unreadable] as const],
-      ),
-    );
   }
 
   /** The provider does not serve this connected account, for this reason; undefined: it may be tried again. */

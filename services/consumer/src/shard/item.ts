@@ -34,6 +34,10 @@ export interface Item {
   /** Since its first failure, also one while the provider as a whole was taken for ill, or since it found its lane locked. */
   failingSinceMs: number | undefined;
   readyAtMs: number;
+  /** A newer list of meters has to come before it is called, or refused. */
+  needsList: boolean;
+  /** Its set is done with it. */
+  hasEnded: boolean;
   /** Its call is under way. */
   isBusy: boolean;
   /** It has ended without having been called last: where it still stands in line it is passed over. */
@@ -58,6 +62,8 @@ export function newItem(entry: Entry, set: number, index: number | undefined): I
     failures: 0,
     failingSinceMs: undefined,
     readyAtMs: Number.NEGATIVE_INFINITY,
+    needsList: false,
+    hasEnded: false,
     isBusy: false,
     isGone: false,
     parked: undefined,

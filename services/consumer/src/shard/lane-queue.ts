@@ -69,6 +69,7 @@ export class LaneQueue {
   readonly #accounts = new Map<string, AccountLanes>();
   /** Calls that could start, by account; the platform's own has no name. */
   readonly #armed = new Map<string, number>();
+  #changed = new Set<string>();
   #waiting: Lane[] = [];
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #haveGone = false;
@@ -77,6 +78,13 @@ export class LaneQueue {
 
   get armed(): ReadonlyMap<string, number> {
     return this.#armed;
+  }
+
+  /** Accounts whose number in `armed` is another one since this was last asked. */
+  takeChanged(): Iterable<string> {
+    const changed = this.#changed;
+    if (changed.size > 0) this.#changed = new Set();
+    return changed;
   }
 
   /** Start of the oldest attempt whose outcome is not known, or Infinity. Looks at every item: for a scrape, not for a call. */
@@ -227,8 +235,10 @@ export class LaneQueue {
 
   #count(account: string): void {
     const lanes = this.#accounts.get(account);
-    if (lanes === undefined || lanes.armed === 0) this.#armed.delete(account);
-    else this.#armed.set(account, lanes.armed);
+    const armed = lanes?.armed ?? 0;
+    if (armed !== (this.#armed.get(account) ?? 0)) this.#changed.add(account);
+    if (armed === 0) this.#armed.delete(account);
+    else this.#armed.set(account, armed);
     if (lanes?.armed === 0 && lanes.unmarked.length === 0) this.#accounts.delete(account);
   }
 }

@@ -10,11 +10,11 @@ import { SlotIdList } from './event-id.ts';
 export interface MeterList {
   readonly meters: ReadonlyMap<string, Meter>;
   readonly askedAtMs: number;
-  /** Why there is nothing newer: the provider does not show the account's meters any more. */
+  /** Why there is nothing newer: it cannot be read. What it has counts as before; of what it does not have it says nothing. */
   readonly unreadable?: string;
 }
 
-/** The provider does not show this account's meters, for this reason: it is revoked, or does not exist. */
+/** This account's meters could not be read so far, for this reason: it is revoked, or does not exist, or the read failed. */
 export interface UnreadableMeters {
   readonly meters?: undefined;
   readonly unreadable: string;
@@ -164,11 +164,16 @@ export class OpenSet {
   }
 
   #unknown({ account = '', meter }: UsageEvent, nowMs: number): void {
-    const name = `${account}\0${meter}`;
+    const name = meterName(account, meter);
     const known = this.unknownMeters.get(name);
     if (known === undefined) this.unknownMeters.set(name, { account, meter, countedAtMs: nowMs, events: 1 });
     else known.events++;
   }
+}
+
+/** Unambiguous, since no part can contain NUL. */
+export function meterName(account: string | undefined, meter: string): string {
+  return `${account ?? ''}\0${meter}`;
 }
 
 interface Window {

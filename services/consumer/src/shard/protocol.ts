@@ -54,7 +54,8 @@ export type ShardEvent =
       readonly redisMs: number;
       readonly replays?: number;
     }
-  | { readonly type: 'catalog_read'; readonly catalog: MeterCatalog }
+  /** `account`: whose list, or failure to read it, is new; absent: any account's may be. The platform's own has no name. */
+  | { readonly type: 'catalog_read'; readonly catalog: MeterCatalog; readonly account?: string }
   /** Another member holds the shard, or nobody: the journal said so. */
   | { readonly type: 'lease_lost' }
   /** The provider does not serve this connected account, for this reason; undefined: it may be tried again. */

@@ -8,7 +8,8 @@ import {
 import type { Entry } from '../../../../shared/journal/journal.ts';
 import { shardName } from '../../../../shared/topology/names.ts';
 import type { Meter } from '../provider/provider.ts';
-import { type Count, type MeterCatalog, metersOf } from './open-set.ts';
+import { type Unsure, unreadableOf } from './meter-knowledge.ts';
+import { type Count, type MeterCatalog, meterName, metersOf } from './open-set.ts';
 
 /** What makes an entry's identifier unique for ever (invariant 8). */
 export interface SetIdentity {
@@ -35,11 +36,16 @@ interface Line {
  * key merge is decided by the meter's formula: sums add up, of a `last` meter only the newest counts, the events of a
  * count meter each stay an entry of their own (docs.stripe.com/billing/subscriptions/usage-based).
  */
-export function sealEntries(counts: Iterable<Count>, catalog: MeterCatalog, identity: SetIdentity): Entry[] {
+export function sealEntries(
+  counts: Iterable<Count>,
+  catalog: MeterCatalog,
+  identity: SetIdentity,
+  unsure: Unsure = noneUnsure,
+): Entry[] {
   const entries: Entry[] = [];
   const prefix = `tm1-${identity.incarnation}-${shardName(identity.shard)}-${identity.set}-${identity.token.slice(0, 8)}-`;
   for (const count of counts) {
-    for (const line of linesOf(count, catalog)) {
+    for (const line of linesOf(count, catalog, unsure)) {
       entries.push({
         identifier: `${prefix}${entries.length}`,
         ...(count.account === undefined ? {} : { account: count.account }),
@@ -59,8 +65,17 @@ export function sealEntries(counts: Iterable<Count>, catalog: MeterCatalog, iden
   return entries;
 }
 
-function linesOf(count: Count, catalog: MeterCatalog): Line[] {
+const noneUnsure: Unsure = new Map();
+
+function linesOf(count: Count, catalog: MeterCatalog, unsure: Unsure): Line[] {
   const { account, meter: name } = count;
+  switch (unsure.get(meterName(account, name))) {
+    case 'apart':
+      return eachLine(count);
+    case 'beyond':
+      return [refusedLine(count, unlisted(name, unreadableOf(catalog, account ?? '')))];
+    case undefined:
+  }
   const list = metersOf(catalog, account);
   const meter = list?.meters.get(name);
   // What the account's meters are cannot be told, or only of the time before its first event: an event of its own
@@ -97,6 +112,13 @@ export function refusalOf(name: string, meter: Meter | undefined): string | unde
     `meter_has_event_time_window: this meter keeps only the last event of each ${meter.eventTimeWindow}, ` +
     'so counts would overwrite each other; bill it with a meter without event_time_window'
   );
+}
+
+/** How the refusal of usage begins whose meter may exist, and have any formula. */
+export const unlistedRefusal = 'no_meter: nobody could tell';
+
+function unlisted(meter: string, unreadable = 'no answer so far'): string {
+  return `${unlistedRefusal} whether there is a meter named ${meter}, because the meters cannot be read: ${unreadable}`;
 }
 
 function eachLine(count: Count): Line[] {

@@ -3,6 +3,7 @@ import type { Entry } from '../../../../shared/journal/journal.ts';
 import type { Meter } from '../provider/provider.ts';
 import { mergedBy } from './meter-fit.ts';
 import { type MeterCatalog, meterOf } from './open-set.ts';
+import { unlistedRefusal } from './seal.ts';
 
 const hourMs = 3_600_000;
 const totalVersion = '1';
@@ -42,7 +43,10 @@ export function addToTotals(
 
 /** By the meter that it was merged for: the name may have got another one while its set was counted. */
 function addsUp(entry: Entry, meter: Meter | undefined): boolean {
-  if (meter === undefined) return entry.refusal !== undefined && entry.meterId === undefined;
+  if (meter === undefined) {
+    const { refusal, meterId } = entry;
+    return refusal !== undefined && !refusal.startsWith(unlistedRefusal) && meterId === undefined;
+  }
   if (entry.events === 1) return meter.formula !== 'last';
   const formula = mergedBy(entry, meter);
   return formula !== undefined && formula !== 'last';
