@@ -22,6 +22,35 @@ export const callMutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'list of meters that cannot be read waited for',
+    rule: '5 (faults): a list that cannot be read holds up only usage that needs it',
+    profiles: ['accounts'],
+    patches: [
+      {
+        file: 'services/consumer/src/shard/meter-knowledge.ts',
+        find: "if (events <= room) return 'apart';",
+        replace: "if (events <= room) return 'wait';",
+      },
+    ],
+  },
+  {
+    name: 'usage of a list that cannot be read kept in its set',
+    rule: '5 (faults): a list that cannot be read holds up only usage that needs it',
+    profiles: ['accounts'],
+    patches: [
+      {
+        file: 'services/consumer/src/shard/core.ts',
+        find: 'unlisted(name, of.meters === undefined ? of.unreadable : undefined)',
+        replace: 'unlisted(name, undefined)',
+      },
+      {
+        file: 'services/consumer/src/shard/core.ts',
+        find: 'if (nowMs - sinceMs >= listWaitMs) this',
+        replace: 'if (nowMs - sinceMs < 0) this',
+      },
+    ],
+  },
+  {
     name: 'entry unknown for 25 h resent',
     rule: '6: an outcome unknown for 23 h is never resent',
     profiles: ['long_outage'],

@@ -134,6 +134,11 @@ export function registerConsumerMetrics(registry: Registry, view: ConsumerView):
   gauge('tallyman_consumer_shards_owned', 'Shards that this consumer owns', () => total(() => 1));
   gauge('tallyman_consumer_members', 'Members of the cluster, as this one sees it', view.members);
   gauge(
+    'tallyman_consumer_meter_lists_unreadable',
+    "Accounts whose list of meters cannot be read now; the platform's own account is one of them",
+    view.meterListsUnread,
+  );
+  gauge(
     'tallyman_consumer_halted',
     '1 while everything stands still because Redis lost writes and a person has to look',
     () => (view.halted() ? 1 : 0),

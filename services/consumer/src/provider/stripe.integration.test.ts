@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../../../shared/config/secret.ts';
 import { accept, entry, json, meter, providerAt, type Reply, scriptedStripe } from './scripted-stripe.ts';
+import { MetersUnreadable } from './provider.ts';
 
 describe('an entry sent to Stripe', () => {
   it("is one meter event under its identifier, with the meter's own keys and the dimensions beside them", async () => {
@@ -157,8 +158,27 @@ describe("Stripe's meters", () => {
     ['answered by somebody else', (response) => void response.writeHead(200).end('<html>welcome</html>')],
     ['answered with something else', json(200, { object: 'list', data: [{ event_name: 'x' }], has_more: false })],
     ['empty, as a proxy says', json(503, { data: [], has_more: false })],
+    ['refused as a bad request', json(400, { error: { type: 'invalid_request_error', message: 'No.' } })],
+    ['not there', json(404, { error: { type: 'invalid_request_error', message: 'Unrecognized request URL.' } })],
+    ['failing', json(500, { error: { type: 'api_error', message: 'Sorry.' } })],
+    ['throttled', json(429, { error: { type: 'invalid_request_error', code: 'rate_limit', message: 'Slower.' } })],
+    ['no list', json(200, { object: 'list', data: { calls: {} }, has_more: false })],
+    ['cut off', (response) => void response.writeHead(200, { 'content-length': '100' }).end('{"object":')],
+    ['reset', (response) => void response.destroy()],
+    ['never answered', () => undefined],
+    ['said to go on after nothing', json(200, { object: 'list', data: [], has_more: true })],
+    ['the same page for ever', json(200, { object: 'list', data: [listed(1, 'calls')], has_more: true })],
   ])('are not taken for read when they are %s', async (_, reply) => {
     const { base } = await scriptedStripe(reply);
-    await expect(providerAt(base).meters()).rejects.toThrow();
+    await expect(providerAt(base).meters()).rejects.toThrow(MetersUnreadable);
+  });
+
+  it('are not read for ever when each page is followed by another one', async () => {
+    let id = 0;
+    const { base, seen } = await scriptedStripe((response, call) =>
+      json(200, { object: 'list', data: [listed(++id, `calls_${id}`)], has_more: true })(response, call),
+    );
+    await expect(providerAt(base).meters()).rejects.toThrow('no end');
+    expect(seen).toHaveLength(200);
   });
 });
