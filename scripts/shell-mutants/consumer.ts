@@ -2,6 +2,8 @@ import type { ShellMutant } from './shell-mutant.ts';
 
 const runner = 'services/consumer/src/shard/runner.ts';
 const runnerSuite = 'services/consumer/src/shard/runner.test.ts';
+const channel = 'services/consumer/src/shard/channel.ts';
+const channelSuite = 'services/consumer/src/shard/channel.test.ts';
 const letters = 'services/consumer/src/dead-letters/dead-letters.ts';
 const lettersSuite = 'services/consumer/src/dead-letters/dead-letters.test.ts';
 const member = 'services/consumer/src/ownership/member.ts';
@@ -147,6 +149,84 @@ export const consumerMutants: readonly ShellMutant[] = [
         file: dispatcher,
         find: 'core.slotsRefused(account, delayMs(limiterRetry, failures, random()), now());',
         replace: 'core.slotsGranted(account, [now()], 100, now());',
+      },
+    ],
+    suite: dispatcherSuite,
+  },
+  {
+    name: 'deliveries after the close of a channel counted',
+    rule: '5: late deliveries of an old channel are dropped',
+    patches: [
+      {
+        file: channel,
+        find: 'if (this.#over) return;\n    if (message !== null)',
+        replace: 'if (message !== null)',
+      },
+    ],
+    suite: channelSuite,
+  },
+  {
+    name: 'acks after the close of a channel',
+    rule: '5: acks of an old channel are dropped',
+    patches: [
+      {
+        file: channel,
+        find: 'ackThrough(tag: number): void {\n    if (this.#over) return;',
+        replace: 'ackThrough(tag: number): void {',
+      },
+    ],
+    suite: channelSuite,
+  },
+  {
+    name: 'consumer that the broker cancelled not missed',
+    rule: '5 (faults): broker cancels a consumer: the shard rejoins',
+    patches: [
+      {
+        file: channel,
+        find: '    this.#channel.close().catch(() => {',
+        replace: '    if (message === null) return;\n    this.#channel.close().catch(() => {',
+      },
+    ],
+    suite: runnerSuite,
+  },
+  {
+    name: 'messages consumed without acks',
+    rule: '3: a message is acked only after the set that covers it is settled',
+    patches: [{ file: channel, find: 'noAck: false', replace: 'noAck: true' }],
+    suite: runnerSuite,
+  },
+  {
+    name: 'prefetch of the channel instead of the consumer',
+    rule: '9: the prefetch grows, so that the shard never stalls',
+    patches: [{ file: channel, find: 'prefetch(prefetch, false)', replace: 'prefetch(prefetch, true)' }],
+    suite: runnerSuite,
+  },
+  {
+    name: 'messages of another shard counted',
+    rule: '10: a lane lives in one shard',
+    patches: [{ file: runner, find: 'if (!this.#ports.hasSlot(slot))', replace: 'if (false)' }],
+    suite: runnerSuite,
+  },
+  {
+    name: 'unanswered commit encoded anew',
+    rule: '2: an unanswered commit is repeated byte for byte',
+    patches: [{ file: runner, find: 'commit(epoch, write.commit)', replace: 'commit(epoch, { ...write.commit })' }],
+    suite: runnerSuite,
+  },
+  {
+    name: 'member that halts goes on consuming',
+    rule: '8: Redis has lost writes: stop until a person has looked',
+    patches: [{ file: ownedShards, find: '      runner.abandon();\n', replace: '' }],
+    suite: memberSuite,
+  },
+  {
+    name: 'call that threw taken for not sent',
+    rule: '6: a call without an answer leaves an outcome that is unknown',
+    patches: [
+      {
+        file: dispatcher,
+        find: 'outcome = classify(error);',
+        replace: "outcome = { kind: 'unsent', reason: String(error) };",
       },
     ],
     suite: dispatcherSuite,

@@ -1,5 +1,6 @@
 import { consumerMutants } from './consumer.ts';
 import { publisherMutants } from './publisher.ts';
 import type { ShellMutant } from './shell-mutant.ts';
+import { storeMutants } from './stores.ts';
 
-export const shellMutants: readonly ShellMutant[] = [...publisherMutants, ...consumerMutants];
+export const shellMutants: readonly ShellMutant[] = [...publisherMutants, ...consumerMutants, ...storeMutants];

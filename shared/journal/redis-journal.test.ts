@@ -69,3 +69,33 @@ it('sends the text of a script only when Redis does not know its digest', async 
   expect(calls.map(({ command }) => command)).toEqual(['EVALSHA', 'EVAL']);
   expect(calls[1]?.args.slice(1)).toEqual(calls[0]?.args.slice(1));
 });
+
+it.each(['stale', 'pending', 'number'])('tells that a commit was refused: %s', async (answer) => {
+  let isClaimed = false;
+  const { journal } = recorded(() => {
+    if (isClaimed) return [Buffer.from(answer), 1];
+    isClaimed = true;
+    return granted;
+  });
+  await journal.claim('owner', 60_000);
+  expect(await journal.commit(5, commit)).toEqual({ answer });
+});
+
+it('writes under its epoch and the name that it has claimed with: an epoch alone may be given twice', async () => {
+  let isClaimed = false;
+  const { calls, journal } = recorded(() => {
+    // As every script but `claim` answers.
+    if (isClaimed) return [Buffer.from('ok'), 1_795_316_400_000, 0, Buffer.from('2')];
+    isClaimed = true;
+    return granted;
+  });
+  await journal.claim('owner', 60_000);
+  await journal.commit(5, commit);
+  await journal.mark(5, 7, 'token', [0]);
+  await journal.renew(5, 1_000);
+  await journal.release(5);
+  for (const { args } of calls.slice(1)) {
+    const [, keys, ...rest] = args;
+    expect(rest[Number(keys)]).toBe('5|owner');
+  }
+});

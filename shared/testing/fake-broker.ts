@@ -67,11 +67,18 @@ export class FakeChannel extends EventEmitter {
     if (this.exchangeFault !== undefined) throw this.exchangeFault;
   }
 
-  async prefetch(count: number): Promise<void> {
+  /** Per consumer (AMQP 0-9-1, basic.qos, global = false): of a whole channel it would hold for old consumers too. */
+  async prefetch(count: number, isGlobal: boolean): Promise<void> {
+    if (isGlobal) throw new Error('The prefetch is per consumer here.');
     this.prefetches.push(count);
   }
 
-  async consume(queue: string, deliver: Deliver): Promise<{ readonly consumerTag: string }> {
+  async consume(
+    queue: string,
+    deliver: Deliver,
+    { noAck }: { readonly noAck?: boolean } = {},
+  ): Promise<{ readonly consumerTag: string }> {
+    if (noAck !== false) throw new Error('The broker would drop what it delivers.');
     const consumerTag = `consumer-${this.prefetches.length}`;
     this.consumers.set(consumerTag, { queue, deliver });
     return { consumerTag };
@@ -90,6 +97,12 @@ export class FakeChannel extends EventEmitter {
     const fields = { deliveryTag, routingKey: String(headers['x-slot'] ?? ''), redelivered: false };
     consumer.deliver({ content: body, fields, properties: { headers } } as unknown as ConsumeMessage);
     return deliveryTag;
+  }
+
+  /** The queue was deleted, or its node is another one now. */
+  cancelByBroker(): void {
+    for (const { deliver } of this.consumers.values()) deliver(null);
+    this.consumers.clear();
   }
 
   ack({ fields }: Pick<ConsumeMessage, 'fields'>, isMultiple: boolean): void {

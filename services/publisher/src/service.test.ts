@@ -102,3 +102,13 @@ it('publishes, while it drains, again what the broker refuses', async () => {
   expect(await answer).toBe(202);
   expect(await stopped).toBe(0);
 });
+
+it('says with its exit code that usage is left in the spool, which it answered with 202', async () => {
+  const { service, broker, session, post } = await startSidecar({
+    TALLYMAN_SPOOL_BYTES: '10000000',
+    TALLYMAN_DRAIN_MS: '300',
+  });
+  broker.lose(session);
+  expect(await post('1')).toBe(202);
+  expect(await service.stop()).toBe(75);
+});

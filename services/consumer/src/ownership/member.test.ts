@@ -198,6 +198,7 @@ it('writes nothing more and says nothing more once it is abandoned, and waits fo
   let isOver = false;
   const over = cluster.member.abandon().then(() => (isOver = true));
   const requests = cluster.journal.requests.length;
+  expect(cluster.channel.isClosing).toBe(true);
   await pass(2 * leaseMs);
   expect(cluster.journal.requests).toHaveLength(requests);
   expect(isOver).toBe(false);

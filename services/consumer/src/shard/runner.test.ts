@@ -4,9 +4,10 @@
  * closed, an age of unknown outcomes that was an hour short.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { slotOf } from '../../../../shared/event/lane.ts';
 import { turns } from '../../../../shared/testing/fake-broker.ts';
 import { pass, TestRunner, useFakeClock } from './test-runner.ts';
-import { hourMs, outcomes, pendingSet, shardState, startRedisMs } from './testing.ts';
+import { hourMs, outcomes, pendingSet, shardState, startRedisMs, usageEvent } from './testing.ts';
 
 beforeEach(useFakeClock);
 afterEach(() => void vi.useRealTimers());
@@ -87,6 +88,42 @@ describe('what a shard has counted', () => {
     const delivered = test.deliver();
     test.channel.closed();
     await delivered;
+    expect(test.runner.core.memory.open.events).toBe(0);
+  });
+});
+
+describe('a channel', () => {
+  it('is opened anew when the broker cancels its consumer', async () => {
+    const test = await TestRunner.open();
+    const cancelled = test.channel;
+    cancelled.cancelByBroker();
+    await pass(3_000);
+    expect(cancelled.isClosed).toBe(true);
+    expect(test.session.channels).toHaveLength(2);
+    expect(test.channel.consumers.size).toBe(1);
+  });
+
+  it('is opened once there is a connection, and again after one that could not be opened', async () => {
+    const test = new TestRunner();
+    test.isConnected = false;
+    test.runner.start();
+    await turns();
+    expect(test.session.channels).toEqual([]);
+    test.isConnected = true;
+    test.session.channelFault = new Error('RESOURCE_ERROR');
+    test.runner.connected();
+    await turns();
+    test.session.channelFault = undefined;
+    await pass(3_000);
+    expect(test.session.channels).toHaveLength(1);
+    expect(test.channel.consumers.size).toBe(1);
+  });
+
+  it('leaves the messages of slots that belong to another shard to nobody: they are dead letters', async () => {
+    const test = await TestRunner.open();
+    test.foreignSlots.add(slotOf(usageEvent({ customer: 'cus_1' })));
+    await test.deliver('cus_1');
+    expect(test.burials.map(({ reason }) => reason)).toEqual(['slot_mismatch']);
     expect(test.runner.core.memory.open.events).toBe(0);
   });
 });

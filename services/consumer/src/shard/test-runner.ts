@@ -39,6 +39,8 @@ export class TestRunner {
   readonly journal: FakeJournal;
   readonly session = new FakeSession(1);
   readonly burials: Burial[] = [];
+  /** Of other shards. */
+  readonly foreignSlots = new Set<number>();
   readonly runner: ShardRunner;
   readonly #startedAtMs = performance.now();
   isConnected = true;
@@ -50,7 +52,7 @@ export class TestRunner {
     const core = new ShardCore(shardLimits(said), deadlineMs, requestsCatalog, steadyRandom());
     this.runner = new ShardRunner(core, {
       queue: 'tallyman.shard.007',
-      hasSlot: () => true,
+      hasSlot: (slot) => !this.foreignSlots.has(slot),
       epoch: 1,
       journal: this.journal.journal,
       session: () => (this.isConnected ? this.session : undefined),

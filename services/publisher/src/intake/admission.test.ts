@@ -145,3 +145,12 @@ it('says before a body is read that nothing is taken', () => {
   outbox.turnsAway = 'overloaded';
   expect(() => admission.checkOpen()).toThrow(RequestFault);
 });
+
+it('tells of a request what the outbox tells, and calls nothing durable that is not', () => {
+  for (const outcome of ['expired', 'spool_full', 'durable'] as const) {
+    const { outbox, take } = start();
+    const verdicts = take([event('a'), event('b')]);
+    outbox.settle(outcome);
+    expect(verdicts).toEqual([{ accepted: 2, duplicates: 0, rejected: 0, outcome }]);
+  }
+});

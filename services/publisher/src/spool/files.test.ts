@@ -63,6 +63,24 @@ it('syncs what it has written, and then the name of a new segment, before a comm
   await files.close();
 });
 
+it('writes the rest when the kernel has taken a part only', async () => {
+  await mkdir(folder);
+  const handle = await open(tmpdir());
+  const prototype = Object.getPrototypeOf(handle) as {
+    write: (this: unknown, bytes: Buffer, offset: number, length: number, position: number) => Promise<unknown>;
+  };
+  await handle.close();
+  const real = prototype.write;
+  vi.spyOn(prototype, 'write').mockImplementation(function (this: typeof prototype, bytes, offset, length, position) {
+    return real.call(this, bytes, offset, Math.min(length, 3), position);
+  });
+  const files = new FolderFiles(folder);
+  await files.create('some');
+  await files.write('some', 0, Buffer.from('a whole record'));
+  await files.close();
+  expect(await readFile(join(folder, 'some'), 'utf8')).toBe('a whole record');
+});
+
 it('makes the folder and what is above it durable, up to what was there before', async () => {
   const deep = join(folder, 'a', 'b');
   await makeFolder(deep);
