@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   type ClientOptions,
   createClient,
@@ -31,6 +31,13 @@ class Sidecar {
     this.requests.push(events);
     if (this.always !== undefined) return Promise.resolve(this.always(events));
     return new Promise((resolve) => this.#open.push(resolve));
+  }
+
+  /** What it says of its readiness, each time. */
+  readonly probes: Reply[] = [];
+
+  probe(): Promise<Reply> {
+    return Promise.resolve(this.probes.shift() ?? broken);
   }
 
   close(): void {
@@ -262,4 +269,108 @@ it('fails what it could not deliver within its time to close', async () => {
 it('refuses options that contradict each other', () => {
   expect(() => createClient({ url: 'http://a', socket: '/b' })).toThrow(TypeError);
   expect(() => createClient({ url: 'ftp://a' })).toThrow(/ftp:.*http/);
+});
+
+it.each(['http://a/v1/events', 'http://a/?x=1', 'http://a/#x', 'http://user:word@a'])(
+  'refuses %s for an address: it would post to another one',
+  (url) => {
+    expect(() => createClient({ url })).toThrow(/it may be http:\/\/a\./);
+  },
+);
+
+describe('a sidecar that is not there', () => {
+  const warnings: string[] = [];
+  beforeEach(() => {
+    warnings.length = 0;
+    vi.spyOn(process, 'emitWarning').mockImplementation((warning) => void warnings.push(String(warning)));
+  });
+  afterEach(() => void vi.restoreAllMocks());
+
+  // An application heard nothing of it for ten minutes, and then that an event was lost.
+  it('is warned of once after five seconds, and told of when it is back', async () => {
+    const { sidecar, client } = open();
+    sidecar.always = () => ({ kind: 'failure', mayHaveArrived: false, detail: 'There was no answer: ECONNREFUSED.' });
+    expect(client.tryRecord(usage)).toBe(true);
+    await vi.advanceTimersByTimeAsync(4_900);
+    expect(warnings).toEqual([]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^The sidecar at http:\/\/127\.0\.0\.1:7070 has taken no usage for 5 s\. .*ECONNREFUSED.* 1 event waits/,
+      ),
+    ]);
+    sidecar.always = (events) => accept(events.length);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(warnings.slice(1)).toEqual([expect.stringMatching(/takes usage again, after \d+ s/)]);
+  });
+
+  it('is warned of also when it does not answer at all', async () => {
+    const { sidecar, client } = open();
+    client.tryRecord(usage);
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(warnings).toHaveLength(1);
+    await sidecar.answer(accept(1));
+    expect(warnings).toHaveLength(2);
+  });
+
+  it('is not warned of when it answers in time', async () => {
+    const { sidecar, client } = open();
+    sidecar.always = (events) => accept(events.length);
+    client.tryRecord(usage);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(warnings).toEqual([]);
+  });
+});
+
+describe('ready()', () => {
+  it('resolves once the sidecar says that it is', async () => {
+    const { sidecar, client } = open();
+    sidecar.probes.push(broken, answerOf(503, { ready: false }), answerOf(200, { ready: true }));
+    let isReady = false;
+    void client.ready().then(() => (isReady = true));
+    await vi.advanceTimersByTimeAsync(400);
+    expect(isReady).toBe(false);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(isReady).toBe(true);
+  });
+
+  it('rejects with what the sidecar says when the time is over', async () => {
+    const { sidecar, client } = open();
+    for (let index = 0; index < 10; index++) sidecar.probes.push(answerOf(503, { reasons: ['The broker is away.'] }));
+    const failure = failureOf(client.ready(1_000));
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(String(await failure)).toMatch(/not ready within 1000 ms.*503.*The broker is away/);
+  });
+});
+
+describe('announced usage', () => {
+  it('is waited for by close, recorded and sent, while other usage is refused', async () => {
+    const { sidecar, client } = open();
+    sidecar.always = (events) => accept(events.length);
+    const announced = client.announce();
+    let isClosed = false;
+    const closed = client.close().then(() => (isClosed = true));
+    await vi.advanceTimersByTimeAsync(100);
+    expect(isClosed).toBe(false);
+    expect(client.tryRecord(usage)).toBe(false);
+    const recorded = announced.record({ ...usage, id: 'late' });
+    await vi.advanceTimersByTimeAsync(100);
+    expect([await recorded, await closed, sidecar.requests[0]?.[0]?.id]).toEqual([{ id: 'late' }, true, 'late']);
+  });
+
+  it('that comes to nothing, or to nothing in time, does not hold up the close for ever', async () => {
+    const dropped = open();
+    const announced = dropped.client.announce();
+    const closed = dropped.client.close();
+    announced.drop();
+    await vi.advanceTimersByTimeAsync(10);
+    await closed;
+    const late = open();
+    const never = late.client.announce();
+    const given = late.client.close(1_000);
+    await vi.advanceTimersByTimeAsync(1_100);
+    await given;
+    expect(await failureOf(never.record(usage))).toMatchObject({ code: 'closed' });
+    expect(String(await failureOf(never.record(usage)))).toContain('once');
+  });
 });

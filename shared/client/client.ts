@@ -6,72 +6,24 @@
  * Guarantees: a promise of `record` resolves only once the sidecar has answered 202 for its event; every event has an id from
  * its recording on, so that what the client sends again is recognised; every event that was taken is told of exactly once,
  * through its promise or `onFailure`; what is held is bounded, and what does not fit is refused at once, never dropped.
- * It refuses usage once it is closing.
+ * It refuses usage once it is closing, save what was announced.
  */
-import { BatchCore, type Batch, type Settled, type Settlement } from './batch-core.ts';
+import { BatchCore, type Batch, type Settlement } from './batch-core.ts';
 import { httpTransport, type Transport } from './http-transport.ts';
+import { Silence } from './silence.ts';
 import { encodeUsage, type Usage } from './usage.ts';
-import { type UsageError, UsageRejected, UsageUndelivered } from './usage-error.ts';
+import type { Announced, ClientCounts, ClientOptions, Receipt, UsageClient } from './usage-client.ts';
+import { errorOf, type UsageError, UsageRejected, UsageUndelivered } from './usage-error.ts';
 import { verdictOf } from './verdict.ts';
 
 export type { Usage } from './usage.ts';
+export type { Announced, ClientCounts, ClientOptions, Receipt, UsageClient } from './usage-client.ts';
 export { UsageError, UsageRejected, UsageUndelivered } from './usage-error.ts';
-
-export interface ClientOptions {
-  /** Where the sidecar is. Default: `http://127.0.0.1:7070`. */
-  readonly url?: string;
-  /** Its Unix socket (`TALLYMAN_SOCKET`), instead. */
-  readonly socket?: string;
-  /** Its `TALLYMAN_TOKEN`; a function is asked for every request. */
-  readonly token?: string | (() => string);
-  /** Events of one request. Default 500. */
-  readonly batchEventsMax?: number;
-  /** How long a request that is not full waits for more. Default 5. */
-  readonly lingerMs?: number;
-  /** Requests at a time. Default 4. */
-  readonly requestsMax?: number;
-  /** What may be held, each event charged 512 bytes more than its text. Default 16 MiB. */
-  readonly bufferBytesMax?: number;
-  /** How long an event is tried. Default 10 minutes; must stay well below the consumers' TALLYMAN_DEDUP_WINDOW_MS. */
-  readonly giveUpAfterMs?: number;
-  /** Hears of every failure of an event of `tryRecord`. Default: the first of each code becomes a process warning. */
-  readonly onFailure?: (error: UsageError, usage: Usage) => void;
-}
-
-/** The event is durable. */
-export interface Receipt {
-  readonly id: string;
-}
-
-/** Events, since the client was made; requests in the last two. */
-export interface ClientCounts {
-  /** Held now: recorded and not settled. */
-  readonly held: number;
-  readonly durable: number;
-  readonly rejected: number;
-  /** Taken, and then not delivered. */
-  readonly undelivered: number;
-  /** Not taken: no room, closed, or not to be written as JSON. */
-  readonly turnedAway: number;
-  readonly requests: number;
-  /** Requests that failed and were sent again. */
-  readonly retries: number;
-}
-
-export interface UsageClient extends AsyncDisposable {
-  /** Resolves once the event is durable (202). Rejects with a `UsageRejected` or a `UsageUndelivered`. */
-  record(usage: Usage): Promise<Receipt>;
-  /** False: nothing was taken. What happens to it later is told to `onFailure` only if it fails. Never throws. */
-  tryRecord(usage: Usage): boolean;
-  /** Resolves when at most half of the buffer is in use: at once, or after a sidecar that was slow or away. */
-  drained(): Promise<void>;
-  /** Takes nothing more, delivers what is held, and fails what is left after `withinMs` (default 10 s). Idempotent. */
-  close(withinMs?: number): Promise<void>;
-  counts(): ClientCounts;
-}
 
 const answerTimeoutMs = 45_000;
 const closeWithinMs = 10_000;
+const readyWithinMs = 10_000;
+const readyIntervalMs = 250;
 /** A longer timer than Node's longest would fire at once. */
 const timerMaxMs = 60_000;
 
@@ -80,7 +32,8 @@ export function createClient(options: ClientOptions = {}): UsageClient {
   const { url, socket, token, requestsMax = 4 } = options;
   if (url !== undefined && socket !== undefined) throw new TypeError('url and socket are both set; one of them may be');
   const tokenOf = typeof token === 'string' ? () => token : token;
-  return new Client(httpTransport({ url, socket, token: tokenOf, requestsMax, answerTimeoutMs }), options);
+  const transport = httpTransport({ url, socket, token: tokenOf, requestsMax, answerTimeoutMs });
+  return new Client(transport, options);
 }
 
 /** For tests: on another transport. */
@@ -98,8 +51,11 @@ class Client implements UsageClient {
   readonly #core: BatchCore<Ticket>;
   readonly #drainedBytes: number;
   readonly #onFailure: (error: UsageError, usage: Usage) => void;
+  readonly #silence: Silence;
   readonly #counts = { durable: 0, rejected: 0, undelivered: 0, turnedAway: 0, requests: 0, retries: 0 };
   #closing: Promise<void> | undefined;
+  #isClosed = false;
+  #announced = 0;
   #wake: { readonly timer: NodeJS.Timeout; readonly atMs: number } | undefined;
   #waiters: { readonly heldBytesMax: number; readonly resolve: () => void }[] = [];
 
@@ -107,6 +63,7 @@ class Client implements UsageClient {
     const { batchEventsMax = 500, lingerMs = 5, requestsMax = 4, bufferBytesMax = 16 * 1_024 * 1_024 } = options;
     const { giveUpAfterMs = 600_000, onFailure = warnOnce() } = options;
     this.#transport = transport;
+    this.#silence = new Silence(options.socket ?? options.url ?? 'http://127.0.0.1:7070', () => this.#core.heldEvents);
     this.#drainedBytes = bufferBytesMax / 2;
     this.#onFailure = onFailure;
     this.#core = new BatchCore({
@@ -121,8 +78,48 @@ class Client implements UsageClient {
   }
 
   record(usage: Usage): Promise<Receipt> {
+    return this.#record(usage, this.#closing === undefined);
+  }
+
+  announce(): Announced {
+    let isOpen = true;
+    this.#announced++;
+    const end = (): boolean => {
+      if (!isOpen) return false;
+      isOpen = false;
+      this.#announced--;
+      return true;
+    };
+    return {
+      record: (usage) => {
+        if (!end()) return Promise.reject(new Error('What was announced is recorded or dropped once.'));
+        const recorded = this.#record(usage, !this.#isClosed);
+        if (this.#closing !== undefined) this.#flush();
+        return recorded;
+      },
+      drop: () => {
+        if (end()) this.#wakeWaiters();
+      },
+    };
+  }
+
+  async ready(withinMs = readyWithinMs): Promise<void> {
+    const deadlineMs = performance.now() + withinMs;
+    for (;;) {
+      const reply = await this.#transport.probe();
+      if (reply.kind === 'answer' && reply.status === 200) return;
+      if (performance.now() + readyIntervalMs > deadlineMs) {
+        const said =
+          reply.kind === 'answer' ? `It answered ${reply.status}: ${reply.body.slice(0, 500)}` : reply.detail;
+        throw new Error(`The sidecar at ${this.#silence.where} was not ready within ${withinMs} ms. ${said}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, readyIntervalMs));
+    }
+  }
+
+  #record(usage: Usage, isOpen: boolean): Promise<Receipt> {
     return new Promise((resolve, reject) => {
-      const turnedAway = this.#take(usage, (id, error) => {
+      const turnedAway = this.#take(usage, isOpen, (id, error) => {
         if (error === undefined) resolve({ id });
         else reject(error);
       });
@@ -132,7 +129,7 @@ class Client implements UsageClient {
 
   tryRecord(usage: Usage): boolean {
     const tell = (error: UsageError): void => this.#tell(error, usage);
-    const turnedAway = this.#take(usage, (_, error) => {
+    const turnedAway = this.#take(usage, this.#closing === undefined, (_, error) => {
       if (error !== undefined) tell(error);
     });
     // No room is what `false` says. Of the caller's own mistake nobody would hear otherwise.
@@ -158,8 +155,12 @@ class Client implements UsageClient {
   }
 
   /** Answers why nothing was taken; otherwise `settle` is called later, once. */
-  #take(usage: Usage, settle: (id: string, error: UsageError | undefined) => void): UsageError | undefined {
-    const error = this.#add(usage, settle);
+  #take(
+    usage: Usage,
+    isOpen: boolean,
+    settle: (id: string, error: UsageError | undefined) => void,
+  ): UsageError | undefined {
+    const error = isOpen ? this.#add(usage, settle) : new UsageUndelivered('closed', undefined, usage?.id ?? '', false);
     if (error === undefined) this.#schedule();
     else this.#counts.turnedAway++;
     return error;
@@ -167,7 +168,6 @@ class Client implements UsageClient {
 
   #add(usage: Usage, settle: (id: string, error: UsageError | undefined) => void): UsageError | undefined {
     const knownId = usage?.id ?? '';
-    if (this.#closing !== undefined) return new UsageUndelivered('closed', undefined, knownId, false);
     try {
       const { id, text } = encodeUsage(usage, Date.now());
       const ticket: Ticket = { id, settle: (error) => settle(id, error) };
@@ -190,13 +190,25 @@ class Client implements UsageClient {
   }
 
   async #close(withinMs: number): Promise<void> {
-    this.#core.flush();
-    this.#pump();
-    const deadline = setTimeout(() => this.#settle(this.#core.abandon()), withinMs);
+    this.#flush();
+    const deadline = setTimeout(() => {
+      this.#isClosed = true;
+      this.#settle(this.#core.abandon());
+      this.#wakeWaiters();
+    }, withinMs);
+    // What was answered in this turn of the event loop is announced by the end of it.
+    await new Promise((resolve) => setImmediate(resolve));
     await this.#untilHeld(0);
+    this.#isClosed = true;
     clearTimeout(deadline);
     this.#stopTimer();
+    this.#silence.stop();
     this.#transport.close();
+  }
+
+  #flush(): void {
+    this.#core.flush();
+    this.#pump();
   }
 
   #pump(): void {
@@ -210,8 +222,11 @@ class Client implements UsageClient {
   async #send(batch: Batch<Ticket>): Promise<void> {
     this.#counts.requests++;
     if (batch.attempts > 0) this.#counts.retries++;
+    this.#silence.sent();
     const reply = await this.#transport.post(`[${batch.entries.map(({ text }) => text).join(',')}]`);
     const verdict = verdictOf(reply, batch.entries.length);
+    if (verdict.kind === 'retry') this.#silence.failed(verdict.detail);
+    else this.#silence.answered();
     this.#settle(this.#core.settle(batch, verdict, performance.now(), Math.random()));
     this.#pump();
   }
@@ -243,27 +258,26 @@ class Client implements UsageClient {
       this.#counts[settled.kind]++;
       ticket.settle(errorOf(ticket.id, settled));
     }
+    this.#wakeWaiters();
+  }
+
+  #wakeWaiters(): void {
     this.#waiters = this.#waiters.filter(({ heldBytesMax, resolve }) => {
-      if (this.#core.heldBytes > heldBytesMax) return true;
+      if (!this.#isDown(heldBytesMax)) return true;
       resolve();
       return false;
     });
   }
 
-  #untilHeld(heldBytesMax: number): Promise<void> {
-    if (this.#core.heldBytes <= heldBytesMax) return Promise.resolve();
-    return new Promise((resolve) => this.#waiters.push({ heldBytesMax, resolve }));
+  /** 0: also nothing that was announced is missing, unless there is no time left for it. */
+  #isDown(heldBytesMax: number): boolean {
+    const isAwaited = heldBytesMax === 0 && this.#announced > 0 && !this.#isClosed;
+    return this.#core.heldBytes <= heldBytesMax && !isAwaited;
   }
-}
 
-function errorOf(id: string, settled: Settled): UsageError | undefined {
-  switch (settled.kind) {
-    case 'durable':
-      return undefined;
-    case 'rejected':
-      return new UsageRejected(settled.fault.code, settled.fault.message, id, settled.mayBeCounted);
-    case 'undelivered':
-      return new UsageUndelivered(settled.code, settled.detail, id, settled.mayBeCounted);
+  #untilHeld(heldBytesMax: number): Promise<void> {
+    if (this.#isDown(heldBytesMax)) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push({ heldBytesMax, resolve }));
   }
 }
 

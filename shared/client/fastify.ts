@@ -17,7 +17,10 @@ export function usageHook<Request, Reply extends { readonly raw: ServerResponse 
 ): UsageHook<Request, Reply> {
   const usage = new RequestUsage(options);
   const hook = (request: Request, reply: Reply, done: () => void): void => {
-    if (reply.raw.writableFinished) usage.count(request, reply);
+    const { raw } = reply;
+    if (raw.writableFinished) usage.count(request, reply);
+    // `inject` runs the hook when the answer is given, a little before it is out. A client that has left destroys it.
+    else if (raw.writableEnded && !raw.destroyed) raw.once('finish', () => usage.count(request, reply));
     done();
   };
   return Object.assign(hook, { counts: () => usage.counts() });

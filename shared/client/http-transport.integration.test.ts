@@ -41,9 +41,9 @@ it('keeps its connections, and sends the token that is right now', async () => {
   });
   const port = await listen(server, { host: '127.0.0.1', port: 0 });
   let number = 0;
-  const transport = open({ url: `http://127.0.0.1:${port}/usage/`, token: () => `t${++number}` });
+  const transport = open({ url: `http://127.0.0.1:${port}/`, token: () => `t${++number}` });
   for (let turn = 0; turn < 3; turn++) expect(await transport.post('[]')).toMatchObject({ status: 202, body: '{}' });
-  expect(seen).toEqual([1, 2, 3].map((turn) => `POST /usage/v1/events Bearer t${turn}`));
+  expect(seen).toEqual([1, 2, 3].map((turn) => `POST /v1/events Bearer t${turn}`));
   expect(sockets.size).toBe(1);
 });
 
@@ -72,24 +72,36 @@ it('tells a request that never left from one that may have arrived', async () =>
 });
 
 it('does not wait for ever, neither for an answer nor for its end', async () => {
-  const { server } = serve((request, response) => {
-    if (request.url === '/half/v1/events') response.writeHead(202, { 'content-length': 100 }).write('{');
-  });
-  const port = await listen(server, { host: '127.0.0.1', port: 0 });
-  for (const path of ['', '/half']) {
-    const transport = open({ url: `http://127.0.0.1:${port}${path}`, answerTimeoutMs: 100 });
-    expect(await transport.post('[]'), path).toMatchObject({ kind: 'failure', mayHaveArrived: true });
+  for (const begins of [false, true]) {
+    const { server } = serve((_, response) => {
+      if (begins) response.writeHead(202, { 'content-length': 100 }).write('{');
+    });
+    const port = await listen(server, { host: '127.0.0.1', port: 0 });
+    const transport = open({ url: `http://127.0.0.1:${port}`, answerTimeoutMs: 100 });
+    expect(await transport.post('[]')).toMatchObject({ kind: 'failure', mayHaveArrived: true });
   }
 });
 
 it('passes on when the sidecar wants to hear again, within reason', async () => {
-  const { server } = serve((request, response) => {
-    response.writeHead(503, { 'retry-after': request.url === '/long/v1/events' ? '86400' : '2' }).end('{}');
+  const given = ['2', '86400'];
+  const { server } = serve((_, response) => {
+    response.writeHead(503, { 'retry-after': given.shift() ?? '' }).end('{}');
   });
   const port = await listen(server, { host: '127.0.0.1', port: 0 });
-  const [short, long] = ['', '/long'].map((path) => open({ url: `http://127.0.0.1:${port}${path}` }));
-  expect(await short?.post('[]')).toMatchObject({ status: 503, retryAfterMs: 2_000 });
-  expect(await long?.post('[]')).toMatchObject({ status: 503, retryAfterMs: 30_000 });
+  const transport = open({ url: `http://127.0.0.1:${port}` });
+  expect(await transport.post('[]')).toMatchObject({ status: 503, retryAfterMs: 2_000 });
+  expect(await transport.post('[]')).toMatchObject({ status: 503, retryAfterMs: 30_000 });
+});
+
+it('asks whether the sidecar is ready, and posts nothing with that', async () => {
+  const seen: string[] = [];
+  const { server } = serve((request, response) => {
+    seen.push(`${request.method} ${request.url}`);
+    accept(request, response);
+  });
+  const port = await listen(server, { host: '127.0.0.1', port: 0 });
+  expect(await open({ url: `http://127.0.0.1:${port}` }).probe()).toMatchObject({ kind: 'answer' });
+  expect(seen).toEqual(['GET /readyz']);
 });
 
 it('fails what is under way when it is closed', async () => {

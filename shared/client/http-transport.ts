@@ -2,15 +2,17 @@ import { Agent as HttpAgent, type ClientRequest, request as httpRequest, type In
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Reply } from './verdict.ts';
 
-/** Carries one request to the sidecar. Never rejects: what went wrong is a reply too. */
+/** Carries requests to the sidecar. Never rejects: what went wrong is a reply too. */
 export interface Transport {
   post(body: string): Promise<Reply>;
+  /** Asks whether the sidecar is ready: 200 if so. */
+  probe(): Promise<Reply>;
   /** Ends what is under way; its replies are failures. */
   close(): void;
 }
 
 export interface HttpTransportOptions {
-  /** `http://…` or `https://…`, with or without a path before `/v1/events`. */
+  /** `http://host:port` or `https://host:port`. */
   readonly url: string | undefined;
   /** Path of a Unix socket instead. */
   readonly socket: string | undefined;
@@ -32,43 +34,51 @@ export function httpTransport(options: HttpTransportOptions): Transport {
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw new TypeError(`url is ${url.protocol}//…; it may be http://… or https://…`);
   }
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '') {
+    throw new TypeError(
+      `url has more than scheme, host and port: it may be ${url.origin}. The client adds the path; a token has an option of its own.`,
+    );
+  }
   const isPlain = url.protocol === 'http:';
   // Idle connections do not keep a process alive that has nothing else to do.
   const agentOptions = { keepAlive: true, maxSockets: requestsMax };
   const agent = isPlain ? new HttpAgent(agentOptions) : new HttpsAgent(agentOptions);
   const target = {
     ...(socket === undefined ? { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port } : { socketPath: socket }),
-    method: 'POST',
-    path: `${url.pathname.replace(/\/$/, '')}/v1/events`,
     agent,
   };
 
-  function open(bytes: number): ClientRequest {
-    const headers: Record<string, string | number> = { 'content-type': 'application/json', 'content-length': bytes };
+  /** Without a body it is a GET. */
+  function ask(path: string, body?: Buffer): Promise<Reply> {
+    return new Promise((resolve) => {
+      let request: ClientRequest;
+      try {
+        request = open(path, body);
+      } catch (error) {
+        // The token function failed, or gave what no header may hold. It may be right the next time.
+        resolve(failure(error, false));
+        return;
+      }
+      request.on('error', (error) => resolve(failure(error, !neverConnected.has(codeOf(error)))));
+      request.on('response', (response) => {
+        readAnswer(response).then(resolve, (error: unknown) => resolve(failure(error, true)));
+      });
+      request.end(body);
+    });
+  }
+
+  function open(path: string, body: Buffer | undefined): ClientRequest {
+    const headers: Record<string, string | number> =
+      body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length };
     if (token !== undefined) headers['authorization'] = `Bearer ${token()}`;
     const signal = AbortSignal.timeout(answerTimeoutMs);
-    return (isPlain ? httpRequest : httpsRequest)({ ...target, headers, signal });
+    const method = body === undefined ? 'GET' : 'POST';
+    return (isPlain ? httpRequest : httpsRequest)({ ...target, method, path, headers, signal });
   }
 
   return {
-    post(text) {
-      const body = Buffer.from(text, 'utf8');
-      return new Promise((resolve) => {
-        let request: ClientRequest;
-        try {
-          request = open(body.length);
-        } catch (error) {
-          // The token function failed, or gave what no header may hold. It may be right the next time.
-          resolve(failure(error, false));
-          return;
-        }
-        request.on('error', (error) => resolve(failure(error, !neverConnected.has(codeOf(error)))));
-        request.on('response', (response) => {
-          readAnswer(response).then(resolve, (error: unknown) => resolve(failure(error, true)));
-        });
-        request.end(body);
-      });
-    },
+    post: (text) => ask('/v1/events', Buffer.from(text, 'utf8')),
+    probe: () => ask('/readyz'),
     close() {
       agent.destroy();
     },

@@ -6,6 +6,7 @@ import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { expect, it, onTestFinished } from 'vitest';
 import { until } from '../testing/until.ts';
 import type { Usage } from './client.ts';
+import { createClientOn } from './client.ts';
 import { usageMiddleware } from './express.ts';
 import { usageHook } from './fastify.ts';
 import type { RequestCounts } from './request-usage.ts';
@@ -124,4 +125,40 @@ it.each(kinds)('%s: does not count an answer that the client did not wait for', 
   await get(`${url}/items/pear`, 'a');
   await until(() => client.recorded.length === 1);
   expect(counts()).toMatchObject({ pending: 1, uncounted: 0, dropped: 0 });
+});
+
+// A test, or a function of a cloud, injects a request and closes at once: its usage was dropped as "closed", since the lookup of
+// its customer was not over, or its answer not counted yet.
+it('counts a request that was injected just before the application was closed', async () => {
+  const sent: string[] = [];
+  const transport = {
+    post: (body: string) => {
+      const events = JSON.parse(body) as { customer: string }[];
+      sent.push(...events.map(({ customer }) => customer));
+      const answer = JSON.stringify({ accepted: events.length, duplicates: 0, rejected: [] });
+      return Promise.resolve({ kind: 'answer' as const, status: 202, retryAfterMs: 0, body: answer });
+    },
+    probe: () => Promise.reject(new Error('Nobody asks.')),
+    close: () => undefined,
+  };
+  const client = createClientOn(transport);
+  const dropped: string[] = [];
+  const app = fastify();
+  const usage = usageHook<FastifyRequest, FastifyReply>({
+    client,
+    key: () => 'key',
+    customer: () => new Promise((resolve) => setTimeout(() => resolve('cus_slow'), 20)),
+    meter: 'requests',
+    onDropped: ({ message }) => dropped.push(message),
+  });
+  app.addHook('onResponse', usage);
+  app.addHook('onClose', () => client.close());
+  app.get('/hello', () => 'hello');
+  expect((await app.inject('/hello')).statusCode).toBe(200);
+  await app.close();
+  expect([sent, dropped, usage.counts()]).toEqual([
+    ['cus_slow'],
+    [],
+    { pending: 0, counted: 1, uncounted: 0, dropped: 0 },
+  ]);
 });

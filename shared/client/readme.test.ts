@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { undeliveredCodes } from './usage-error.ts';
 
 const readme = readFileSync(new URL('./README.md', import.meta.url), 'utf8');
-const client = readFileSync(new URL('./client.ts', import.meta.url), 'utf8');
+const client = readFileSync(new URL('./usage-client.ts', import.meta.url), 'utf8');
 
 function listedUnder(heading: string): readonly string[] {
   const section = readme.split(/^##+ /m).find((text) => text.startsWith(`${heading}\n`));

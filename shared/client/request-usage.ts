@@ -1,9 +1,9 @@
-import type { UsageClient } from './client.ts';
+import type { UsageClient } from './usage-client.ts';
 import type { Usage } from './usage.ts';
 
 /** Which requests are usage, and of what. Every function is called once the answer is out, so it sees status and body length. */
 export interface RequestUsageOptions<Request, Response> {
-  readonly client: Pick<UsageClient, 'record'>;
+  readonly client: Pick<UsageClient, 'record'> & Partial<Pick<UsageClient, 'announce'>>;
   /** The API key of a request. Undefined: it is not counted. */
   readonly key: (request: Request) => string | undefined;
   /** Whose key it is. Undefined: nobody's, and the request is not counted. */
@@ -51,7 +51,11 @@ export class RequestUsage<Request, Response> {
   count(request: Request, response: Response): void {
     this.#counts.pending++;
     const usage: { -readonly [field in keyof Usage]?: Usage[field] } = {};
-    this.#record(request, response, usage)
+    const { client } = this.#options;
+    // A lookup takes its time, and the application may close the client meanwhile.
+    const announced = client.announce?.() ?? { record: (known: Usage) => client.record(known), drop: () => undefined };
+    this.#record(request, response, usage, (known) => announced.record(known))
+      .finally(() => announced.drop())
       .then(
         (isUsage) => {
           this.#counts[isUsage ? 'counted' : 'uncounted']++;
@@ -71,8 +75,9 @@ export class RequestUsage<Request, Response> {
     request: Request,
     response: Response,
     usage: { -readonly [field in keyof Usage]?: Usage[field] },
+    record: UsageClient['record'],
   ): Promise<boolean> {
-    const { client, key, meter, value, dimensions, id } = this.#options;
+    const { key, meter, value, dimensions, id } = this.#options;
     usage.timestamp = Date.now() / 1_000;
     const apiKey = key(request);
     const meterName = typeof meter === 'function' ? meter(request, response) : meter;
@@ -85,7 +90,7 @@ export class RequestUsage<Request, Response> {
     const customer = await this.#lookUp(apiKey, request);
     if (customer === undefined) return false;
     usage.customer = customer;
-    await client.record({ ...usage, customer, meter: meterName });
+    await record({ ...usage, customer, meter: meterName });
     return true;
   }
 

@@ -1,4 +1,5 @@
 import type { EventFaultCode } from '../event/event-fault.ts';
+import type { Settled } from './batch-core.ts';
 import type { Usage } from './usage.ts';
 
 /** Usage that is not known to be durable. What went wrong is in the subclass and its `code`. */
@@ -51,6 +52,18 @@ export class UsageUndelivered extends UsageError {
     super(detail === undefined ? undeliveredCodes[code] : `${undeliveredCodes[code]} ${detail}`, id, mayBeCounted);
     this.name = 'UsageUndelivered';
     this.code = code;
+  }
+}
+
+/** Undefined: the event is durable. */
+export function errorOf(id: string, settled: Settled): UsageError | undefined {
+  switch (settled.kind) {
+    case 'durable':
+      return undefined;
+    case 'rejected':
+      return new UsageRejected(settled.fault.code, settled.fault.message, id, settled.mayBeCounted);
+    case 'undelivered':
+      return new UsageUndelivered(settled.code, settled.detail, id, settled.mayBeCounted);
   }
 }
 
