@@ -71,7 +71,7 @@ export class CallRunner {
     const { provider, process } = this.#ports;
     provider.send(started.call.entry, process, (outcome: Outcome) => {
       const breaker = this.#breakerOf(started.account);
-      breaker.callEnded(outcome);
+      breaker.callEnded(started, outcome);
       this.#core.callEnded(started, outcome, process.nowMs);
       if (outcome.kind === 'throttled' && outcome.scope === 'account') this.#slowDown(started, outcome.limit);
       started.call.ended(outcome, process.nowMs, started.breakerClosed && breaker.state === 'closed');

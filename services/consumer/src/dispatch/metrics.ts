@@ -18,7 +18,15 @@ export interface DispatchView {
   readonly closedAccounts: () => number;
 }
 
-const outcomes: readonly Outcome['kind'][] = ['accepted', 'refused', 'throttled', 'unauthorized', 'unsent', 'unknown'];
+const outcomes: readonly Outcome['kind'][] = [
+  'accepted',
+  'refused',
+  'early',
+  'throttled',
+  'unauthorized',
+  'unsent',
+  'unknown',
+];
 const breakerStates: readonly BreakerState[] = ['closed', 'open', 'half_open'];
 
 export function createDispatchMetrics(registry: Registry, view: DispatchView): DispatchMetrics {

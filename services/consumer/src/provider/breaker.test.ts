@@ -148,6 +148,21 @@ describe('the breaker', () => {
     expect(states).toEqual(['open']);
   });
 
+  // One customer's calls failed for one meter and were accepted for another: each acceptance had the failures of the first counted anew.
+  it('does not count the failures of one meter of a customer whose other meters are served', async () => {
+    const { breaker, answers, states } = breakerOf();
+    const of = (name: string): Promise<Outcome> => breaker.send({ ...entry, meter: name }, undefined);
+    for (let call = 0; call < 20; call++) {
+      answers(unknown);
+      await vi.advanceTimersByTimeAsync(1);
+      for (let failed = 0; failed < 3; failed++) await of('broken');
+      answers(accepted);
+      await vi.advanceTimersByTimeAsync(1);
+      await of('well');
+    }
+    expect(states).toEqual([]);
+  });
+
   it('opens for few customers too, if all of them fail', async () => {
     const { breaker, answers, states } = breakerOf();
     await send(breaker, 1);

@@ -8,14 +8,14 @@
  * half_open  one call passes as a probe, any other is answered `unsent`. Its outcome → closed, or open again.
  *
  * Failing means that the provider cannot be worked with: unsent, unknown, unauthorized. A refusal, a 429 and a 409 are
- * answers of a provider that is well. A customer that fails while others are served is no witness: from then on its
- * failures are not counted until one of its calls succeeds, else a few broken customers would stop everybody else.
+ * answers of a provider that is well. A lane that fails while others are served is no witness (witnesses.ts).
  * Opossum's own timeout is off, since a call has one, and one that is longer than opossum's would go on unseen.
  */
 import CircuitBreaker from 'opossum';
 import type { Entry } from '../../../../shared/journal/journal.ts';
 import { classify } from './classify.ts';
 import type { Meter, Outcome, Provider } from './provider.ts';
+import { Witnesses } from './witnesses.ts';
 
 export type BreakerState = 'closed' | 'open' | 'half_open';
 
@@ -40,9 +40,6 @@ export interface BreakerOptions {
   readonly now?: () => number;
 }
 
-/** Beyond this, the customer that has failed for longest counts again. */
-const sickMax = 10_000;
-
 /** Carries a failing outcome through opossum, which counts rejections. */
 class CallFailed extends Error {
   readonly outcome: Outcome;
@@ -58,34 +55,24 @@ export function createBreaker(
   { resetMs = 3_000, resetMaxMs = resetMs, callsMin = 20, now = () => performance.now() }: BreakerOptions = {},
 ): Breaker {
   let latestReason = 'no call has failed yet';
-  let acceptedAtMs = Number.NEGATIVE_INFINITY;
-  /** Customers whose latest call failed, and since when. */
-  const sick = new Map<string, number>();
+  const witnesses = new Witnesses();
 
   const call = async (entry: Entry, meter: Meter | undefined, isKnownToFail: boolean): Promise<Outcome> => {
+    const startedAtMs = now();
     const outcome = await provider.send(entry, meter);
     switch (outcome.kind) {
       case 'accepted':
-        acceptedAtMs = now();
-        sick.delete(entry.customer);
+        witnesses.accepted(entry, now());
         return outcome;
       case 'refused':
+      case 'early':
       case 'throttled':
         return outcome;
       case 'unsent':
-      case 'unknown': {
+      case 'unknown':
         latestReason = outcome.reason;
-        if (isKnownToFail && circuit.closed) return outcome;
-        const sinceMs = sick.get(entry.customer);
-        if (sinceMs === undefined) {
-          const [oldest] = sick.keys();
-          if (sick.size >= sickMax && oldest !== undefined) sick.delete(oldest);
-          sick.set(entry.customer, now());
-        } else if (acceptedAtMs > sinceMs && circuit.closed) {
-          return outcome;
-        }
+        if (!witnesses.failureCounts(entry, startedAtMs, isKnownToFail, circuit.closed)) return outcome;
         throw new CallFailed(outcome);
-      }
       case 'unauthorized':
         latestReason = outcome.reason;
         throw new CallFailed(outcome);

@@ -35,6 +35,7 @@ function stripeError(error: Stripe.errors.StripeError): Outcome {
   const limited = throttled(status, error.code, error.headers?.['stripe-rate-limited-reason'], reason);
   if (limited !== undefined) return limited;
   if (status === 401 || status === 403) return { kind: 'unauthorized', reason };
+  if (status === 400 && error.code === 'timestamp_in_future') return { kind: 'early', reason };
   if (isRefusal(error, status)) return { kind: 'refused', reason };
   return { kind: 'unknown', reason: `HTTP ${status}, ${reason}` };
 }

@@ -9,6 +9,8 @@ export type Outcome =
   | { readonly kind: 'accepted' }
   /** Refused for what it is (unknown customer, archived meter, too old). Repeating it cannot help. */
   | { readonly kind: 'refused'; readonly reason: string }
+  /** Refused for now: its time is too far ahead of the provider's clock. Repeating it later helps. */
+  | { readonly kind: 'early'; readonly reason: string }
   /** Certainly not processed, and not the entry's fault: rate limit, or another call of the same lane (409). */
   | { readonly kind: 'throttled'; readonly scope: 'account'; readonly limit: LimitReason; readonly reason: string }
   | { readonly kind: 'throttled'; readonly scope: 'lane'; readonly reason: string }

@@ -89,6 +89,13 @@ export class ClosedAccounts {
     return this.#closed.has(account) || this.#unlisted.has(account);
   }
 
+  /** Whether this item of the set is among what `left` counts. */
+  isStuck(item: Item, nowMs: number): boolean {
+    if (this.isOneOfThem(item.entry.account ?? '')) return true;
+    const meter = this.#meterOf(item);
+    return meter?.undecidedSinceMs !== undefined && nowMs - meter.undecidedSinceMs >= listWaitMs;
+  }
+
   /** How much of what is left of the set cannot be called for one of these reasons. */
   left(nowMs: number): number {
     if (this.#closed.size + this.#unlisted.size + this.#undecided.size === 0) return 0;

@@ -34,8 +34,10 @@ export class DeferredWrites {
   #chooseDeferredWrite(nowMs: number, goingOn: boolean): Write | undefined {
     const end = this.#drive.deferred.peekEnd();
     if (end !== undefined) {
-      const { identifier, outcome } = end;
-      return newWrite({ kind: 'settle_deferred', identifier, outcome }, () => this.#drive.deferred.endWritten());
+      const { entry, outcome } = end;
+      return newWrite({ kind: 'settle_deferred', identifier: entry.identifier, outcome }, () =>
+        this.#drive.deferred.endWritten(),
+      );
     }
     const unmarked = goingOn ? this.#drive.takeUnmarkedDeferred(this.#clock.at(nowMs)) : undefined;
     if (unmarked === undefined) return undefined;

@@ -97,7 +97,7 @@ describe('a deferred entry', () => {
     'is tried after 10 s at most, then at doubling intervals up to 10 min (random %d)',
     (random) => {
       const drive = newDrive(random);
-      drive.deferred.add(Object.assign(newItem(entry(), 1, undefined), { marked: true }), 0);
+      drive.deferred.load(Object.assign(newItem(entry(), 1, undefined), { marked: true }), 0);
       const waits: number[] = [];
       let fromMs = 0;
       for (let nowMs = 0; waits.length < 12; nowMs += 500) {
@@ -129,7 +129,7 @@ describe('a deferred entry', () => {
     const { drive, nowMs } = deferOne();
     endCall(drive, takeMarked(drive, nowMs + 10_000)!, accepted, nowMs + 10_000);
     expect(drive.endedToWrite).toBe(0);
-    expect(drive.deferred.peekEnd()).toEqual({ identifier: entry().identifier, outcome: 'accepted' });
+    expect(drive.deferred.peekEnd()).toEqual({ entry: entry(), outcome: 'accepted' });
     expect(drive.deferred.size).toBe(1);
     drive.deferred.endWritten();
     expect(drive.deferred.size).toBe(0);

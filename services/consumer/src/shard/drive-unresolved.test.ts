@@ -15,7 +15,7 @@ it('tells since when an outcome has been unknown, in a lane and among the deferr
   expect(drive.unresolvedSinceMs).toBe(1_000);
 
   const deferred = Object.assign(newItem(entry({ customer: 'other' }), 1, undefined), { marked: true });
-  drive.deferred.add({ ...deferred, unresolvedSinceMs: 400 }, 1_000);
+  drive.deferred.load({ ...deferred, unresolvedSinceMs: 400 }, 1_000);
   expect(drive.unresolvedSinceMs).toBe(400);
 
   const again = takeMarked(drive, 31_000)!;

@@ -19,6 +19,8 @@ import {
 
 const { accepted, refused, throttled, unauthorized, unsent, unknown } = outcomes;
 const longestRetryMs = defaultDriveLimits.retry.maxMs;
+/** Longer than the pause after the second failure, and too early for anything to make way. */
+const laterMs = 10_000;
 
 function newDrive(): Drive {
   return new Drive(defaultDriveLimits, () => 0.5);
@@ -116,7 +118,7 @@ describe('Drive', () => {
         const drive = newDrive();
         drive.startSet(itemsOf([entry()]), startRedisMs, 0);
         endCall(drive, takeMarked(drive, 0)!, before, 0);
-        endCall(drive, takeMarked(drive, longestRetryMs)!, refused, longestRetryMs);
+        endCall(drive, takeMarked(drive, laterMs)!, refused, laterMs);
         expect(writeEnded(drive, 0).settled).toEqual(['dead']);
       },
     );
@@ -126,8 +128,8 @@ describe('Drive', () => {
       const drive = newDrive();
       drive.startSet(itemsOf([entry()]), startRedisMs, 0);
       endCall(drive, takeMarked(drive, 0)!, unknown, 0);
-      endCall(drive, takeMarked(drive, longestRetryMs)!, throttled, longestRetryMs);
-      endCall(drive, takeMarked(drive, 2 * longestRetryMs)!, refused, 2 * longestRetryMs);
+      endCall(drive, takeMarked(drive, laterMs)!, throttled, laterMs);
+      endCall(drive, takeMarked(drive, 2 * laterMs)!, refused, 2 * laterMs);
       expect(writeEnded(drive, 0).parked).toMatchObject([
         { state: 'in_doubt', reason: expect.stringMatching(/no such customer/), attempts: 3 },
       ]);
@@ -170,7 +172,7 @@ describe('Drive', () => {
 
   describe('an outcome that stays unknown', () => {
     it('is tried up to 23 h after the first such attempt, and is in doubt from then on', () => {
-      const drive = new Drive({ ...defaultDriveLimits, deferTail: { entries: 0, afterMs: 0 } }, () => 0.5);
+      const drive = new Drive({ ...defaultDriveLimits, deferTail: { lanes: 0, afterMs: 0 } }, () => 0.5);
       drive.startSet(itemsOf([entry()]), startRedisMs, 0);
       drive.callEnded(takeMarked(drive, 1_000)!, unknown, 1_000, 31_000, startRedisMs, false);
       const lastMs = 1_000 + 23 * hourMs - 1;
@@ -192,7 +194,7 @@ describe('Drive', () => {
     });
 
     it('is counted from the first of several attempts', () => {
-      const drive = newDrive();
+      const drive = new Drive({ ...defaultDriveLimits, deferTail: { lanes: 0, afterMs: 0 } }, () => 0.5);
       drive.startSet(itemsOf([entry()]), startRedisMs, 0);
       endCall(drive, takeMarked(drive, 0)!, unknown, 0, false);
       endCall(drive, takeMarked(drive, 22 * hourMs)!, unknown, 22 * hourMs, false);
@@ -202,36 +204,53 @@ describe('Drive', () => {
   });
 
   describe('an entry whose lane stays locked', () => {
-    const { entries: tail, afterMs } = defaultDriveLimits.deferTail;
-    const timesUntil = (atMs: number): number => atMs / longestRetryMs;
+    const { makeWayAfterMs } = defaultDriveLimits;
 
-    it('never counts as failing, and makes way for the next set only after five minutes', () => {
+    /** Every call finds its lane locked, from now until then. */
+    function findLocked(drive: Drive, fromMs: number, untilMs: number): void {
+      for (let nowMs = fromMs; nowMs < untilMs; nowMs += 1_000)
+        for (let item = takeMarked(drive, nowMs); item !== undefined; item = takeMarked(drive, nowMs))
+          endCall(drive, item, throttled, nowMs);
+    }
+
+    it('never counts as failing, and makes way for the next set after half a minute', () => {
       const drive = newDrive();
-      drive.startSet(itemsOf([entry()]), startRedisMs, 0);
-      const nowMs = failCalls(drive, throttled, timesUntil(afterMs), 0);
+      const items = itemsOf([entry()]);
+      drive.startSet(items, startRedisMs, 0);
+      findLocked(drive, 0, makeWayAfterMs);
       expect(drive.setIsSettled).toBe(false);
-      const item = takeMarked(drive, nowMs)!;
-      expect(item.failures).toBe(0);
-      endCall(drive, item, throttled, nowMs);
-      expect(writeEnded(drive, nowMs).parked).toMatchObject([{ state: 'deferred', reason: '409' }]);
+      expect(items[0]!.failures).toBe(0);
+      drive.tick(makeWayAfterMs, startRedisMs);
+      expect(writeEnded(drive, makeWayAfterMs).parked).toMatchObject([{ state: 'deferred', reason: '409' }]);
       expect(drive.deferred.size).toBe(1);
     });
 
-    it('makes way for nobody while more than the last ten of a set are left', () => {
+    // More than ten entries of one lane never made way.
+    it('makes way with everything that its set has for the lane, which is not called for that', () => {
       const drive = newDrive();
-      drive.startSet(itemsOf(entries(tail + 1)), startRedisMs, 0);
-      for (let nowMs = 0; nowMs <= 2 * afterMs; nowMs += longestRetryMs) failCalls(drive, throttled, 1, nowMs);
-      expect(writeEnded(drive, 2 * afterMs).settled).toEqual([]);
+      const lane = entries(50, { customer: 'cus_1' });
+      drive.startSet(itemsOf(lane), startRedisMs, 0);
+      findLocked(drive, 0, makeWayAfterMs + 1_000);
+      expect(writeEnded(drive, makeWayAfterMs).parked.map(({ attempts }) => attempts > 0)).toEqual(
+        lane.map((_, index) => index === 0),
+      );
     });
 
-    it('waits as it is when it was deferred already', () => {
+    // It was retried at the head of its lane, and the next set's entry behind it was never called.
+    it('lets the next set have its lane when it was deferred already', () => {
       const drive = newDrive();
       drive.startSet(itemsOf([entry()]), startRedisMs, 0);
-      const nowMs = failCalls(drive, throttled, timesUntil(afterMs) + 1, 0);
-      writeEnded(drive, nowMs);
-      const lateMs = failCalls(drive, throttled, 3, nowMs + afterMs);
-      expect(drive.deferred.size).toBe(1);
-      expect(takeMarked(drive, lateMs)).toMatchObject({ failures: 0 });
+      findLocked(drive, 0, makeWayAfterMs + 1_000);
+      writeEnded(drive, makeWayAfterMs + 1_000);
+      const dueMs = makeWayAfterMs + 20_000;
+      const deferred = takeMarked(drive, dueMs)!;
+      expect(deferred.index).toBeUndefined();
+      const next = newItem(entry({ identifier: 'next' }), 2, 0);
+      drive.startSet([next], startRedisMs, dueMs);
+      endCall(drive, deferred, throttled, dueMs);
+      expect(takeMarked(drive, dueMs)).toBe(next);
+      endCall(drive, next, throttled, dueMs);
+      expect(writeEnded(drive, dueMs).settled).toEqual(['deferred']);
     });
   });
 
@@ -259,20 +278,52 @@ describe('Drive', () => {
 
     it('while the breaker is not closed is not at fault, and not deferred', () => {
       const drive = newDrive();
-      drive.startSet(itemsOf(entries(11)), startRedisMs, 0);
-      failCalls(drive, unknown, 500, 0, false);
-      expect(drive.unsettled).toBe(11);
+      const lanes = defaultDriveLimits.deferTail.lanes + 1;
+      drive.startSet(itemsOf(entries(lanes)), startRedisMs, 0);
+      failCalls(drive, unknown, 2_000, 0, false);
+      expect(drive.unsettled).toBe(lanes);
     });
 
     // Only customers that always fail were left in the sets of all shards: the breaker opened, each of its probes failed, and what the
     // other customers had used since waited in sets that could not be sealed.
-    it('makes way after five minutes though the breaker is not closed, when few entries of the set are left', () => {
+    it('makes way after five minutes though the breaker is not closed, when only few lanes of the set are left', () => {
       const drive = newDrive();
-      drive.startSet(itemsOf([entry()]), startRedisMs, 0);
-      const nowMs = failCalls(drive, unknown, 10, 0, false);
-      expect(drive.setIsSettled).toBe(false);
-      failCalls(drive, unknown, 1, nowMs, false);
+      drive.startSet(itemsOf([...entries(2), entry({ identifier: 'behind', customer: 'cus_0' })]), startRedisMs, 0);
+      const { afterMs } = defaultDriveLimits.deferTail;
+      for (let nowMs = 0; nowMs < afterMs; nowMs += longestRetryMs) failCalls(drive, unknown, 2, nowMs, false);
+      expect(drive.unsettled).toBe(3);
+      drive.tick(afterMs + longestRetryMs, startRedisMs);
+      expect(writeEnded(drive, afterMs).settled).toEqual(['deferred', 'deferred', 'deferred']);
+    });
+
+    // 30 of 50 customers failed, the breaker opened, and their failures counted no more: nothing was deferred.
+    it('makes way after half a minute though the breaker is not closed, when another lane of its account was served', () => {
+      const drive = newDrive();
+      const all = entries(150);
+      drive.startSet(itemsOf([...all, entry({ identifier: 'elsewhere', account: 'acct_1' })]), startRedisMs, 0);
+      const { makeWayAfterMs } = defaultDriveLimits;
+      failCalls(drive, unknown, 1, 0, false);
+      const other = takeMarked(drive, 1)!;
+      endCall(drive, other, accepted, 1, false);
+      drive.lanes.marked(drive.lanes.takeUnmarked(1_000), startRedisMs, 1);
+      endCall(drive, drive.take(1, startRedisMs, 'acct_1')!, unknown, 1, false);
+      drive.tick(makeWayAfterMs - 1, startRedisMs);
+      expect(writeEnded(drive, makeWayAfterMs).settled).toEqual(['accepted']);
+      drive.tick(2 * makeWayAfterMs, startRedisMs);
+      expect(writeEnded(drive, makeWayAfterMs).parked.map(({ entry: { customer } }) => customer)).toEqual(['cus_0']);
+      expect(drive.unsettled).toBe(149);
+    });
+
+    it('takes its lane with it when it fails in a lane that is known to fail', () => {
+      const drive = newDrive();
+      const lane = entries(4, { customer: 'cus_1' });
+      drive.startSet(itemsOf(lane), startRedisMs, 0);
+      const nowMs = failCalls(drive, unsent, 5, 0);
       expect(writeEnded(drive, nowMs).settled).toEqual(['deferred']);
+      failCalls(drive, unsent, 1, nowMs);
+      writeEnded(drive, nowMs);
+      expect(drive.setIsSettled).toBe(true);
+      expect(drive.deferred.size).toBe(4);
     });
 
     it('frees its lane when it is deferred', () => {
@@ -284,7 +335,7 @@ describe('Drive', () => {
     });
 
     it('is tried on and on when 1,000 are deferred already', () => {
-      const drive = newDrive();
+      const drive = new Drive({ ...defaultDriveLimits, deferredMax: 1_000 }, () => 0.5);
       drive.startSet(itemsOf(entries(1_001)), startRedisMs, 0);
       let nowMs = 0;
       for (let round = 0; round < 8; round++, nowMs += longestRetryMs) {

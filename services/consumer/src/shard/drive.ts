@@ -1,3 +1,4 @@
+import { laneName } from '../../../../shared/event/lane.ts';
 import type { ParkedEntry, SettledAs } from '../../../../shared/journal/journal.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { Outcome } from '../provider/provider.ts';
@@ -6,6 +7,8 @@ import { DeferredEntries } from './deferred-entries.ts';
 import type { DriveLimits } from './drive-limits.ts';
 import { recordOf, type Item } from './item.ts';
 import { LaneQueue } from './lane-queue.ts';
+import { MakingWay, neverCertain } from './making-way.ts';
+import { TroubledLanes } from './troubled-lanes.ts';
 import type { Verdict } from './verdict.ts';
 
 /**
@@ -28,7 +31,8 @@ const callsKept = 8;
 const answerLengthMax = 160;
 
 export class Drive {
-  readonly lanes = new LaneQueue();
+  readonly #troubles = new TroubledLanes();
+  readonly lanes = new LaneQueue((lane) => this.#troubles.has(lane));
   readonly accounts = new ClosedAccounts();
   readonly deferred: DeferredEntries;
   /** Entries by how they ended while this owner had the shard. */
@@ -39,11 +43,15 @@ export class Drive {
   readonly #random: () => number;
   #unsettled = 0;
   #ended: Ended[] = [];
+  readonly #makingWay: MakingWay;
 
   constructor(limits: DriveLimits, random: () => number) {
     this.#limits = limits;
     this.#random = random;
     this.deferred = new DeferredEntries(limits, random, this.accounts);
+    this.#makingWay = new MakingWay(limits, this, this.#troubles, (item, as, reason, redisMs) =>
+      this.#settle(item, as, reason, redisMs),
+    );
   }
 
   /** Every entry of the set has ended; what is in `ended` may still have to be written. */
@@ -77,6 +85,7 @@ export class Drive {
   startSet(items: readonly Item[], redisMs: number, nowMs: number): void {
     this.#unsettled = items.length;
     this.accounts.newSet();
+    this.#troubles.forget((lane) => this.lanes.has(lane) || this.deferred.isFailing(lane));
     for (const item of items) {
       item.sinceMs = nowMs;
       this.accounts.waits(item);
@@ -92,14 +101,18 @@ export class Drive {
 
   /** A replay that the journal holds as deferred: its turn comes at once. */
   addReplay(item: Item, nowMs: number): void {
-    this.deferred.addReplay(item);
     item.sinceMs = nowMs;
-    this.lanes.add(item, nowMs);
+    this.deferred.addReplay(item, nowMs);
+    this.#addDue(nowMs);
   }
 
   tick(nowMs: number, redisMs: number): void {
     this.lanes.wake(nowMs);
-    this.#deferClosed(nowMs, redisMs);
+    this.#makingWay.tick(nowMs, redisMs);
+    this.#addDue(nowMs);
+  }
+
+  #addDue(nowMs: number): void {
     for (const item of this.deferred.takeDue(nowMs)) this.lanes.add(item, nowMs);
   }
 
@@ -128,7 +141,7 @@ export class Drive {
         item.attempts++;
         return item;
       }
-      this.#settle(item, 'in_doubt', 'unknown_outcome: no certain answer within 23 h of the first attempt', redisMs);
+      this.#settle(item, 'in_doubt', neverCertain, redisMs);
       this.lanes.next(item, nowMs);
     }
     return undefined;
@@ -147,15 +160,21 @@ export class Drive {
       const answer = `${outcome.kind}: ${outcome.reason}`.slice(0, answerLengthMax);
       item.calls = [...(item.calls ?? []).slice(1 - callsKept), { atMs: redisMs, answer }];
     }
+    item.isEarly = outcome.kind === 'early';
     switch (outcome.kind) {
       case 'accepted':
+        this.#troubles.accepted(item.entry, nowMs);
         this.#settle(item, 'accepted', '', redisMs);
         break;
       case 'refused':
+        this.#troubles.answered(item.entry);
         this.#refused(item, outcome.reason, redisMs);
         break;
+      case 'early':
+        this.#early(item, outcome.reason, nowMs, redisMs);
+        break;
       case 'throttled':
-        if (outcome.scope === 'lane') this.#heldUp(item, outcome.reason, nowMs, redisMs);
+        if (outcome.scope === 'lane') this.#failed(item, outcome.reason, startedAtMs, nowMs, redisMs, 'locked');
         else this.#retry(item, nowMs);
         break;
       case 'unauthorized':
@@ -163,10 +182,10 @@ export class Drive {
         break;
       case 'unknown':
         item.unresolvedSinceMs = Math.min(item.unresolvedSinceMs ?? startedAtMs, startedAtMs);
-        this.#failed(item, outcome.reason, nowMs, redisMs, breakerClosed);
+        this.#failed(item, outcome.reason, startedAtMs, nowMs, redisMs, breakerClosed);
         break;
       case 'unsent':
-        this.#failed(item, outcome.reason, nowMs, redisMs, breakerClosed);
+        this.#failed(item, outcome.reason, startedAtMs, nowMs, redisMs, breakerClosed);
         break;
     }
     this.lanes.next(item, nowMs);
@@ -198,36 +217,50 @@ export class Drive {
     else this.#settle(item, 'in_doubt', `refused after an attempt without answer: ${reason}`, redisMs);
   }
 
-  #failed(item: Item, reason: string, nowMs: number, redisMs: number, breakerClosed: boolean): void {
-    item.failingSinceMs ??= nowMs;
-    if (breakerClosed) item.failures++;
+  /**
+   * A failure while the breaker is closed is the entry's own, and counts. A lane that is locked is no failure and counts as none,
+   * but for how long it holds up what comes behind its set.
+   */
+  #failed(
+    item: Item,
+    reason: string,
+    startedAtMs: number,
+    nowMs: number,
+    redisMs: number,
+    breakerClosed: boolean | 'locked',
+  ): void {
+    const isLocked = breakerClosed === 'locked';
+    const trouble = this.#troubles.failed(item.entry, reason, isLocked, startedAtMs);
     if (item.index === undefined) {
-      this.deferred.add(item, nowMs);
       this.lanes.leave(item);
+      this.deferred.again(item, nowMs);
       return;
     }
-    // A lane that fails already need not prove it anew with every set.
-    const deferAfterFailures = this.deferred.isInLaneOf(item) ? 1 : this.#limits.deferAfterFailures;
-    const isToBeDeferred = item.failures >= deferAfterFailures || this.#isStuckTail(item, nowMs);
-    this.#deferOrRetry(item, isToBeDeferred, reason, nowMs, redisMs);
-  }
-
-  /** Its lane is locked. That is no failure and counts as none, but for how long it holds up what comes behind its set. */
-  #heldUp(item: Item, reason: string, nowMs: number, redisMs: number): void {
-    item.failingSinceMs ??= nowMs;
-    const isToBeDeferred = item.index !== undefined && this.#isStuckTail(item, nowMs);
-    this.#deferOrRetry(item, isToBeDeferred, reason, nowMs, redisMs);
-  }
-
-  #deferOrRetry(item: Item, isToBeDeferred: boolean, reason: string, nowMs: number, redisMs: number): void {
-    if (isToBeDeferred && this.deferred.hasRoom) this.#settle(item, 'deferred', reason, redisMs);
+    const lane = laneName(item.entry);
+    if (breakerClosed === true) item.failures++;
+    // A lane that fails already need not prove it anew with every set, nor with every entry of the set.
+    const isKnown = breakerClosed !== false && this.deferred.isFailing(lane);
+    if ((isKnown || item.failures >= this.#limits.deferAfterFailures) && this.deferred.hasRoomFor(lane))
+      this.#settle(item, 'deferred', reason, redisMs);
     else this.#retry(item, nowMs);
+    if (isKnown) this.#makingWay.defer(lane, trouble, nowMs, redisMs);
   }
 
-  /** One of the last of its set, and in trouble for so long that the others behind it should not wait any more. */
-  #isStuckTail({ failingSinceMs }: Item, nowMs: number): boolean {
-    const { entries, afterMs } = this.#limits.deferTail;
-    return failingSinceMs !== undefined && this.#unsettled <= entries && nowMs - failingSinceMs >= afterMs;
+  /** Its time comes, and the provider takes it then: it makes way at once, unless that is so far ahead that a clock must be wrong. */
+  #early(item: Item, reason: string, nowMs: number, redisMs: number): void {
+    const aheadMs = item.entry.timestamp * 1000 - redisMs;
+    if (aheadMs > this.#limits.earlyMaxMs) {
+      this.#refused(item, reason, redisMs);
+      return;
+    }
+    const { baseMs, maxMs } = this.#limits.deferredRetry;
+    item.readyAtMs = nowMs + Math.min(maxMs, Math.max(baseMs, aheadMs - this.#limits.aheadMs));
+    if (item.index === undefined) {
+      this.lanes.leave(item);
+      this.deferred.again(item, nowMs);
+    } else if (this.deferred.hasRoomFor(laneName(item.entry))) {
+      this.#settle(item, 'deferred', reason, redisMs);
+    }
   }
 
   readonly #isClosed = (account: string): boolean => this.accounts.isClosed(account, this.lanes.armed.has(account));
@@ -239,13 +272,6 @@ export class Drive {
 
   hasUnmarked(max: number): boolean {
     return this.lanes.hasUnmarked(max, this.#isClosed);
-  }
-
-  /** Once nothing else of the set is left, what cannot be called makes way for the next set. */
-  #deferClosed(nowMs: number, redisMs: number): void {
-    if (this.#unsettled === 0 || this.accounts.left(nowMs) < this.#unsettled) return;
-    for (const [item, reason] of this.accounts.itemsLeft(nowMs))
-      if (!item.isBusy && this.deferred.roomForClosed > 0) this.#settle(item, 'deferred', reason, redisMs);
   }
 
   #retry(item: Item, nowMs: number): void {
@@ -264,7 +290,7 @@ export class Drive {
     const parked = as === 'accepted' ? undefined : recordOf(item, as, reason, redisMs);
     this.#unsettled--;
     this.accounts.ended(item);
-    if (as === 'deferred') this.deferred.expect();
+    if (as === 'deferred') this.deferred.expect(item);
     this.#ended.push({ item, as, ...(parked === undefined ? {} : { parked }) });
   }
 }

@@ -99,7 +99,7 @@ export class Flight {
     for (const parked of state.deferred) {
       const item = deferredItem(parked, parked.attemptedAtMs);
       if (parked.attemptedAtMs !== undefined) item.unresolvedSinceMs = since(parked.attemptedAtMs);
-      this.drive.deferred.add(item, nowMs);
+      this.drive.deferred.load(item, nowMs);
     }
     if (state.pending !== undefined) this.#inherit(state.pending, since, state.redisMs, nowMs);
   }

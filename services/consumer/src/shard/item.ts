@@ -31,8 +31,8 @@ export interface Item {
   retries: number;
   /** Failures that were the entry's own. */
   failures: number;
-  /** Since its first failure, also one while the provider as a whole was taken for ill, or since it found its lane locked. */
-  failingSinceMs: number | undefined;
+  /** Its time is ahead of the provider's clock: it is not called before `readyAtMs`, and its lane is well. */
+  isEarly: boolean;
   readyAtMs: number;
   /** A newer list of meters has to come before it is called, or refused. */
   needsList: boolean;
@@ -60,7 +60,7 @@ export function newItem(entry: Entry, set: number, index: number | undefined): I
     calls: undefined,
     retries: 0,
     failures: 0,
-    failingSinceMs: undefined,
+    isEarly: false,
     readyAtMs: Number.NEGATIVE_INFINITY,
     needsList: false,
     hasEnded: false,

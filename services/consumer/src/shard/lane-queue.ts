@@ -24,9 +24,9 @@ class AccountLanes {
     this.#armed.push(lane);
   }
 
-  /** A lane whose first entry was not deferred becomes the next; false: there is none. */
-  bringFreshForward(): boolean {
-    const at = this.#armed.findIndex(({ items: [first] }, index) => index >= this.#head && first?.index !== undefined);
+  /** A lane of this kind becomes the next; false: there is none. */
+  bringForward(isWanted: (lane: Lane) => boolean): boolean {
+    const at = this.#armed.findIndex((lane, index) => index >= this.#head && isWanted(lane));
     if (at < 0) return false;
     this.#armed.splice(this.#head, 0, ...this.#armed.splice(at, 1));
     return true;
@@ -75,6 +75,12 @@ export class LaneQueue {
   #haveGone = false;
   /** Lanes that begin with a deferred entry which was never attempted: each takes a write of its own. */
   #unmarkedDeferred: Lane[] = [];
+  readonly #isInTrouble: (lane: string) => boolean;
+
+  /** `isInTrouble`: the latest call of the lane failed. */
+  constructor(isInTrouble: (lane: string) => boolean = () => false) {
+    this.#isInTrouble = isInTrouble;
+  }
 
   get armed(): ReadonlyMap<string, number> {
     return this.#armed;
@@ -95,6 +101,16 @@ export class LaneQueue {
     return oldestMs;
   }
 
+  has(lane: string): boolean {
+    return this.#lanes.has(lane);
+  }
+
+  /** What this lane has of the pending set, but for what is being called. */
+  ofSet(lane: string): Item[] {
+    const items = this.#lanes.get(lane)?.items ?? [];
+    return items.filter(({ index, isGone, isBusy }) => index !== undefined && !isGone && !isBusy);
+  }
+
   add(item: Item, nowMs: number): void {
     const name = laneName(item.entry);
     const lane = this.#lanes.get(name);
@@ -108,12 +124,12 @@ export class LaneQueue {
   }
 
   /**
-   * The first item of the account's next armed lane; the lane is busy until `next`. `onlyFresh`: undefined, if that
-   * lane and all others begin with an entry that was deferred because it fails.
+   * The first item of the account's next armed lane; the lane is busy until `next`. `onlyFresh`: undefined, if each of its lanes
+   * is in trouble, or begins with an entry that was deferred.
    */
   take(nowMs: number, account = '', onlyFresh = false): Item | undefined {
     const lanes = this.#accounts.get(account);
-    if (onlyFresh && lanes?.bringFreshForward() === false) return undefined;
+    if (onlyFresh && lanes?.bringForward(this.#isFresh) === false) return undefined;
     for (let lane = lanes?.take(); lane !== undefined; lane = lanes?.take()) {
       this.#count(account);
       const [item] = lane.items;
@@ -196,6 +212,9 @@ export class LaneQueue {
       this.next(item, nowMs);
     }
   }
+
+  readonly #isFresh = ({ name, items: [first] }: Lane): boolean =>
+    first?.index !== undefined && !this.#isInTrouble(name);
 
   #place(lane: Lane, nowMs: number): void {
     while (lane.items[0]?.isGone === true) lane.items.shift();

@@ -1,0 +1,106 @@
+import type { SettledAs } from '../../../../shared/journal/journal.ts';
+import type { ClosedAccounts } from './closed-accounts.ts';
+import type { DeferredEntries } from './deferred-entries.ts';
+import type { DriveLimits } from './drive-limits.ts';
+import type { Item } from './item.ts';
+import type { LaneQueue } from './lane-queue.ts';
+import type { Trouble, TroubledLanes } from './troubled-lanes.ts';
+
+/**
+ * What keeps a set from settling makes way for the next one, so that a customer or an account with a problem stops only itself:
+ * - at once, what a lane that is known to fail has in the set, when one of its calls failed again (`defer`);
+ * - after half a minute, what a lane in trouble has, if the trouble is its own: it is locked, or another lane of its account was
+ *   accepted meanwhile; whatever the breaker says, and however often it was called;
+ * - after five minutes, what is left of a set of which only few lanes are left, all of them in trouble: whether that is an
+ *   outage only the usage behind them can show;
+ * - what cannot be called, because its account is closed or its meters are not known, once nothing else is left.
+ *
+ * With no call accepted, and many lanes, it is an outage: everything waits, in the broker. Making way means deferred, while
+ * there is room. A lane that has taken its share of it while its account is served is parked beyond that, without a call.
+ */
+
+export const neverCertain = 'unknown_outcome: no certain answer within 23 h of the first attempt';
+
+const flood =
+  'lane_keeps_failing: not sent, because too many entries of this customer and meter wait for their calls to succeed; ' +
+  'replay it once they do';
+
+/** How often lanes in trouble are looked at. */
+const judgeEveryMs = 100;
+
+export interface Driven {
+  readonly lanes: LaneQueue;
+  readonly deferred: DeferredEntries;
+  readonly accounts: ClosedAccounts;
+  /** Entries of the set that have not ended. */
+  readonly unsettled: number;
+}
+
+type Settle = (item: Item, as: SettledAs, reason: string, redisMs: number) => void;
+
+export class MakingWay {
+  readonly #limits: DriveLimits;
+  readonly #driven: Driven;
+  readonly #troubles: TroubledLanes;
+  readonly #settle: Settle;
+  #judgeAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(limits: DriveLimits, driven: Driven, troubles: TroubledLanes, settle: Settle) {
+    this.#limits = limits;
+    this.#driven = driven;
+    this.#troubles = troubles;
+    this.#settle = settle;
+  }
+
+  tick(nowMs: number, redisMs: number): void {
+    const { accounts, deferred } = this.#driven;
+    if (this.#driven.unsettled === 0) return;
+    const stuck = this.#judge(nowMs, redisMs);
+    const stuckItems = [...stuck.values()].reduce((sum, items) => sum + items, 0);
+    if (this.#driven.unsettled === 0 || accounts.left(nowMs) + stuckItems < this.#driven.unsettled) return;
+    for (const [item, reason] of accounts.itemsLeft(nowMs))
+      if (!item.isBusy && deferred.roomForClosed > 0) this.#settle(item, 'deferred', reason, redisMs);
+    const { deferTail, deferredMax } = this.#limits;
+    if (stuck.size > deferTail.lanes || stuckItems > deferred.free - Math.floor(deferredMax / 2)) return;
+    for (const lane of stuck.keys()) {
+      const trouble = this.#troubles.get(lane);
+      if (trouble !== undefined) this.defer(lane, trouble, nowMs, redisMs);
+    }
+  }
+
+  /** Defers what the set has for a lane in trouble, while there is room. Only what was certainly never sent is parked instead. */
+  defer(lane: string, trouble: Trouble, nowMs: number, redisMs: number): void {
+    const { lanes, deferred } = this.#driven;
+    const mayPark = this.#troubles.isItsOwn(trouble);
+    for (const item of lanes.ofSet(lane)) {
+      const sinceMs = item.unresolvedSinceMs;
+      if (nowMs - (sinceMs ?? nowMs) >= this.#limits.inDoubtAfterMs)
+        this.#settle(item, 'in_doubt', neverCertain, redisMs);
+      else if (deferred.hasRoomFor(lane) || (sinceMs !== undefined && deferred.free > 0))
+        this.#settle(item, 'deferred', trouble.reason, redisMs);
+      else if (mayPark && sinceMs === undefined && deferred.isFlood(lane)) this.#settle(item, 'dead', flood, redisMs);
+    }
+  }
+
+  /** Lets lanes make way whose trouble is their own. Answers which others have been in trouble for long, and how much each has. */
+  #judge(nowMs: number, redisMs: number): Map<string, number> {
+    const stuck = new Map<string, number>();
+    if (this.#troubles.size === 0 || nowMs < this.#judgeAtMs) return stuck;
+    this.#judgeAtMs = nowMs + judgeEveryMs;
+    const { lanes, accounts } = this.#driven;
+    const { makeWayAfterMs, deferTail } = this.#limits;
+    for (const [lane, trouble] of this.#troubles.entries()) {
+      if (nowMs - trouble.sinceMs < makeWayAfterMs) continue;
+      const items = lanes.ofSet(lane);
+      const [first] = items;
+      if (first === undefined || accounts.isStuck(first, nowMs)) continue;
+      // With each set the lane has the time to show that it is well again.
+      const ageMs = nowMs - Math.max(trouble.sinceMs, first.sinceMs);
+      const isItsOwn = trouble.isLocked || this.#troubles.isItsOwn(trouble);
+      if (ageMs >= makeWayAfterMs && isItsOwn) this.defer(lane, trouble, nowMs, redisMs);
+      const left = ageMs < deferTail.afterMs ? 0 : items.filter(({ isGone }) => !isGone).length;
+      if (left > 0) stuck.set(lane, left);
+    }
+    return stuck;
+  }
+}
