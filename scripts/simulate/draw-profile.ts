@@ -1,3 +1,4 @@
+import { brokenCustomers } from './broken-customers.ts';
 import {
   clocks,
   drawSpool,
@@ -112,6 +113,8 @@ export function drawProfile(random: Random): Profile {
       };
     case 'long_ambiguous_outage':
       return longAmbiguousOutage(base, random);
+    case 'broken_customers':
+      return brokenCustomers(base, random);
     case 'storm':
       return {
         ...base,
@@ -195,6 +198,7 @@ function drawBase(random: Random): Profile {
     redisTimeoutMs: leaseMs / 2,
     providerLatencyMs: callTimeoutMs * random.between(0.02, 0.3),
     providerMemoryMs: 24 * 3_600_000,
+    providerAheadMs: 300_000,
     publishExpiryMs: Math.min(dedupWindowMs / 4, leaseMs * 3),
     messageEventsMax: random.pick([2, 500]),
     clockSkewMs: random.pick([0, heartbeatMs / 4]),

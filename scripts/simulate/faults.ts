@@ -285,7 +285,7 @@ export class Faults {
     // What is away for some time comes back when that is over, or now.
     broker.start();
     redis.start();
-    provider.mode = 'well';
+    provider.mend();
     for (const account of connectedAccounts) provider.revoke(account, false);
     for (let slot = 0; slot < slotCount; slot++) broker.setUnbound(slot, false);
     for (const { process } of [...consumers, ...publishers]) process.thaw();

@@ -2,7 +2,7 @@ import type { Meter, Outcome } from '../../services/consumer/src/provider/provid
 import type { MeterList } from '../../services/consumer/src/shard/open-set.ts';
 import type { Entry } from '../../shared/journal/journal.ts';
 import type { Process } from './process.ts';
-import type { SimulatedMeter } from './profile.ts';
+import type { CustomerTrouble, SimulatedMeter } from './profile.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
@@ -26,6 +26,7 @@ export class ModelProvider {
   /** The platform's list as it was read last, and when, on the timeline. */
   #stored: MeterList | undefined;
   #mode: ProviderMode = 'well';
+  #isMended = false;
 
   constructor(world: World, random: Random) {
     this.#world = world;
@@ -34,6 +35,12 @@ export class ModelProvider {
 
   set mode(mode: ProviderMode) {
     this.#mode = mode;
+  }
+
+  /** From now on every customer is served. */
+  mend(): void {
+    this.#isMended = true;
+    this.#mode = 'well';
   }
 
   /** Takes the platform's access to a connected account away, or gives it back. */
@@ -155,7 +162,8 @@ export class ModelProvider {
       return;
     }
     const lane = `${entry.account ?? ''} ${entry.customer} ${entry.meter}`;
-    if (this.#busyLanes.has(lane)) {
+    const trouble = this.#troubleOf(entry);
+    if (this.#busyLanes.has(lane) || trouble === 'locked') {
       answer({ kind: 'throttled', scope: 'lane', reason: '409' });
       return;
     }
@@ -171,8 +179,13 @@ export class ModelProvider {
   }
 
   #process(entry: Entry, answer: (outcome: Outcome) => void): void {
-    const { rates, timeline } = this.#world;
+    const { rates, timeline, profile } = this.#world;
     if (this.#random.chance(rates.failedBefore)) {
+      answer({ kind: 'unknown', reason: '500' });
+      return;
+    }
+    const trouble = this.#troubleOf(entry);
+    if (trouble === 'failing') {
       answer({ kind: 'unknown', reason: '500' });
       return;
     }
@@ -186,12 +199,23 @@ export class ModelProvider {
       answer({ kind: 'refused', reason });
       return;
     }
+    if (entry.timestamp * 1000 > profile.epochMs + timeline.nowMs + profile.providerAheadMs) {
+      this.#world.tally.add('calls for what was still to come');
+      answer({ kind: 'early', reason: 'timestamp_in_future' });
+      return;
+    }
     const isKnown = (this.#rememberedUntilMs.get(entry.identifier) ?? -1) > timeline.nowMs;
     if (!isKnown) this.#bill(entry, meter?.formula);
     else this.#world.tally.add('calls for what the provider had');
-    if (this.#mode === 'silent') return;
-    const fails = this.#mode === 'failing' || this.#random.chance(rates.failedAfter);
+    if (this.#mode === 'silent' || trouble === 'silent') return;
+    const fails =
+      trouble === 'billed_and_failing' || this.#mode === 'failing' || this.#random.chance(rates.failedAfter);
     answer(fails ? { kind: 'unknown', reason: '500' } : { kind: 'accepted' });
+  }
+
+  #troubleOf({ customer }: Entry): CustomerTrouble | undefined {
+    if (this.#isMended) return undefined;
+    return this.#world.profile.customers.find(({ name }) => name === customer)?.trouble;
   }
 
   /** Checked before the identifier: whoever asks again after a customer is gone is not told that the entry was taken. */

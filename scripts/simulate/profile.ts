@@ -77,7 +77,12 @@ export interface SimulatedCustomer {
   readonly name: string;
   /** Since when the provider refuses it, on the timeline. */
   readonly refusedFromMs: number;
+  /** What every call for it comes to until the faults are over; absent: it is served. */
+  readonly trouble?: CustomerTrouble;
 }
+
+/** 409; a 500, with or without an effect; no answer. */
+export type CustomerTrouble = 'locked' | 'failing' | 'billed_and_failing' | 'silent';
 
 export interface SimulatedSpool {
   readonly bytes: number;
@@ -148,6 +153,10 @@ export interface Profile {
   readonly providerMemoryMs: number;
   readonly publishExpiryMs: number;
   readonly messageEventsMax: number;
+  /** How far ahead of Redis' clock the provider takes an event's time; less than nothing where its own clock is behind. */
+  readonly providerAheadMs: number;
+  /** Lanes that the provider serves have to be billed soon, whatever else happens. */
+  readonly isSoonBilled?: true;
   /** How wrong a sidecar's wall clock may be, either way. */
   readonly clockSkewMs: number;
   /** Absent: sidecars have none. */
@@ -189,6 +198,7 @@ export const profileNames = [
   'meters',
   'windows',
   'long_ambiguous_outage',
+  'broken_customers',
   'storm',
 ] as const;
 

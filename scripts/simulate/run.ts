@@ -24,6 +24,12 @@ export interface RunResult {
   readonly steps: number;
 }
 
+/** Whether anything stands still, until the trouble is over. */
+function watch({ timeline, profile, checker }: World): void {
+  for (let atMs = 0; atMs <= profile.activeMs; atMs += profile.leaseMs / 10)
+    timeline.at(atMs, () => checker.standstill.look(timeline.nowMs));
+}
+
 /** One run of one seed, from the first process to the audit. The same seed always gives the same run. */
 export function runSeed(seed: number, options: { readonly trace: boolean; readonly cut?: Cut }): RunResult {
   const { profile, faults, requests, random } = drawSchedule(seed, options.cut);
@@ -39,6 +45,7 @@ export function runSeed(seed: number, options: { readonly trace: boolean; readon
   const cluster = new Cluster(world, random.fork());
   const client = new Client(world, requests, () => cluster.publishers);
   void new Faults(world, cluster, faults, random.fork());
+  if (profile.isSoonBilled === true) watch(world);
   const epilogue = new Epilogue(world, cluster, client, random.fork());
   void new Settlement(world, cluster, client, epilogue);
   // What was decided about entries that Redis then forgets is decided again: a person's affair, not a schedule's.

@@ -16,6 +16,7 @@ import { setName } from './set-name.ts';
 import { checkParked } from './parked.ts';
 import { RemadeMeters } from './remade.ts';
 import { Report } from './report.ts';
+import { Standstill } from './standstill.ts';
 import { checkTotals } from './totals.ts';
 
 /**
@@ -29,9 +30,12 @@ export class Checker {
   readonly #report: Report;
   readonly #profile: Profile;
   readonly #now: () => number;
+  readonly standstill: Standstill;
   readonly losses = new Losses();
   /** Everything that was ever journaled as dead, in doubt or deferred. */
   readonly #journaled: ParkedEntry[] = [];
+  /** They are deferred as well, by lane. */
+  readonly #replaysTaken = new Map<string, number>();
   readonly #billed = new Map<string, Entry>();
   readonly #remade: RemadeMeters;
 
@@ -45,6 +49,7 @@ export class Checker {
     this.custody = new Custody(this.#report, this.losses, isTold, (message) =>
       this.intake.counted(message, this.#now()),
     );
+    this.standstill = new Standstill(profile, this.intake, this.#report);
     this.calls = new Calls(this.#report, profile.ratePerS, now);
   }
 
@@ -129,6 +134,10 @@ export class Checker {
 
   tookReplays(identifiers: readonly string[]): void {
     this.calls.tookReplays(identifiers);
+    for (const identifier of identifiers) {
+      const lane = laneOf(this.calls.committedEntries.get(identifier)?.entry ?? { customer: '', meter: '' });
+      this.#replaysTaken.set(lane, (this.#replaysTaken.get(lane) ?? 0) + 1);
+    }
   }
 
   completed(shard: number, set: number, token: string): void {
@@ -150,6 +159,7 @@ export class Checker {
     if (!this.calls.committedEntries.has(entry.identifier))
       this.#report.violation(`${entry.identifier} was billed, and is in no committed set (invariant 1).`);
     this.#billed.set(entry.identifier, entry);
+    this.standstill.billed(entry);
   }
 
   /** The journal has taken these as dead, in doubt or deferred. */
@@ -158,8 +168,20 @@ export class Checker {
   }
 
   parked(parked: readonly ParkedEntry[]): void {
+    for (const entry of parked) this.#checkFlood(entry);
     for (const entry of parked)
       checkParked(entry, this.calls.committedEntries, this.intake, this.#profile, this.#now(), this.#report);
+  }
+
+  /** Parked without a call because its lane has so many deferred entries already. */
+  #checkFlood({ entry, reason }: ParkedEntry): void {
+    if (!reason.startsWith('lane_keeps_failing')) return;
+    const { floodMin } = this.#profile.drive;
+    const lane = laneOf(entry);
+    const deferred = this.#journaled.filter((other) => other.state === 'deferred' && laneOf(other.entry) === lane);
+    const before = deferred.length + (this.#replaysTaken.get(lane) ?? 0);
+    if (before >= floodMin) return;
+    this.#report.violation(`${entry.identifier} was parked when ${before} entries of its lane were deferred.`);
   }
 
   /** As long as Redis loses nothing, the owner's journal never contradicts it: a hand-over would take a second tenure. */

@@ -29,7 +29,8 @@ export function checkParked(
   switch (state) {
     case 'dead':
       if (unlisted.test(reason) && profile.drive.closedMax < roomForAll) break;
-      if (!isRefusedFor(reason)) report.violation(`${identifier} is dead without cause: ${reason}.`);
+      if (!reason.startsWith('lane_keeps_failing') && !isRefusedFor(reason))
+        report.violation(`${identifier} is dead without cause: ${reason}.`);
       break;
     case 'in_doubt':
       if (markedAtMs === undefined) report.violation(`${identifier} is in doubt, and was never attempted.`);

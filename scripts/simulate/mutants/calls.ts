@@ -4,6 +4,8 @@ const calls = 'services/consumer/src/shard/calls.ts';
 const core = 'services/consumer/src/shard/core.ts';
 const drive = 'services/consumer/src/shard/drive.ts';
 const flight = 'services/consumer/src/shard/flight.ts';
+const deferred = 'services/consumer/src/shard/deferred-entries.ts';
+const makingWay = 'services/consumer/src/shard/making-way.ts';
 const laneQueue = 'services/consumer/src/shard/lane-queue.ts';
 const consumer = 'scripts/simulate/consumer.ts';
 
@@ -184,6 +186,85 @@ export const callMutants: readonly Mutant[] = [
         file: 'scripts/simulate/model-redis.ts',
         find: 'this.#rates.set(account, step.state);',
         replace: '',
+      },
+    ],
+  },
+  {
+    name: 'deferred entry of a locked lane retried at the head of its lane',
+    rule: '5 (faults): an entry that keeps failing makes way for what its lane has in the next set',
+    profiles: ['broken_customers'],
+    coveredBy: 'the age of the trouble: what stands behind it makes way without a call',
+    patches: [
+      {
+        file: drive,
+        find: '      this.lanes.leave(item);\n      this.deferred.again(item, nowMs);\n      return;',
+        replace:
+          '      if (isLocked) this.#retry(item, nowMs);\n      else {\n        this.lanes.leave(item);\n        this.deferred.again(item, nowMs);\n      }\n      return;',
+      },
+    ],
+  },
+  {
+    name: 'no lane makes way by its age',
+    rule: '5 (faults): a lane whose trouble is its own makes way, whatever the breaker and the count say',
+    profiles: ['broken_customers'],
+    expects: 'stands still',
+    patches: [
+      { file: makingWay, find: 'if (ageMs >= makeWayAfterMs && isItsOwn) this', replace: 'if (false) this' },
+      { file: makingWay, find: 'if (left > 0) stuck.set', replace: 'if (false) stuck.set' },
+    ],
+  },
+  {
+    name: 'a set of lanes in trouble waits for a witness',
+    rule: '5 (faults): a set of which only lanes in trouble are left makes way, for whether it is an outage only the next one can show',
+    profiles: ['broken_customers'],
+    expects: 'stands still',
+    patches: [{ file: makingWay, find: 'if (left > 0) stuck.set', replace: 'if (false) stuck.set' }],
+  },
+  {
+    name: 'deferred entries without room per lane',
+    rule: '5 (faults): a lane takes no more room than it leaves to the others; beyond that it is parked',
+    profiles: ['broken_customers'],
+    expects: 'stands still',
+    patches: [
+      { file: deferred, find: 'return this.#sizeOf(lane) < this.free;', replace: 'return this.free > 0;' },
+      { file: deferred, find: 'return this.#sizeOf(lane) >= this.#limits.floodMin;', replace: 'return false;' },
+    ],
+  },
+  {
+    name: 'flood parked though it may have been sent',
+    rule: '6: an entry is dead only if no earlier attempt is unresolved',
+    profiles: ['broken_customers'],
+    patches: [
+      {
+        file: makingWay,
+        find: 'else if (deferred.hasRoomFor(lane) || (sinceMs !== undefined && deferred.free > 0))',
+        replace: 'else if (deferred.hasRoomFor(lane))',
+      },
+      { file: makingWay, find: 'mayPark && sinceMs === undefined && deferred', replace: 'mayPark && deferred' },
+    ],
+  },
+  {
+    name: "entry of the provider's future is dead",
+    rule: '5 (faults): what ends by waiting waits',
+    profiles: ['broken_customers'],
+    patches: [
+      {
+        file: drive,
+        find: 'if (aheadMs > this.#limits.earlyMaxMs) {',
+        replace: 'if (true) {',
+      },
+    ],
+  },
+  {
+    name: 'breaker probed with lanes that are known to fail',
+    rule: '5 (faults): a half-open breaker is tried with a lane that is not known to fail, if there is one',
+    profiles: ['broken_customers'],
+    expects: 'stands still',
+    patches: [
+      {
+        file: laneQueue,
+        find: 'first?.index !== undefined && !this.#isInTrouble(name)',
+        replace: 'first !== undefined && name !== undefined',
       },
     ],
   },

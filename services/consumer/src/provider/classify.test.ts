@@ -48,6 +48,14 @@ const cases: readonly [string, unknown, Outcome['kind'], Partial<Outcome & { sco
     'refused',
     { reason: 'resource_missing: It is so.' },
   ],
+  // It was dead, though it only had to wait.
+  [
+    'a time that is ahead of its clock',
+    stripeError(400, { code: 'timestamp_in_future' }),
+    'early',
+    { reason: 'timestamp_in_future: It is so.' },
+  ],
+  ['a time that is too long ago', stripeError(400, { code: 'timestamp_too_far_in_past' }), 'refused'],
   ['a refusal without a code', stripeError(400), 'refused', { reason: 'invalid_request_error: It is so.' }],
   ['a resource that is not there', stripeError(404, { code: 'resource_missing' }), 'refused'],
   [

@@ -89,8 +89,9 @@ export class Drive {
     for (const item of items) {
       item.sinceMs = nowMs;
       this.accounts.waits(item);
-      if (item.entry.refusal === undefined) this.lanes.add(item, nowMs);
-      else this.#settle(item, 'dead', item.entry.refusal, redisMs);
+      const refusal = item.entry.refusal ?? this.#makingWay.refusalOf(item);
+      if (refusal === undefined) this.lanes.add(item, nowMs);
+      else this.#settle(item, 'dead', refusal, redisMs);
     }
   }
 

@@ -1,3 +1,4 @@
+import { laneName } from '../../../../shared/event/lane.ts';
 import type { SettledAs } from '../../../../shared/journal/journal.ts';
 import type { ClosedAccounts } from './closed-accounts.ts';
 import type { DeferredEntries } from './deferred-entries.ts';
@@ -80,6 +81,16 @@ export class MakingWay {
         this.#settle(item, 'deferred', trouble.reason, redisMs);
       else if (mayPark && sinceMs === undefined && deferred.isFlood(lane)) this.#settle(item, 'dead', flood, redisMs);
     }
+  }
+
+  /** Why this entry of a new set is not even called: its lane keeps failing, and there is no room for one more unknown outcome. */
+  refusalOf(item: Item): string | undefined {
+    if (this.#troubles.size === 0 || item.unresolvedSinceMs !== undefined) return undefined;
+    const lane = laneName(item.entry);
+    const trouble = this.#troubles.get(lane);
+    if (trouble === undefined || !this.#troubles.isItsOwn(trouble)) return undefined;
+    const { deferred } = this.#driven;
+    return deferred.hasRoomFor(lane) || !deferred.isFlood(lane) ? undefined : flood;
   }
 
   /** Lets lanes make way whose trouble is their own. Answers which others have been in trouble for long, and how much each has. */

@@ -2,8 +2,9 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 
 import type { UsageEvent } from '../../../../shared/event/usage-event.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
 import type { Outcome } from '../provider/provider.ts';
+import { defaultDriveLimits } from './drive-limits.ts';
 import { type SaidConsumer, TestConsumer } from './test-consumer.ts';
-import { catalogOf, hourMs, meter, minuteMs, outcomes, usageEvent } from './testing.ts';
+import { catalogOf, hourMs, meter, minuteMs, outcomes, startRedisMs, usageEvent } from './testing.ts';
 
 const { accepted, throttled, unknown } = outcomes;
 const flushIntervalMs = 5 * minuteMs;
@@ -103,11 +104,67 @@ describe('customers whose every call fails', () => {
     consumer.deliver(eventsOf(['well']));
     await later(2 * flushIntervalMs);
     expect(consumer.billedTo('well')).toBe(1);
-    for (let hour = 1; hour <= 22; hour++) {
+    for (let set = 1; set <= 6; set++) {
       consumer.deliver(eventsOf(['broken', 'well']));
-      await later(hourMs);
-      expect(consumer.billedTo('well')).toBe(1 + hour);
+      await later(2 * flushIntervalMs);
+      expect(consumer.billedTo('well')).toBe(1 + set);
     }
+    expect(consumer.drive.deferred.size).toBe(1_106);
+  });
+
+  // However many they are: what is beyond the room of its lane is parked, if it was never sent, and only while others are served.
+  it('one with more entries than there is room for holds up no other one', async () => {
+    const catalog = catalogOf(meter('requests', 'count'));
+    const drive = { ...defaultDriveLimits, deferredMax: 300, floodMin: 100 };
+    const consumer = consumerOf({ answerTo: brokenAre(unknown), catalog, limits: { drive } });
+    for (let set = 1; set <= 3; set++) {
+      consumer.deliver(eventsOf([...Array.from({ length: 500 }, () => 'broken'), 'well', 'new']));
+      await later(2 * flushIntervalMs);
+      expect([consumer.billedTo('well'), consumer.billedTo('new')]).toEqual([set, set]);
+    }
+    const { dead, deferred } = consumer.drive.outcomes;
+    expect(dead + deferred).toBe(1_500);
+    expect(deferred).toBeGreaterThanOrEqual(150);
+    expect(deferred).toBeLessThan(160);
+    const parked = consumer.shard.writes.flatMap((write) => (write.kind === 'progress' ? write.parked : []));
+    const flood = parked.filter(({ state }) => state === 'dead');
+    expect(flood[0]?.reason).toMatch(/^lane_keeps_failing: /);
+    expect(flood.filter(({ attempts }) => attempts > 0)).toEqual([]);
+  });
+});
+
+describe('a sidecar whose clock is 400 s ahead', () => {
+  const aheadS = 400;
+
+  /** As the provider does: what is more than five minutes ahead of its clock is refused, until it is not. */
+  function refusingTheFuture(startMs: number) {
+    return ({ timestamp }: Entry): Outcome => {
+      const nowS = (startRedisMs + performance.now() - startMs) / 1_000;
+      return timestamp > nowS + 300 ? { kind: 'early', reason: 'timestamp_in_future' } : accepted;
+    };
+  }
+
+  // Three good events of the same window were dead with its own: an entry has the newest time of its events.
+  it('has its usage, and what stands in the same entry, billed when its time has come', async () => {
+    const limits = { flushIntervalMs: 10_000, windowMs: hourMs };
+    const consumer = consumerOf({ answerTo: refusingTheFuture(performance.now()), limits });
+    const atS = startRedisMs / 1_000;
+    consumer.deliver([0, 1, 2, aheadS].map((s) => usageEvent({ timestamp: atS + s, idGenerated: true })));
+    await later(60_000);
+    expect(consumer.drive.outcomes).toMatchObject({ dead: 0, deferred: 1 });
+    // It holds up neither its set nor its lane.
+    consumer.deliver(eventsOf(['cus_1', 'well'], { timestamp: atS + 60 }));
+    await later(20_000);
+    expect(consumer.billed.map(({ customer }) => customer)).toEqual(['cus_1', 'well']);
+    await later(60_000);
+    expect(consumer.billed.at(-1)).toMatchObject({ customer: 'cus_1', value: '4', timestamp: atS + aheadS });
+  });
+
+  it('is not waited for when it must be wrong by more than a day', async () => {
+    const consumer = consumerOf({ answerTo: refusingTheFuture(performance.now()), limits: { flushIntervalMs: 1_000 } });
+    consumer.deliver([usageEvent({ timestamp: startRedisMs / 1_000 + 90_000 })]);
+    await later(10_000);
+    expect(consumer.drive.outcomes).toMatchObject({ dead: 1, deferred: 0 });
   });
 });
 
@@ -115,7 +172,7 @@ describe('an outage', () => {
   it('leaves everything in the broker: nothing is deferred while nobody is served', async () => {
     const consumer = consumerOf({ answerTo: () => unknown });
     consumer.deliver(eventsOf(customers(200)));
-    await later(2 * hourMs);
+    await later(hourMs);
     expect(consumer.drive.unsettled).toBe(200);
     expect(consumer.shard.acked).toBe(0);
   });
