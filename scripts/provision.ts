@@ -6,7 +6,7 @@ import { ConfigError, readSettings } from '../shared/config/config.ts';
 import { settings } from '../shared/config/settings.ts';
 import { exitCodes } from './backing.ts';
 import { carryOut, type Ids, idsOf } from './provision/carry-out.ts';
-import { FileError, parseFile, type Wanted } from './provision/file.ts';
+import { FileError, parseFile, type Wanted } from '../shared/provision/file.ts';
 import { look } from './provision/found.ts';
 import { type Plan, planOf, stepText } from './provision/plan.ts';
 

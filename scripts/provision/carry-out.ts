@@ -1,5 +1,5 @@
 import Stripe from 'stripe';
-import type { Wanted, WantedCustomer } from './file.ts';
+import type { Wanted, WantedCustomer } from '../../shared/provision/file.ts';
 import type { Found } from './found.ts';
 import type { Step } from './plan.ts';
 

@@ -1,5 +1,5 @@
 import Stripe from 'stripe';
-import type { Wanted, WantedCustomer, WantedMeter } from './file.ts';
+import type { Wanted, WantedCustomer, WantedMeter } from '../../shared/provision/file.ts';
 
 /** What is at Stripe already, of that which the file is about. */
 export interface Found {

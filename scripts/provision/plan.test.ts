@@ -1,6 +1,6 @@
 import type Stripe from 'stripe';
 import { expect, it } from 'vitest';
-import { parseFile } from './file.ts';
+import { parseFile } from '../../shared/provision/file.ts';
 import type { Found, FoundCustomer } from './found.ts';
 import { planOf, stepText } from './plan.ts';
 

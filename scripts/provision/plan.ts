@@ -1,5 +1,5 @@
 import type Stripe from 'stripe';
-import type { Wanted, WantedCustomer, WantedMeter, WantedPrice } from './file.ts';
+import type { Wanted, WantedCustomer, WantedMeter, WantedPrice } from '../../shared/provision/file.ts';
 import type { Found, FoundCustomer } from './found.ts';
 
 /** What has to be done at Stripe, in this order, so that it is as the file says. */

@@ -67,6 +67,12 @@ export const dataPlace: Kind<string> = {
   parse: (value) => (value === '1' || /^data(\.[a-zA-Z0-9_-]{1,100}){1,8}$/.test(value) ? value : undefined),
 };
 
+/** What stands in a file of its own, and is understood by whoever reads it. */
+export const document: Kind<string> = {
+  allowed: 'text that is not empty',
+  parse: (value) => (value.trim() === '' ? undefined : value),
+};
+
 /** A prefix that is safe in names of exchanges and queues and outside the braces of a Redis key. */
 export const namespace: Kind<string> = {
   allowed: '1 to 64 letters, digits, dots, dashes and underscores, beginning with a letter',

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import * as kinds from './kinds.ts';
-import { optional, optionalSecret, type Service, type Setting, withDefault } from './setting.ts';
+import { optional, optionalFile, optionalSecret, type Service, type Setting, withDefault } from './setting.ts';
 import { connectionSettings } from './connection-settings.ts';
 import { simulatorSettings } from './simulator-settings.ts';
 
@@ -215,6 +215,12 @@ export const settings = {
     services: ['publisher'],
     meaning: 'meters that are taken; any if not set',
     kind: kinds.list(kinds.text(100)),
+  }),
+  metersFile: optionalFile({
+    name: 'TALLYMAN_METERS_FILE',
+    services: ['publisher'],
+    meaning: 'the file of npm run provision whose meters are taken',
+    kind: kinds.document,
   }),
   stripeCustomerKey: withDefault(
     {

@@ -20,6 +20,8 @@ export interface Validation {
   readonly newId: () => string;
   /** The only meters that are taken; any if absent. */
   readonly meters?: ReadonlySet<string> | undefined;
+  /** The setting that they are from. */
+  readonly metersSetting?: string;
 }
 
 /**
@@ -40,7 +42,7 @@ export function validateEvent(input: unknown, validation: Validation): UsageEven
   const meter = readMeter(input['meter']);
   if (meter instanceof EventFault) return meter;
   if (validation.meters !== undefined && !validation.meters.has(meter))
-    return meterNotAllowed(meter, validation.meters);
+    return meterNotAllowed(meter, validation.meters, validation.metersSetting);
   const value = input['value'] === undefined ? '1' : readValue(input['value']);
   if (value instanceof EventFault) return value;
   const timestamp =
@@ -72,8 +74,8 @@ function findUnknownField(input: UnknownRecord): EventFault | undefined {
   return undefined;
 }
 
-function meterNotAllowed(meter: string, meters: ReadonlySet<string>): EventFault {
+function meterNotAllowed(meter: string, meters: ReadonlySet<string>, setting = 'TALLYMAN_METERS'): EventFault {
   const some = [...meters].slice(0, 10).map(shown).join(', ');
   const more = meters.size > 10 ? ` or ${meters.size - 10} more` : '';
-  return new EventFault('meter_not_allowed', 'meter', shown(meter), `one of those in TALLYMAN_METERS: ${some}${more}`);
+  return new EventFault('meter_not_allowed', 'meter', shown(meter), `one of those in ${setting}: ${some}${more}`);
 }

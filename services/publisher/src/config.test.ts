@@ -44,6 +44,28 @@ describe('parseConfig of the publisher', () => {
     );
   });
 
+  it('reads the allowed meters from a file of provision, as it is now, or from a list, not from both', () => {
+    const env = { ...required, TALLYMAN_METERS_FILE: '/etc/meters.yaml' };
+    const read = (path: string): string => (path === '/etc/meters.yaml' ? 'meters: [{event_name: tokens}]\n' : '');
+    const { meters, metersFile } = parseConfig(env, read);
+    expect([meters, metersFile?.reveal()]).toEqual([undefined, 'meters: [{event_name: tokens}]\n']);
+    expect(() => parseConfig({ ...env, TALLYMAN_METERS: 'tokens' }, read)).toThrow(/only one of them may be/);
+    expect(() => parseConfig({ ...env, TALLYMAN_METERS_FILE: '/empty' }, read)).toThrow(/TALLYMAN_METERS_FILE names/);
+  });
+
+  it('tells where CloudEvents have their value', () => {
+    const place = (TALLYMAN_CLOUDEVENTS_VALUE: string) =>
+      parseConfig({ ...required, TALLYMAN_CLOUDEVENTS_VALUE }).cloudEventsValue;
+    expect(parseConfig(required).cloudEventsValue).toBe('data.value');
+    expect(['data.tokens', 'data.usage.total-tokens', '1'].map(place)).toEqual([
+      'data.tokens',
+      'data.usage.total-tokens',
+      '1',
+    ]);
+    for (const wrong of ['tokens', 'data', 'data.', 'data..a', 'data.a b', '2', 'data.a"'])
+      expect(() => place(wrong)).toThrow(/TALLYMAN_CLOUDEVENTS_VALUE is /);
+  });
+
   it('finds customer and value of a Stripe payload under two keys', () => {
     expect(parseConfig(required).payloadKeys).toEqual({ customer: 'stripe_customer_id', value: 'value' });
     const keys = { ...required, TALLYMAN_STRIPE_CUSTOMER_KEY: 'who', TALLYMAN_STRIPE_VALUE_KEY: 'much' };

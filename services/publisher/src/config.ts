@@ -17,6 +17,8 @@ export interface PublisherConfig {
   readonly requestEventsMax: number;
   /** Undefined: any meter. */
   readonly meters: ReadonlySet<string> | undefined;
+  /** What the file of provision says instead. */
+  readonly metersFile: Secret | undefined;
   /** Where the payload of a Stripe meter event has them. */
   readonly payloadKeys: { readonly customer: string; readonly value: string };
   /** Where CloudEvents have their value. */
@@ -35,6 +37,7 @@ const shape = {
   bodyBytesMax: settings.bodyBytesMax,
   requestEventsMax: settings.requestEventsMax,
   meters: settings.meters,
+  metersFile: settings.metersFile,
   stripeCustomerKey: settings.stripeCustomerKey,
   stripeValueKey: settings.stripeValueKey,
   cloudEventsValue: settings.cloudEventsValue,
@@ -51,9 +54,14 @@ export function parseConfig(env: Environment, readFile?: ReadFile): PublisherCon
       ? `TALLYMAN_STRIPE_CUSTOMER_KEY and TALLYMAN_STRIPE_VALUE_KEY are both ${JSON.stringify(stripeValueKey)}; they must differ.`
       : undefined,
   );
+  reading.rule(['meters', 'metersFile'], ({ meters, metersFile }) =>
+    meters !== undefined && metersFile !== undefined
+      ? 'TALLYMAN_METERS and TALLYMAN_METERS_FILE are both set; only one of them may be.'
+      : undefined,
+  );
   const values = reading.values();
   const { amqpUrl, ca, namespace, logLevel, drainMs, spoolDir, spoolBytes, bodyBytesMax, requestEventsMax } = values;
-  const { cloudEventsValue, source, region } = values;
+  const { metersFile, cloudEventsValue, source, region } = values;
   const meters = values.meters === undefined ? undefined : new Set(values.meters);
   const payloadKeys = { customer: values.stripeCustomerKey, value: values.stripeValueKey };
   const http = httpConfigOf(values);
@@ -69,6 +77,7 @@ export function parseConfig(env: Environment, readFile?: ReadFile): PublisherCon
     bodyBytesMax,
     requestEventsMax,
     meters,
+    metersFile,
     payloadKeys,
     cloudEventsValue,
     source,

@@ -8,6 +8,7 @@ import type { Logger } from '../../../shared/log/log.ts';
 import { createRegistry, type Registry } from '../../../shared/metrics/metrics.ts';
 import { usageExchange } from '../../../shared/topology/names.ts';
 import type { PublisherConfig } from './config.ts';
+import type { AllowedMeters } from './intake/admission.ts';
 import { createIntake } from './intake/handler.ts';
 import { createMetrics } from './metrics.ts';
 import { OutboxCore } from './outbox/core.ts';
@@ -55,12 +56,12 @@ export class PublisherService implements Service {
       http,
       bodyBytesMax,
       requestEventsMax,
-      meters,
       payloadKeys,
       cloudEventsValue,
       source,
       region = '',
     } = this.#config;
+    const meters = await this.#meters();
     const producer = randomBytes(16).toString('hex');
     this.#log.info({ producer, source, region }, 'This life of the sidecar has its own producer id.');
 
@@ -109,6 +110,15 @@ export class PublisherService implements Service {
     this.#outbox?.stop();
     await Promise.all([this.#spool?.stop(), this.#connection?.stop()]);
     return left ? spoolLeftExitCode : 0;
+  }
+
+  /** The reader of files is loaded only where there is one: it takes 15 MB. Throws a `ConfigError`. */
+  async #meters(): Promise<AllowedMeters> {
+    const { meters, metersFile } = this.#config;
+    if (metersFile === undefined) return meters;
+    const { MetersFile } = await import('./intake/meters-file.ts');
+    const file = new MetersFile(metersFile, this.#log);
+    return () => file.names();
   }
 
   #makeSpool(registry: Registry): Spool | undefined {

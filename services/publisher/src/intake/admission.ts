@@ -15,11 +15,13 @@ export interface Destination {
   submit(events: readonly PackedEvent[], receivedAtMs: number, answer: (outcome: Outcome) => void): void;
 }
 
+/** Undefined: any meter. A function: as a file says now. */
+export type AllowedMeters = ReadonlySet<string> | (() => ReadonlySet<string>) | undefined;
+
 export interface AdmissionOptions {
   readonly outbox: Destination;
   readonly metrics: PublisherMetrics;
-  /** Undefined: any meter. */
-  readonly meters: ReadonlySet<string> | undefined;
+  readonly meters: AllowedMeters;
   readonly requestEventsMax: number;
 }
 
@@ -90,7 +92,10 @@ export class Admission {
   }
 
   #validation(nowMs: number): Validation {
-    return { nowMs, newId: () => newEventId(nowMs), meters: this.#options.meters };
+    const { meters } = this.#options;
+    const newId = (): string => newEventId(nowMs);
+    if (typeof meters !== 'function') return { nowMs, newId, meters };
+    return { nowMs, newId, meters: meters(), metersSetting: 'TALLYMAN_METERS_FILE' };
   }
 }
 

@@ -76,42 +76,6 @@ async function post(
 const event = { id: 'e1', customer: 'cus_a', meter: 'tokens' };
 const fault = (code: string) => ({ error: { code, message: expect.any(String) as string } });
 
-describe('POST /v1/validate', () => {
-  const asked = (intake: Intake): Intake => ({ ...intake, url: intake.url.replace('events', 'validate') });
-  const bodies: readonly (readonly [name: string, body: string, headers: Record<string, string>])[] = [
-    ['events', JSON.stringify([event, event, { ...event, value: 'much' }, { ...event, id: 'e2' }]), {}],
-    ['nothing valid', '[{"meter":"m"},7]', {}],
-    ['no JSON', '{', {}],
-    ['no event', '[]', {}],
-    ['lines', `${JSON.stringify(event)}\n{`, { 'content-type': 'application/x-ndjson' }],
-    ['another media type', '{}', { 'content-type': 'text/plain' }],
-    ['no gzip', '{}', { 'content-encoding': 'gzip' }],
-    ['too much', ' '.repeat(20_000), {}],
-    ['a CloudEvent', '{"Value":7}', { 'ce-specversion': '1.0', 'ce-id': '1', 'ce-source': '/', 'ce-type': 'm' }],
-  ];
-
-  it.each(bodies)('answers %s as /v1/events does, and takes nothing', async (_, body, headers) => {
-    const intake = await start();
-    const answers = [await post(asked(intake), body, headers), await post(asked(intake), body, headers)];
-    expect(intake.submitted).toEqual([]);
-    const metrics = await intake.registry.metrics();
-    expect(metrics).toContain('\ntallyman_publisher_events_accepted_total 0\n');
-    expect(metrics).toContain('\ntallyman_publisher_events_duplicate_total 0\n');
-    expect(metrics).not.toMatch(/events_rejected_total\{code="\w+"\} [1-9]/);
-    const taken = await post(intake, body, headers);
-    expect(answers).toEqual([taken, taken]);
-  });
-
-  it('knows what was taken, and answers 503 while nothing would be', async () => {
-    const intake = await start();
-    await post(intake, JSON.stringify(event));
-    expect(await post(asked(intake), JSON.stringify(event))).toMatchObject({ status: 202, body: { duplicates: 1 } });
-    intake.turnsAway = 'spool_full';
-    expect(await post(asked(intake), JSON.stringify(event))).toMatchObject({ status: 503, body: fault('spool_full') });
-    expect((await fetch(asked(intake).url)).status).toBe(405);
-  });
-});
-
 describe('a request', () => {
   it('is answered with 202 and what became of each of its events', async () => {
     const intake = await start();
