@@ -18,9 +18,8 @@ export function usageHook<Request, Reply extends { readonly raw: ServerResponse 
   const usage = new RequestUsage(options);
   const hook = (request: Request, reply: Reply, done: () => void): void => {
     const { raw } = reply;
-    if (raw.writableFinished) usage.count(request, reply);
-    // `inject` runs the hook when the answer is given, a little before it is out. A client that has left destroys it.
-    else if (raw.writableEnded && !raw.destroyed) raw.once('finish', () => usage.count(request, reply));
+    // `inject` runs the hook when the answer is given, a moment before it calls it finished. A client that has left destroys it.
+    if (raw.writableFinished || (raw.writableEnded && !raw.destroyed)) usage.count(request, reply);
     done();
   };
   return Object.assign(hook, { counts: () => usage.counts() });
