@@ -25,6 +25,7 @@ import { registerConsumerMetrics } from './metrics.ts';
 import { Member } from './ownership/member.ts';
 import { createMembership, type Membership } from './ownership/membership.ts';
 import { noTotals } from './ownership/stats.ts';
+import { type Late, Outages, watchOutages } from './outages.ts';
 import { checkBroker, checkRedis } from './preflight.ts';
 import { type Breakers, createBreakers, platform } from './provider/breakers.ts';
 import { createStripeProvider, type StripeProvider } from './provider/stripe.ts';
@@ -243,6 +244,17 @@ export class ConsumerService implements Service {
     return [...(this.#member?.shards.runners.values() ?? [])].reduce((sum, { core }) => sum + core.held, 0);
   }
 
+  async #late(): Promise<Late> {
+    await this.#stock?.look();
+    const cores = [...(this.#member?.shards.runners.values() ?? [])].map(({ core }) => core);
+    return {
+      messagesWaiting: this.#stock?.messagesWaiting,
+      messagesHeld: this.#messagesHeld(),
+      eventsOpen: cores.reduce((sum, { memory }) => sum + memory.open.events, 0),
+      entriesPending: cores.reduce((sum, { flight }) => sum + flight.drive.unsettled, 0),
+    };
+  }
+
   /** For as long as it takes: Redis may be away just now. */
   async #tellOthers(membership: Membership, incarnation: string, signal: AbortSignal): Promise<void> {
     for (let failures = 1; !signal.aborted; failures++) {
@@ -268,6 +280,7 @@ export class ConsumerService implements Service {
       concurrency: stripeConcurrency,
     });
     this.#breakers = createBreakers(this.#provider);
+    watchOutages(new Outages(this.#log, () => this.#late()), this.#broker, redis, this.#breakers);
     const limits = meterEventLimits(isLive, stripeRatePerS, stripeShare);
     const limiterOf = (account: string) =>
       createRedisLimiter({
