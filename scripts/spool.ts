@@ -10,6 +10,7 @@ import { settings } from '../shared/config/settings.ts';
 import { createLog } from '../shared/log/log.ts';
 import { usageExchange } from '../shared/topology/names.ts';
 import { exitCodes } from './backing.ts';
+import { counted } from '../shared/log/troubles.ts';
 
 /**
  * `npm run spool -- inspect DIR`: what is in a sidecar's spool, without touching it.
@@ -76,16 +77,16 @@ function report(folder: string, found: Inspection): string {
   const { isLocked, records, bytes, oldestAcceptedMs, segments, parked } = found;
   const oldest = oldestAcceptedMs === undefined ? '' : `, the oldest of ${new Date(oldestAcceptedMs).toISOString()}`;
   const lines = [
-    `${folder}: ${records} messages to publish, ${bytes} bytes${oldest}.`,
+    `${folder}: ${counted(records, 'message')} to publish, ${counted(bytes, 'byte')}${oldest}.`,
     isLocked ? 'A process has it: what is said here is changing.' : 'No process has it.',
   ];
   for (const { name, bytes: size, records: count, damagedBytes } of segments) {
-    const damaged = damagedBytes === 0 ? '' : `, ${damagedBytes} bytes that are no messages`;
-    lines.push(`  ${name}  ${size} bytes, ${count} messages${damaged}`);
+    const damaged = damagedBytes === 0 ? '' : `, of them ${counted(damagedBytes, 'byte')} no message`;
+    lines.push(`  ${name}  ${counted(size, 'byte')}, ${counted(count, 'message')}${damaged}`);
   }
   if (parked.length > 0) {
     lines.push('Kept aside, and published by nobody (parked: older than 35 days; damaged: not readable):');
-    for (const { name, bytes: size } of parked) lines.push(`  ${name}  ${size} bytes`);
+    for (const { name, bytes: size } of parked) lines.push(`  ${name}  ${counted(size, 'byte')}`);
   }
   return lines.join('\n');
 }
@@ -122,7 +123,7 @@ function refuseLocked(folder: string): number {
 async function watch(draining: SpoolDrain, folder: string, records: number): Promise<number> {
   let left = records;
   let movedAtMs = performance.now();
-  console.log(`${records} messages to publish.`);
+  console.log(`${counted(records, 'message')} to publish.`);
   while (!draining.isEmpty) {
     await sleep(lookEveryMs);
     if (draining.records < left) {
@@ -131,12 +132,12 @@ async function watch(draining: SpoolDrain, folder: string, records: number): Pro
     }
     if (performance.now() - movedAtMs > patienceMs) {
       console.error(
-        `No message was confirmed for ${patienceMs / 1_000} s; ${left} are left in ${folder}. Look at AMQP_URL, and at the topology (npm run topology); then run this again.`,
+        `No message was confirmed for ${patienceMs / 1_000} s; ${counted(left, 'message')} left in ${folder}. Look at AMQP_URL, and at the topology (npm run topology); then run this again.`,
       );
       return exitCodes.unavailable;
     }
   }
-  console.log(`${records} messages are with the broker; ${folder} is empty.`);
+  console.log(`${counted(records, 'message is', 'messages are')} with the broker; ${folder} is empty.`);
   return exitCodes.done;
 }
 

@@ -4,6 +4,7 @@ import { type Declaration, declareTopology } from '../shared/topology/declare.ts
 import { type FormatChange, raiseJournalFormat } from '../shared/topology/journal-format.ts';
 import { reshard, type Resharded, type Stillness } from '../shared/topology/reshard.ts';
 import { exitCodes, onBacking, onRedis } from './backing.ts';
+import { counted } from '../shared/log/troubles.ts';
 
 /**
  * `npm run topology`: declares exchange, queues and bindings, and the incarnation together with a new exchange only.
@@ -84,15 +85,15 @@ function changeShards(to: number): Promise<number> {
 
 const reshardSentences: Readonly<Record<Resharded, (to: number) => string>> = {
   done: (to) =>
-    `The cluster has ${to} shards. Start the consumers with TALLYMAN_SHARDS=${to}; publishers go on by themselves.`,
-  already: (to) => `The cluster has ${to} shards already; nothing had to change.`,
+    `The cluster has ${counted(to, 'shard')}. Start the consumers with TALLYMAN_SHARDS=${to}; publishers go on by themselves.`,
+  already: (to) => `The cluster has ${counted(to, 'shard')} already; nothing had to change.`,
   interrupted: (to) =>
     'Interrupted. The cluster is still paused: publishers keep usage in their spools. ' +
     `Go on with npm run topology -- --reshard ${to}, or go back with npm run topology.`,
 };
 
 function wait({ ready, pending, consumers }: Stillness): string {
-  const state = `Publishers are paused. ${ready} messages ready, ${pending} shards with a set pending, ${consumers} consumers.`;
+  const state = `Publishers are paused. ${counted(ready, 'message')} ready, ${counted(pending, 'shard')} with a set pending, ${counted(consumers, 'consumer')}.`;
   if (ready + pending > 0 && consumers === 0)
     return `${state} Start a consumer with the old number of shards: it settles them.`;
   if (ready + pending > 0) return `${state} Waiting until consumers have settled that.`;
@@ -104,7 +105,7 @@ function report({ topology, before, made }: Declaration, namespace: string): str
   const repaired = before === 'complete' && made.length > 0;
   const sentence = repaired ? `Declared again what was missing: ${made.join(', ')}.` : sentences[before];
   return [
-    `${usageExchange(namespace)}: ${slots.length} slots on ${shards} shard queue${shards === 1 ? '' : 's'}.`,
+    `${usageExchange(namespace)}: ${slots.length} slots on ${counted(shards, 'shard queue')}.`,
     `Incarnation ${incarnation}, made ${new Date(createdAtMs).toISOString()}.`,
     formatReport(format),
     sentence,

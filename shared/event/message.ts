@@ -5,6 +5,7 @@ import { isRecord, isUnixSeconds, type UnknownRecord } from './fields.ts';
 import { slotCount, slotOf } from './lane.ts';
 import { decodeEvent } from './stored-event.ts';
 import type { MessageOrigin, UsageEvent, UsageMessage } from './usage-event.ts';
+import { counted } from '../log/troubles.ts';
 
 /**
  * The broker message (design 3.2; README.md beside this file). Writing is split in two, because events are serialised
@@ -103,7 +104,7 @@ function decodeOrigin(headers: unknown): MessageOrigin {
 }
 
 function parseBody(body: Uint8Array): UnknownRecord {
-  if (!isUtf8(body)) unreadable('body_not_utf8', `the body of ${body.byteLength} bytes is not UTF-8`);
+  if (!isUtf8(body)) unreadable('body_not_utf8', `the body of ${counted(body.byteLength, 'byte')} is not UTF-8`);
   let parsed: unknown;
   try {
     parsed = parseExactly(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'));

@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { formatOf, type JournalFormat, newestFormat, oldestFormat } from '../journal/format.ts';
 import { topologyKey } from './names.ts';
 import { slotMap } from './slots.ts';
+import { counted } from '../log/troubles.ts';
 
 /**
  * What was declared on the broker, as Redis remembers it. The record and the exchange are made together: one without
@@ -128,13 +129,13 @@ export function differences(topology: Topology, shards: number): string[] {
   const { resharding } = topology;
   if (resharding?.phase === 'moving') {
     return [
-      `The cluster is being given ${resharding.to} shards instead of ${topology.shards}, and nothing may be counted before that is done. ` +
+      `The cluster is being given ${counted(resharding.to, 'shard')} instead of ${topology.shards}, and nothing may be counted before that is done. ` +
         `Usage waits in the publishers. Run npm run topology -- --reshard ${resharding.to}: it goes on where it was.`,
     ];
   }
   if (topology.shards !== shards) {
     return [
-      `The topology has ${topology.shards} shards, TALLYMAN_SHARDS says ${shards}. Another number would send lanes to ` +
+      `The topology has ${counted(topology.shards, 'shard')}, TALLYMAN_SHARDS says ${shards}. Another number would send lanes to ` +
         `other shards, where they could be counted twice. Set TALLYMAN_SHARDS=${topology.shards}, here and for every consumer.`,
     ];
   }

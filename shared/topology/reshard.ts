@@ -16,6 +16,7 @@ import { membersKey, shardQueue, usageExchange } from './names.ts';
 import { readTopology, type Topology, TopologyError, writeResharding, writeShards } from './record.ts';
 import { maxShards, slotMap } from './slots.ts';
 import { lostByRedis, type ClusterPlace } from './verify.ts';
+import { counted } from '../log/troubles.ts';
 
 /**
  * Changes the number of shards (invariant 11): a slot changes its queue only while nothing is routed, nothing is queued and nothing
@@ -92,7 +93,7 @@ async function changeable({ channels, redis, namespace }: ClusterPlace, to: numb
   if (resharding !== undefined && resharding.to !== to) {
     const undo = resharding.phase === 'paused' ? ', or go back with npm run topology' : '';
     throw new TopologyError([
-      `The cluster is being given ${resharding.to} shards already. End that first with npm run topology -- --reshard ${resharding.to}${undo}.`,
+      `The cluster is being given ${counted(resharding.to, 'shard')} already. End that first with npm run topology -- --reshard ${resharding.to}${undo}.`,
     ]);
   }
   return topology;

@@ -7,6 +7,7 @@ import type { MemberOptions, MemberPorts } from './member-ports.ts';
 import type { Heartbeat } from './membership.ts';
 import { OwnedShards } from './owned-shards.ts';
 import { OwnershipLog } from './ownership-log.ts';
+import { counted } from '../../../../shared/log/troubles.ts';
 
 const lostWrites = 'Redis has lost writes. What is in the broker is safe and waits; run npm run recover.';
 const tickMs = 20;
@@ -175,7 +176,7 @@ export class Member {
     }
     if (now.shards === shards) return undefined;
     return (
-      `The cluster had ${shards} shards and has ${now.shards} now. This consumer counts nothing any more; its usage is with the ` +
+      `The cluster had ${counted(shards, 'shard')} and has ${now.shards} now. This consumer counts nothing any more; its usage is with the ` +
       `others. Start it again with TALLYMAN_SHARDS=${now.shards}.`
     );
   }

@@ -1,6 +1,7 @@
 import type { Meter } from '../provider/provider.ts';
 import { fitOf, mergedBy, type Merged } from './meter-fit.ts';
 import { refusalOf } from './seal.ts';
+import { counted } from '../../../../shared/log/troubles.ts';
 
 /**
  * Why a replay must not be sent as it is: it may only go to a meter for which its events were merged rightly, whether or not
@@ -24,7 +25,7 @@ export function wrongFor(entry: Merged, meter: Meter): string {
         ? 'were merged into the last value'
         : 'were merged for a meter that this name may not mean any more';
   return (
-    `${entry.events} events ${merged}, and ${entry.meter} is a ${meter.formula} meter now, which would bill them wrong; ` +
+    `${counted(entry.events, 'event')} ${merged}, and ${entry.meter} is a ${meter.formula} meter now, which would bill them wrong; ` +
     'bill them by hand and discard this entry'
   );
 }

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { decompress, type Encoding, encodingOf, overheadBytes } from './decompress.ts';
 import { RequestFault } from './request-fault.ts';
 import { Turns } from './turns.ts';
+import { counted } from '../../../../shared/log/troubles.ts';
 
 export interface BodyLimits {
   /** Of one body, as it is sent and inflated. */
@@ -111,7 +112,7 @@ const byteOrderMark = '\ufeff';
 
 /** Without the byte order mark that some editors and languages put before UTF-8; it says nothing. */
 function textOf(body: Buffer): string {
-  if (!isUtf8(body)) throw new RequestFault('not_utf8', `The body of ${body.length} bytes is not valid UTF-8.`);
+  if (!isUtf8(body)) throw new RequestFault('not_utf8', `The body of ${counted(body.length, 'byte')} is not valid UTF-8.`);
   const text = body.toString('utf8');
   return text.startsWith(byteOrderMark) ? text.slice(1) : text;
 }

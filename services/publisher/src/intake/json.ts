@@ -35,7 +35,7 @@ export function checkCount(events: readonly unknown[], eventsMax: number): reado
   if (events.length > eventsMax) {
     throw new RequestFault(
       'too_many_events',
-      `The array has ${events.length} events. At most ${eventsMax} are taken in one request.`,
+      `The array has ${events.length} events. One request takes at most ${eventsMax}.`,
     );
   }
   return events;

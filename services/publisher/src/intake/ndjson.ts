@@ -4,6 +4,7 @@ import { checkComplexity } from './complexity.ts';
 import { type Format, Unparsable } from './item.ts';
 import { reasonOf } from './json.ts';
 import { RequestFault } from './request-fault.ts';
+import { counted } from '../../../../shared/log/troubles.ts';
 
 /** `application/x-ndjson` or `application/ndjson`: one event a line. Blank lines are skipped and not counted; lines may end with CR LF. */
 export const ndjson: Format = {
@@ -19,7 +20,7 @@ export const ndjson: Format = {
       if (items.length === eventsMax) {
         throw new RequestFault(
           'too_many_events',
-          `The body has more than ${eventsMax} lines. At most ${eventsMax} events are taken in one request.`,
+          `The body has more than ${counted(eventsMax, 'line')}. One request takes at most ${counted(eventsMax, 'event')}.`,
         );
       }
       items.push(parseLine(line));
