@@ -1,6 +1,6 @@
 import { Counter } from 'prom-client';
 import { gaugeMaker, type Registry } from '../../../shared/metrics/metrics.ts';
-import { addTotals, type ShardTotals } from './ownership/stats.ts';
+import { addTotals, oldestAttemptMs, oldestHeldMs, type ShardTotals } from './ownership/stats.ts';
 import type { ShardRunner } from './shard/runner.ts';
 
 /** What the metrics are read from, at the moment when they are asked for. */
@@ -99,18 +99,16 @@ export function registerConsumerMetrics(registry: Registry, view: ConsumerView):
   gauge('tallyman_consumer_entries_deferred', 'Entries that the journal keeps for a later attempt', () =>
     total(({ core }) => core.flight.drive.deferred.size),
   );
-  gauge('tallyman_consumer_oldest_held_seconds', 'How long the oldest unsealed message has been held', () => {
-    let oldestMs = 0;
-    for (const { core } of view.runners())
-      oldestMs = Math.max(oldestMs, performance.now() - core.memory.open.heldSinceMs);
-    return oldestMs / 1000;
-  });
-  gauge('tallyman_consumer_oldest_attempt_seconds', 'Age of the oldest attempt whose outcome is not known', () => {
-    let oldestMs = 0;
-    for (const { core } of view.runners())
-      oldestMs = Math.max(oldestMs, performance.now() - core.flight.drive.unresolvedSinceMs);
-    return oldestMs / 1000;
-  });
+  gauge(
+    'tallyman_consumer_oldest_held_seconds',
+    'How long the oldest unsealed message has been held',
+    () => oldestHeldMs(view.runners(), performance.now()) / 1_000,
+  );
+  gauge(
+    'tallyman_consumer_oldest_attempt_seconds',
+    'Age of the oldest attempt whose outcome is not known',
+    () => oldestAttemptMs(view.runners(), performance.now()) / 1_000,
+  );
   gauge(
     'tallyman_capacity_ratio',
     'Calls that the present keys take per window over those the provider allows: above 1 the backlog grows',

@@ -11,10 +11,12 @@ import { createRedisLimiter } from '../../../shared/limiter/redis-limiter.ts';
 import type { Logger } from '../../../shared/log/log.ts';
 import { Troubles } from '../../../shared/log/troubles.ts';
 import { createRegistry } from '../../../shared/metrics/metrics.ts';
+import { messageOf } from '../../../shared/network/fault.ts';
 import { connectRedis, type Redis, untilReady } from '../../../shared/redis/client.ts';
 import { delayMs } from '../../../shared/retry/delay.ts';
 import { clusterKeyPrefix } from '../../../shared/topology/names.ts';
 import { type Topology, topologyName } from '../../../shared/topology/record.ts';
+import { type Ages, AgeWatch } from './age-watch.ts';
 import { type ConsumerConfig, isLiveKey } from './config.ts';
 import { DeadLetters } from './dead-letters/dead-letters.ts';
 import { createLimiters, type Limiters, meterEventLimits } from './dispatch/limiters.ts';
@@ -24,7 +26,7 @@ import { type MeterCatalogSource, startCatalog } from './meters/catalog.ts';
 import { registerConsumerMetrics } from './metrics.ts';
 import { Member } from './ownership/member.ts';
 import { createMembership, type Membership } from './ownership/membership.ts';
-import { noTotals } from './ownership/stats.ts';
+import { addTotals, noTotals, oldestAttemptMs, oldestHeldMs } from './ownership/stats.ts';
 import { type Late, Outages, watchOutages } from './outages.ts';
 import { checkBroker, checkRedis } from './preflight.ts';
 import { type Breakers, createBreakers, platform } from './provider/breakers.ts';
@@ -125,7 +127,8 @@ export class ConsumerService implements Service {
       troubles: this.#troubles,
       log: this.#log,
     });
-    void this.#stock.keep(this.#stopping.signal);
+    const watch = new AgeWatch(this.#troubles);
+    void this.#stock.keep(this.#stopping.signal, () => watch.look(this.#ages()));
     const { pod } = this.#config;
     if (pod !== undefined)
       void noteDeletionCost(
@@ -159,7 +162,7 @@ export class ConsumerService implements Service {
       namespace,
       shards,
       session: () => this.#session,
-      log: this.#log,
+      troubles: this.#troubles,
       signal,
     });
     await catalog.untilKnown(signal, () => {
@@ -218,22 +221,27 @@ export class ConsumerService implements Service {
     try {
       const told = membership === undefined ? undefined : this.#tellOthers(membership, before.incarnation, signal);
       for (;;) {
-        this.#log.error(
-          { reason: this.#haltReason },
-          'Halted: Redis contradicts what this consumer has seen. No usage is lost or sent; a person has to act.',
-        );
+        this.#troubles.tell({
+          reason: 'halted',
+          level: 'error',
+          message:
+            'Halted: Redis contradicts what this consumer has seen. No usage is lost or sent; a person has to act.',
+          fields: { fault },
+          remark: fault,
+        });
         const topology = await untilTopology({
           redis,
           namespace,
           shards,
           session: () => this.#session,
-          log: this.#log,
+          troubles: this.#troubles,
           signal,
         });
         if (topologyName(topology) !== topologyName(before)) break;
         await sleep(haltedPollMs, undefined, { signal });
       }
       await Promise.all([told, callsOver]);
+      this.#troubles.over('halted', 'A person has acted: this consumer joins the cluster anew.');
       await this.#enter(redis);
     } catch (error) {
       if (!signal.aborted) this.#lifecycle.fail(error);
@@ -242,6 +250,18 @@ export class ConsumerService implements Service {
 
   #messagesHeld(): number {
     return [...(this.#member?.shards.runners.values() ?? [])].reduce((sum, { core }) => sum + core.held, 0);
+  }
+
+  #ages(): Ages {
+    const runners = [...(this.#member?.shards.runners.values() ?? [])];
+    const totals = { ...this.#past };
+    for (const runner of runners) addTotals(totals, runner);
+    const nowMs = performance.now();
+    return {
+      oldestHeldMs: oldestHeldMs(runners, nowMs),
+      oldestAttemptMs: oldestAttemptMs(runners, nowMs),
+      idsForgottenEarly: totals.idsForgottenEarly,
+    };
   }
 
   async #late(): Promise<Late> {
@@ -260,10 +280,14 @@ export class ConsumerService implements Service {
     for (let failures = 1; !signal.aborted; failures++) {
       try {
         await membership.distrust(incarnation);
+        this.#troubles.over('distrust', 'The other consumers know now that Redis has lost writes.');
         return;
       } catch (error) {
-        if (failures === 1)
-          this.#log.warn({ error }, 'The other consumers could not be told that Redis has lost writes; trying again.');
+        this.#troubles.tell({
+          reason: 'distrust',
+          message: 'The other consumers could not be told that Redis has lost writes; trying again.',
+          fields: { cause: messageOf(error) },
+        });
         const pauseMs = delayMs(tellRetry, failures, Math.random());
         await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
       }

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BrokerSession } from '../../../shared/amqp/connection.ts';
 import { ConfigError } from '../../../shared/config/config.ts';
-import type { Logger } from '../../../shared/log/log.ts';
+import type { Troubles } from '../../../shared/log/troubles.ts';
+import { messageOf } from '../../../shared/network/fault.ts';
 import type { Redis } from '../../../shared/redis/client.ts';
 import { readTopology, type Topology } from '../../../shared/topology/record.ts';
 import { verifyTopology } from '../../../shared/topology/verify.ts';
 
 const pollMs = 500;
-const repeatLogMs = 10_000;
+const reason = 'topology';
 
 export interface TopologyWait {
   readonly redis: Redis;
@@ -15,34 +16,39 @@ export interface TopologyWait {
   readonly shards: number;
   /** The broker connection that is up, if any. */
   readonly session: () => BrokerSession | undefined;
-  readonly log: Logger;
+  readonly troubles: Troubles;
   readonly signal: AbortSignal;
 }
 
 /**
- * The topology, once broker and Redis agree on it. Waits for as long as they do not, saying every ten seconds what is wrong and
+ * The topology, once broker and Redis agree on it. Waits for as long as they do not, saying every minute what is wrong and
  * what to run: in a cluster that is being set up, a consumer may come before the topology.
  *
  * @throws {ConfigError} when the topology has another number of shards: waiting would not help.
  */
 export async function untilTopology(wait: TopologyWait): Promise<Topology> {
-  let logged = '';
-  let loggedAtMs = Number.NEGATIVE_INFINITY;
   for (;;) {
     wait.signal.throwIfAborted();
     const result = await look(wait);
-    if ('topology' in result) return result.topology;
+    if ('topology' in result) {
+      wait.troubles.over(reason, 'The topology can be used: this is fine again.');
+      return result.topology;
+    }
     const fault = result.faults.join(' ');
-    if (fault !== '' && (fault !== logged || performance.now() - loggedAtMs >= repeatLogMs)) {
-      logged = fault;
-      loggedAtMs = performance.now();
-      wait.log.error({ fault }, 'The topology cannot be used, so nothing is counted; usage waits in the broker.');
+    if (fault !== '') {
+      wait.troubles.tell({
+        reason,
+        level: 'error',
+        message: 'The topology cannot be used, so nothing is counted; usage waits in the broker.',
+        fields: { fault },
+        remark: fault,
+      });
     }
     await sleep(pollMs, undefined, { signal: wait.signal });
   }
 }
 
-async function look({ redis, namespace, shards, session, log }: TopologyWait): ReturnType<typeof verifyTopology> {
+async function look({ redis, namespace, shards, session }: TopologyWait): ReturnType<typeof verifyTopology> {
   const channels = session();
   // The connection itself says when it is away.
   if (channels === undefined) return { faults: [] };
@@ -52,8 +58,9 @@ async function look({ redis, namespace, shards, session, log }: TopologyWait): R
     return result;
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    log.debug({ error }, 'The topology could not be read. Trying again.');
-    return { faults: [] };
+    // A connection that broke meanwhile says so itself; the next look waits for it.
+    if (session() !== channels) return { faults: [] };
+    return { faults: [`Broker or Redis do not let the topology be read: ${messageOf(error)}. It is tried again.`] };
   }
 }
 

@@ -3,6 +3,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { heartbeatMaxS } from '../../../../shared/amqp/broker-url.ts';
 import type { BrokerSession } from '../../../../shared/amqp/connection.ts';
 import type { ShardJournal } from '../../../../shared/journal/journal.ts';
+import { SharedTrouble } from '../../../../shared/log/shared-trouble.ts';
+import type { Trouble } from '../../../../shared/log/troubles.ts';
 import { shardQueue } from '../../../../shared/topology/names.ts';
 import { ShardCore, type ShardLimits } from '../shard/core.ts';
 import { defaultDriveLimits } from '../shard/drive-limits.ts';
@@ -33,6 +35,18 @@ const strandedMs = 3 * heartbeatMaxS * 1000;
 
 const random: RandomSource = { number: Math.random, token: () => randomBytes(16).toString('hex') };
 
+const consumingTrouble: Trouble = {
+  reason: 'queue_not_consumed',
+  message:
+    'Shard queues cannot be consumed: their usage waits in the broker, and none is lost. If a queue was deleted, run npm run topology. Trying again.',
+  remark: 'Shard queues cannot be consumed.',
+};
+const loadingTrouble: Trouble = {
+  reason: 'journal_not_read',
+  message: 'The journals of shards cannot be read: their usage waits in the broker, and none is lost. Trying again.',
+  remark: 'The journals of shards cannot be read.',
+};
+
 /** The shards that a member owns: one runner each, from the grant of its lease until its last call is over. */
 export class OwnedShards {
   readonly #options: MemberOptions;
@@ -40,6 +54,8 @@ export class OwnedShards {
   readonly #runners = new Map<number, ShardRunner>();
   readonly #mailbox = new Mailbox();
   readonly #windows: Windows;
+  readonly #consuming: SharedTrouble;
+  readonly #loading: SharedTrouble;
   #windowsDueMs = Number.NEGATIVE_INFINITY;
   #ticking = false;
 
@@ -47,6 +63,8 @@ export class OwnedShards {
     this.#options = options;
     this.#ports = ports;
     this.#windows = new Windows(options, ports.log);
+    this.#consuming = new SharedTrouble(ports.troubles, consumingTrouble, 'Every shard queue is consumed again.');
+    this.#loading = new SharedTrouble(ports.troubles, loadingTrouble, 'The journals of all shards could be read.');
   }
 
   get runners(): ReadonlyMap<number, ShardRunner> {
@@ -79,6 +97,8 @@ export class OwnedShards {
       mailbox: this.#mailbox,
       deadLetters,
       troubles,
+      consuming: this.#consuming,
+      loading: this.#loading,
       log,
       needCatalog,
       wakeDispatcher: () => dispatcher.wake(),

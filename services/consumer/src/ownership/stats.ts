@@ -42,3 +42,17 @@ export function addTotals(into: ShardTotals, runner: ShardRunner): void {
   into.unansweredWrites += runner.unansweredWrites;
   into.idsForgottenEarly += memory.idsForgottenEarly;
 }
+
+/** How long the oldest unsealed message of these shards has been held. */
+export function oldestHeldMs(runners: Iterable<ShardRunner>, nowMs: number): number {
+  let oldestMs = 0;
+  for (const { core } of runners) oldestMs = Math.max(oldestMs, nowMs - core.memory.open.heldSinceMs);
+  return oldestMs;
+}
+
+/** Age of the oldest attempt of these shards whose outcome is not known. */
+export function oldestAttemptMs(runners: Iterable<ShardRunner>, nowMs: number): number {
+  let oldestMs = 0;
+  for (const { core } of runners) oldestMs = Math.max(oldestMs, nowMs - core.flight.drive.unresolvedSinceMs);
+  return oldestMs;
+}

@@ -3,6 +3,7 @@ import type { BrokerSession } from '../../../../shared/amqp/connection.ts';
 import { decodeMessage, UnreadableMessage } from '../../../../shared/event/message.ts';
 import type { ShardJournal } from '../../../../shared/journal/journal.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
+import type { SharedTrouble } from '../../../../shared/log/shared-trouble.ts';
 import type { Troubles } from '../../../../shared/log/troubles.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { DeadLetters } from '../dead-letters/dead-letters.ts';
@@ -28,6 +29,9 @@ export interface ShardPorts {
   readonly mailbox: Mailbox;
   readonly deadLetters: DeadLetters;
   readonly troubles: Troubles;
+  /** Shared by all shards of this consumer: queues that cannot be consumed, journals that cannot be read. */
+  readonly consuming: SharedTrouble;
+  readonly loading: SharedTrouble;
   readonly log: Logger;
   readonly needCatalog: (account: string) => void;
   /** The core has calls that could start. */
@@ -112,7 +116,14 @@ export class ShardRunner implements CallSource {
    */
   abandon(): void {
     this.#abandoned = true;
+    this.#forgetTroubles();
     if (this.#open !== undefined) this.#close(this.#open.generation);
+  }
+
+  /** They are the next owner's. */
+  #forgetTroubles(): void {
+    this.#ports.consuming.gone(this.#ports.queue);
+    this.#ports.loading.gone(this.#ports.queue);
   }
 
   #run(effects: readonly ShardEffect[]): void {
@@ -148,6 +159,7 @@ export class ShardRunner implements CallSource {
         this.#ports.needCatalog(effect.account);
         break;
       case 'ended':
+        this.#forgetTroubles();
         void this.#closing.then(() => this.#ports.ended(effect.reason));
         break;
     }
@@ -157,13 +169,11 @@ export class ShardRunner implements CallSource {
     const askedAtMs = performance.now();
     try {
       const state = await this.#ports.journal.load(this.#ports.epoch);
+      this.#ports.loading.gone(this.#ports.queue);
       this.post({ type: 'loaded', state, askedAtMs });
     } catch (error) {
       if (this.core.life !== 'loading' || this.#abandoned) return;
-      this.#ports.log.warn(
-        { error },
-        'The journal of a shard could not be read; its usage waits in the broker. Trying again.',
-      );
+      this.#ports.loading.met(this.#ports.queue, error);
       setTimeout(() => void this.#load(failures + 1), delayMs(retryPolicy, failures + 1, Math.random()));
     }
   }
@@ -194,9 +204,10 @@ export class ShardRunner implements CallSource {
       // Before the first delivery, which may come together with the answer to consume.
       this.post({ type: 'channel_opened', generation: open.generation });
       await channel.consume(open.prefetch);
+      this.#ports.consuming.gone(this.#ports.queue);
     } catch (error) {
       if (this.#open !== open) return;
-      this.#ports.log.warn({ error, queue: this.#ports.queue }, 'The shard queue could not be consumed; trying again.');
+      this.#ports.consuming.met(this.#ports.queue, error);
       if (open.channel !== undefined) {
         this.#lost(open);
         return;
@@ -228,10 +239,7 @@ export class ShardRunner implements CallSource {
     action(open.channel).catch((error: unknown) => {
       // Closed meanwhile on purpose, as at the end of a drain.
       if (this.#open !== open) return;
-      this.#ports.log.warn(
-        { error, queue: this.#ports.queue },
-        'A channel broke while its consumer was changed; it is opened again.',
-      );
+      this.#ports.consuming.met(this.#ports.queue, error);
       this.#lost(open);
     });
   }

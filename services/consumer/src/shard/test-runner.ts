@@ -3,6 +3,7 @@ import { encodeHeaders, encodeMessage, type UnreadableMessage } from '../../../.
 import { slotOf } from '../../../../shared/event/lane.ts';
 import { encodeEvent } from '../../../../shared/event/stored-event.ts';
 import { createLog } from '../../../../shared/log/log.ts';
+import { SharedTrouble } from '../../../../shared/log/shared-trouble.ts';
 import { Troubles } from '../../../../shared/log/troubles.ts';
 import { FakeSession, turns } from '../../../../shared/testing/fake-broker.ts';
 import { FakeJournal } from '../../../../shared/testing/fake-journal.ts';
@@ -49,6 +50,7 @@ export class TestRunner {
 
   constructor(said: Partial<ShardLimits> = {}, deadlineMs = performance.now() + 86_400_000) {
     this.journal = new FakeJournal(() => this.redisMs);
+    const troubles = new Troubles(createLog({ service: 'test', level: 'silent' }));
     const core = new ShardCore(shardLimits(said), deadlineMs, requestsCatalog, steadyRandom());
     this.runner = new ShardRunner(core, {
       queue: 'tallyman.shard.007',
@@ -58,7 +60,9 @@ export class TestRunner {
       session: () => (this.isConnected ? this.session : undefined),
       mailbox: new Mailbox(),
       deadLetters: { bury: (_message: unknown, error: UnreadableMessage) => this.#bury(error.reason) } as never,
-      troubles: new Troubles(createLog({ service: 'test', level: 'silent' })),
+      troubles,
+      consuming: new SharedTrouble(troubles, { reason: 'queue', message: 'It is not consumed.' }, 'It is.'),
+      loading: new SharedTrouble(troubles, { reason: 'journal', message: 'It is not read.' }, 'It is.'),
       log: createLog({ service: 'test', level: 'silent' }),
       needCatalog: () => undefined,
       wakeDispatcher: () => undefined,

@@ -15,10 +15,12 @@ import { Stock } from './stock.ts';
 const { namespace, redisUrl, amqpUrl } = sharedServices();
 const redis = new Redis(redisUrl);
 const shards = 3;
+const leaseOf = (shard: number) => shardKeys(namespace, shard).lease;
 let connection: ChannelModel;
 beforeAll(async () => {
   connection = await connect(amqpUrl);
   await declareTopology({ channels: connection, redis, namespace, shards });
+  for (let shard = 0; shard < shards; shard++) await redis.set(leaseOf(shard), '1|me');
 });
 afterAll(async () => {
   await connection.close();
@@ -90,6 +92,18 @@ it('tells that the broker has lost queues or an exchange, and when they are ther
   await declareTopology({ channels: connection, redis, namespace, shards });
   await stock.look();
   expect([stock.missing, troubles.remarks]).toEqual([[], []]);
+});
+
+it('tells of shards that have had no owner for two looks', async () => {
+  await redis.del(leaseOf(1));
+  const { stock, troubles } = take();
+  await stock.look();
+  expect(troubles.remarks).toEqual([]);
+  await stock.look();
+  expect(troubles.remarks).toEqual([expect.stringMatching(/^1 shard has no owner/)]);
+  await redis.set(leaseOf(1), '1|me');
+  await stock.look();
+  expect(troubles.remarks).toEqual([]);
 });
 
 it('keeps what it knew while broker and Redis are away, and does not fail', async () => {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import { shardKeys } from '../../../../shared/journal/keys.ts';
 import { EntryBook } from '../../../../shared/journal/entry-book.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
 import { counted, type Troubles } from '../../../../shared/log/troubles.ts';
@@ -24,6 +25,7 @@ export interface StockPlace {
 const everyMs = 15_000;
 const parkedStates = new Set(['dead', 'in_doubt'] as const);
 const topologyReason = 'topology_incomplete';
+const unownedReason = 'shards_unowned';
 
 export class Stock {
   readonly #place: StockPlace;
@@ -32,6 +34,7 @@ export class Stock {
   readonly #parked = new Map<number, number>();
   #deadLetters: number | undefined;
   #missing: readonly string[] = [];
+  #unowned: readonly number[] = [];
 
   constructor(place: StockPlace) {
     this.#place = place;
@@ -79,10 +82,11 @@ export class Stock {
     return remarks;
   }
 
-  /** Looks until `signal` aborts. */
-  async keep(signal: AbortSignal): Promise<void> {
+  /** Looks until `signal` aborts; `looked` is called each time. */
+  async keep(signal: AbortSignal, looked: () => void): Promise<void> {
     while (!signal.aborted) {
       await this.look();
+      looked();
       await sleep(everyMs, undefined, { signal }).catch(() => {
         // Aborted, and the loop sees it.
       });
@@ -139,11 +143,33 @@ export class Stock {
   }
 
   async #lookAtJournals(): Promise<void> {
-    const { shards } = this.#place;
+    const { redis, namespace, shards } = this.#place;
     const counts = await Promise.all(
       Array.from({ length: shards }, (_, shard) => this.#book.count(shard, parkedStates)),
     );
     for (const [shard, count] of counts.entries()) this.#parked.set(shard, count);
+    const leases = await Promise.all(
+      Array.from({ length: shards }, (_, shard) => redis.exists(shardKeys(namespace, shard).lease)),
+    );
+    this.#foundUnowned(leases.flatMap((exists, shard) => (exists === 0 ? [shard] : [])));
+  }
+
+  /** Shards without an owner in two looks in a row: longer than a takeover takes. */
+  #foundUnowned(unowned: readonly number[]): void {
+    const still = unowned.filter((shard) => this.#unowned.includes(shard));
+    this.#unowned = unowned;
+    const { troubles } = this.#place;
+    if (still.length === 0) troubles.over(unownedReason, 'Every shard has an owner again.');
+    else {
+      troubles.tell({
+        reason: unownedReason,
+        level: 'error',
+        message:
+          'Shards have no owner, for longer than a takeover takes: their usage waits in the broker. See whether all consumers are ready, and why not in their /readyz.',
+        fields: { shards: still },
+        remark: `${counted(still.length, 'shard has', 'shards have')} no owner: usage waits in the broker.`,
+      });
+    }
   }
 }
 

@@ -1,0 +1,36 @@
+import { messageOf } from '../network/fault.ts';
+import type { Trouble, Troubles } from './troubles.ts';
+
+/**
+ * One trouble that several may have at the same time, such as the shards of a consumer: told for all of them together, and over when
+ * none has it any more.
+ */
+export class SharedTrouble {
+  readonly #troubles: Troubles;
+  readonly #trouble: Trouble;
+  readonly #overMessage: string;
+  readonly #troubled = new Set<string>();
+
+  constructor(troubles: Troubles, trouble: Trouble, overMessage: string) {
+    this.#troubles = troubles;
+    this.#trouble = trouble;
+    this.#overMessage = overMessage;
+  }
+
+  met(subject: string, error: unknown): void {
+    this.#troubled.add(subject);
+    const cause = messageOf(error);
+    const { remark = this.#trouble.message } = this.#trouble;
+    this.#troubles.tell({
+      ...this.#trouble,
+      fields: { ...this.#trouble.fields, of: [...this.#troubled].sort(), cause },
+      remark: `${remark} (${cause})`,
+    });
+  }
+
+  /** It has it no more, or is no more. */
+  gone(subject: string): void {
+    if (this.#troubled.delete(subject) && this.#troubled.size === 0)
+      this.#troubles.over(this.#trouble.about ?? this.#trouble.reason, this.#overMessage);
+  }
+}
