@@ -112,7 +112,8 @@ const byteOrderMark = '\ufeff';
 
 /** Without the byte order mark that some editors and languages put before UTF-8; it says nothing. */
 function textOf(body: Buffer): string {
-  if (!isUtf8(body)) throw new RequestFault('not_utf8', `The body of ${counted(body.length, 'byte')} is not valid UTF-8.`);
+  if (!isUtf8(body))
+    throw new RequestFault('not_utf8', `The body of ${counted(body.length, 'byte')} is not valid UTF-8.`);
   const text = body.toString('utf8');
   return text.startsWith(byteOrderMark) ? text.slice(1) : text;
 }
