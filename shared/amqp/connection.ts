@@ -284,7 +284,8 @@ class Session implements BrokerSession {
     channel.on('error', (error) => {
       const cause = messageOf(error);
       const fields = { cause, generation: this.generation };
-      this.#troubles.tell({ reason: cause, message: 'The broker closed a channel.', fields });
+      // Whoever had it opens another one, and knows what it was for.
+      this.#troubles.note({ reason: cause, message: 'The broker closed a channel.', fields });
     });
     channel.on('handler-error', rethrow);
     return channel;

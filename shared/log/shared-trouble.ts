@@ -1,9 +1,11 @@
 import { messageOf } from '../network/fault.ts';
 import type { Trouble, Troubles } from './troubles.ts';
 
+const shownMax = 20;
+
 /**
  * One trouble that several may have at the same time, such as the shards of a consumer: told for all of them together, and over when
- * none has it any more.
+ * none has it any more. The line names the last of them.
  */
 export class SharedTrouble {
   readonly #troubles: Troubles;
@@ -18,12 +20,14 @@ export class SharedTrouble {
   }
 
   met(subject: string, error: unknown): void {
+    // The newest is the last, and so among those that are shown.
+    this.#troubled.delete(subject);
     this.#troubled.add(subject);
     const cause = messageOf(error);
     const { remark = this.#trouble.message } = this.#trouble;
     this.#troubles.tell({
       ...this.#trouble,
-      fields: { ...this.#trouble.fields, of: [...this.#troubled].sort(), cause },
+      fields: { ...this.#trouble.fields, count: this.#troubled.size, of: [...this.#troubled].slice(-shownMax), cause },
       remark: `${remark} (${cause})`,
     });
   }

@@ -1,81 +1,103 @@
 import type { Rate } from '../../../../shared/limiter/limiter.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
+import { SharedTrouble } from '../../../../shared/log/shared-trouble.ts';
+import { Troubles } from '../../../../shared/log/troubles.ts';
 import type { BreakerState } from '../provider/breaker.ts';
 import { platform } from '../provider/breakers.ts';
 
-/** What a person is told about calls that cannot be made, or not as fast as they should. One line per outage, not per call. */
+/**
+ * What a person is told about calls that cannot be made, or not as fast as they should: once per reason and minute, and when it is
+ * over. Connected accounts are told together, since a revoked platform has thousands of them.
+ */
 export interface DispatchLog {
   breaker(account: string, state: BreakerState, reason: string): void;
-  unauthorized(account: string, reason: string, nowMs: number): void;
-  throttled(account: string, rate: Rate, nowMs: number): void;
+  unauthorized(account: string, reason: string): void;
+  throttled(account: string, rate: Rate): void;
+  /** To be called every so often: the rate of the platform is whole again, or it is not. */
+  paced(rate: Rate): void;
 }
 
-const repeatMs = 60_000;
-const throttledRepeatMs = 10_000;
+const about = 'provider';
+const rateReason = 'throttled';
 
-export function createDispatchLog(log: Logger): DispatchLog {
-  const failing = new Set<string>();
-  const unauthorizedAtMs = new Map<string, number>();
-  const throttledAtMs = new Map<string, number>();
-
-  /** At most once in this time per account. */
-  function isDue(times: Map<string, number>, account: string, everyMs: number, nowMs: number): boolean {
-    if (nowMs - (times.get(account) ?? Number.NEGATIVE_INFINITY) < everyMs) return false;
-    for (const [other, atMs] of times) if (nowMs - atMs >= everyMs) times.delete(other);
-    times.set(account, nowMs);
-    return true;
-  }
+/** `now` is monotonic, in milliseconds. */
+export function createDispatchLog(log: Logger, now?: () => number): DispatchLog {
+  const troubles = new Troubles(log, now);
+  const failing = new SharedTrouble(
+    troubles,
+    {
+      reason: 'account_fails',
+      message:
+        'The billing provider fails for connected accounts: their calls are stopped and their usage waits; the other accounts go on. One call tries each again from time to time.',
+    },
+    'The billing provider serves every connected account again: their calls go on.',
+  );
+  const refused = new SharedTrouble(
+    troubles,
+    {
+      reason: 'account_refused',
+      level: 'error',
+      message:
+        'The billing provider refuses a connected account: its usage waits and is not lost, the other accounts go on. Connect it again, or check its id; if every account is refused, STRIPE_API_KEY is not valid any more.',
+    },
+    'The billing provider refuses no connected account any more.',
+  );
 
   return {
     breaker(account, state, reason) {
-      // From half open it may open again every few seconds: that is the same outage.
-      if (state === 'open' && !failing.has(account)) {
-        failing.add(account);
-        if (account === platform) {
-          log.warn(
-            { reason },
-            'The billing provider fails: calls are stopped, usage waits in the broker. One call tries it again every few seconds.',
-          );
-        } else {
-          log.warn(
-            { reason, account },
-            'The billing provider fails for a connected account: its calls are stopped and its usage waits; the other accounts go on. One call tries it again from time to time.',
-          );
+      if (state === 'half_open') return;
+      if (account !== platform) {
+        if (state === 'open') failing.met(account, reason);
+        else {
+          failing.gone(account);
+          refused.gone(account);
         }
-      }
-      if (state !== 'closed' || !failing.delete(account)) return;
-      if (account === platform) log.info('The billing provider answers again: calls go on.');
-      else log.info({ account }, 'The billing provider serves the connected account again: its calls go on.');
+      } else if (state === 'open') {
+        troubles.tell({
+          about,
+          reason: 'fails',
+          message:
+            'The billing provider fails: calls are stopped, usage waits in the broker. One call tries it again every few seconds.',
+          fields: { said: reason },
+        });
+      } else troubles.over(about, 'The billing provider answers again: calls go on.');
     },
 
-    unauthorized(account, reason, nowMs) {
-      if (!isDue(unauthorizedAtMs, account, repeatMs, nowMs)) return;
+    unauthorized(account, reason) {
+      if (account !== platform) refused.met(account, reason);
+      else {
+        troubles.tell({
+          about,
+          reason: 'unauthorized',
+          level: 'error',
+          message:
+            'The billing provider does not accept the credential: nothing is billed and nothing is lost, usage waits. Give STRIPE_API_KEY a valid key.',
+          fields: { said: reason },
+        });
+      }
+    },
+
+    throttled(account, { perS, pace, lowered }) {
+      const fields = { said: lowered?.reason, ratePerS: Math.round(perS), pace: Math.round(pace * 100) / 100 };
       if (account === platform) {
-        log.error(
-          { reason },
-          'The billing provider does not accept the credential: nothing is billed and nothing is lost, usage waits. Give STRIPE_API_KEY a valid key.',
-        );
-      } else {
-        log.error(
-          { reason, account },
-          'The billing provider refuses a connected account: its usage waits and is not lost, the other accounts go on. Connect it again, or check its id; if every account is refused, STRIPE_API_KEY is not valid any more.',
-        );
+        troubles.tell({
+          reason: rateReason,
+          message:
+            'The billing provider answers 429: the whole cluster calls it less often for now, and climbs back by itself. No usage is lost; bills are later. If it does not end, something else uses the account as well: lower TALLYMAN_STRIPE_SHARE.',
+          fields,
+        });
+        return;
       }
+      troubles.note({
+        reason: 'account_throttled',
+        message:
+          'The billing provider answers 429 for a connected account: the whole cluster calls it less often for that account, and climbs back by itself. No usage is lost; its bills are later.',
+        fields: { ...fields, account },
+      });
     },
 
-    throttled(account, { perS, pace, lowered }, nowMs) {
-      if (!isDue(throttledAtMs, account, throttledRepeatMs, nowMs)) return;
-      log.warn(
-        {
-          reason: lowered?.reason,
-          ratePerS: Math.round(perS),
-          pace: Math.round(pace * 100) / 100,
-          ...(account === platform ? {} : { account }),
-        },
-        account === platform
-          ? 'The billing provider answers 429: the whole cluster calls it less often for now, and climbs back by itself. No usage is lost; bills are later. If it does not end, something else uses the account as well: lower TALLYMAN_STRIPE_SHARE.'
-          : 'The billing provider answers 429 for a connected account: the whole cluster calls it less often for that account, and climbs back by itself. No usage is lost; its bills are later.',
-      );
+    paced({ pace }) {
+      if (pace >= 1) troubles.over(rateReason, 'The cluster may call the billing provider at its whole rate again.');
     },
   };
 }

@@ -75,6 +75,7 @@ export function runDispatcher(options: DispatcherOptions): RunningDispatcher {
     if (slotsToGiveBack > 0) limiters.giveBack(slotsToGiveBack).catch(() => undefined);
     metrics.slots(started.length, slotsMissed);
     metrics.inFlight(core.inFlight);
+    told.paced(limiters.rate);
     const waitMs = nextMs === undefined ? idleMs : Math.min(idleMs, Math.ceil(nextMs - nowMs));
     timer = setTimeout(tick, waitMs);
   }
@@ -91,7 +92,7 @@ export function runDispatcher(options: DispatcherOptions): RunningDispatcher {
     core.callEnded(started, outcome, endedAtMs);
     metrics.callEnded(outcome.kind, (endedAtMs - startedAtMs) / 1_000);
     metrics.inFlight(core.inFlight);
-    if (outcome.kind === 'unauthorized') told.unauthorized(account, outcome.reason, endedAtMs);
+    if (outcome.kind === 'unauthorized') told.unauthorized(account, outcome.reason);
     if (outcome.kind === 'throttled' && outcome.scope === 'account') void slowDown(account, startedAtMs, outcome.limit);
     call.ended(outcome, endedAtMs, breakerClosed && provider.stateOf(account) === 'closed');
     if (core.inFlight === 0) stopping?.resolve();
@@ -117,7 +118,7 @@ export function runDispatcher(options: DispatcherOptions): RunningDispatcher {
   async function slowDown(account: string, startedAtMs: number, reason: string): Promise<void> {
     try {
       const rate = await limiters.throttled(account, startedAtMs, reason);
-      if (rate !== undefined) told.throttled(account, rate, now());
+      if (rate !== undefined) told.throttled(account, rate);
     } catch (error) {
       // Without Redis no call starts at all; the next 429 says it again.
       log.debug({ error }, 'The cluster could not be told of a 429.');

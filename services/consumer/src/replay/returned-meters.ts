@@ -1,6 +1,7 @@
 import type { EntryBook, FoundEntry } from '../../../../shared/journal/entry-book.ts';
 import { isMeterRefusal } from '../../../../shared/journal/replay.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
+import { messageOf } from '../../../../shared/network/fault.ts';
 import { type MeterCatalog, type MeterList, metersOf } from '../shard/open-set.ts';
 import { replayObstacle } from '../shard/replay-obstacle.ts';
 
@@ -49,7 +50,7 @@ export class ReturnedMeters {
       for (const shard of due) await this.#lookThrough(shard, catalog, redisAheadMs);
     } catch (error) {
       this.#options.log.warn(
-        { error },
+        { cause: messageOf(error) },
         'Entries whose meter is back could not be looked for; they stay parked and are looked for again within minutes.',
       );
     } finally {
