@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
+import { Troubles } from '../../../shared/log/troubles.ts';
 import type { Redis } from '../../../shared/redis/client.ts';
 import { checkRedis } from './preflight.ts';
 
@@ -27,7 +28,7 @@ function redisThat(...answers: readonly (string | Error)[]) {
 function listening() {
   const said: Said[] = [];
   const log = pino({ level: 'info' }, { write: (line: string) => said.push(JSON.parse(line) as Said) });
-  return { log, said };
+  return { log, said, troubles: new Troubles(log) };
 }
 
 const refusal = Object.assign(new Error("NOPERM this user has no permissions to run the 'config' command"), {
@@ -42,8 +43,8 @@ const gone = new Error("Stream isn't writeable and enableOfflineQueue options is
  */
 it('looks again when Redis goes away in the middle of the look', async () => {
   const { redis, asked } = redisThat('yes', gone, 'yes', 'always', 'noeviction');
-  const { log, said } = listening();
-  await checkRedis(redis, log);
+  const { log, said, troubles } = listening();
+  await checkRedis(redis, log, troubles);
   expect(asked).toEqual(['appendonly', 'appendfsync', 'appendonly', 'appendfsync', 'maxmemory-policy']);
   expect(said).toEqual([]);
 });
@@ -51,8 +52,8 @@ it('looks again when Redis goes away in the middle of the look', async () => {
 it('waits until Redis is back', async () => {
   const { redis, asked } = redisThat(gone, 'yes', 'always', 'noeviction');
   Object.assign(redis, { status: 'reconnecting' });
-  const { log } = listening();
-  const checked = checkRedis(redis, log);
+  const { log, troubles } = listening();
+  const checked = checkRedis(redis, log, troubles);
   await Promise.resolve();
   expect(asked).toEqual([]);
   Object.assign(redis, { status: 'ready' });
@@ -63,17 +64,18 @@ it('waits until Redis is back', async () => {
 
 it('goes on with a Redis that keeps its settings to itself', async () => {
   const { redis } = redisThat(refusal);
-  const { log, said } = listening();
-  await checkRedis(redis, log);
+  const { log, said, troubles } = listening();
+  await checkRedis(redis, log, troubles);
   expect(said.map(({ msg }) => msg)).toEqual([expect.stringContaining('does not tell its configuration')]);
 });
 
 it('says what to run where Redis may lose what it has acknowledged', async () => {
   const { redis } = redisThat('yes', 'everysec', 'allkeys-lru');
-  const { log, said } = listening();
-  await checkRedis(redis, log);
+  const { log, said, troubles } = listening();
+  await checkRedis(redis, log, troubles);
   expect(said.map(({ msg }) => msg)).toEqual([
     expect.stringContaining('CONFIG SET appendfsync always'),
     expect.stringContaining('maxmemory-policy noeviction'),
   ]);
+  expect(troubles.remarks).toHaveLength(2);
 });

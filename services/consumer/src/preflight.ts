@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BrokerSession } from '../../../shared/amqp/connection.ts';
 import type { Logger } from '../../../shared/log/log.ts';
+import type { Troubles } from '../../../shared/log/troubles.ts';
 import { type Redis, untilReady } from '../../../shared/redis/client.ts';
 import { redisNowMs } from '../../../shared/redis/clock.ts';
 
@@ -14,12 +15,12 @@ const clockToleranceMs = 1_000;
 const leastLavinMq = [2, 9, 1] as const;
 
 /** A Redis that goes away meanwhile is waited for. Rejects if the connection is ended, or with what Redis refused. */
-export async function checkRedis(redis: Redis, log: Logger): Promise<void> {
+export async function checkRedis(redis: Redis, log: Logger, troubles: Troubles): Promise<void> {
   for (;;) {
     await untilReady(redis);
     try {
-      await checkPersistence(redis, log);
-      await checkClock(redis, log);
+      await checkPersistence(redis, log, troubles);
+      await checkClock(redis, troubles);
       return;
     } catch (error) {
       if (isAnswer(error)) throw error;
@@ -30,20 +31,23 @@ export async function checkRedis(redis: Redis, log: Logger): Promise<void> {
   }
 }
 
-async function checkClock(redis: Redis, log: Logger): Promise<void> {
+async function checkClock(redis: Redis, troubles: Troubles): Promise<void> {
   const sentAtMs = Date.now();
   const redisMs = await redisNowMs(redis);
   const receivedAtMs = Date.now();
   const skewMs = redisMs < sentAtMs ? sentAtMs - redisMs : Math.max(0, redisMs - receivedAtMs);
   if (skewMs > clockToleranceMs) {
-    log.warn(
-      { skewMs: Math.round(skewMs) },
-      'The clocks of this machine and of Redis differ. Usage is counted right; times in logs and defaults of event times are off. Run NTP on both.',
-    );
+    troubles.tell({
+      reason: 'clock',
+      fields: { skewMs: Math.round(skewMs) },
+      remark: `When it started, the clocks of this machine and of Redis differed by ${Math.round(skewMs)} ms. Run NTP on both.`,
+      message:
+        'The clocks of this machine and of Redis differ. Usage is counted right; times in logs and defaults of event times are off. Run NTP on both.',
+    });
   }
 }
 
-async function checkPersistence(redis: Redis, log: Logger): Promise<void> {
+async function checkPersistence(redis: Redis, log: Logger, troubles: Troubles): Promise<void> {
   let settings: Map<string, string>;
   try {
     settings = await readConfig(redis);
@@ -58,17 +62,26 @@ async function checkPersistence(redis: Redis, log: Logger): Promise<void> {
   const appendOnly = settings.get('appendonly');
   const appendFsync = settings.get('appendfsync');
   if (appendOnly !== 'yes' || appendFsync !== 'always') {
-    log.error(
-      { appendonly: appendOnly, appendfsync: appendFsync },
-      'Redis may lose acknowledged writes when it crashes; usage could then be billed twice. Run: redis-cli CONFIG SET appendonly yes, redis-cli CONFIG SET appendfsync always, and set both in redis.conf.',
-    );
+    troubles.tell({
+      reason: 'redis_durability',
+      level: 'error',
+      fields: { appendonly: appendOnly, appendfsync: appendFsync },
+      remark:
+        'When it started, Redis could lose acknowledged writes in a crash: usage could then be billed twice. Set appendonly yes, appendfsync always.',
+      message:
+        'Redis may lose acknowledged writes when it crashes; usage could then be billed twice. Run: redis-cli CONFIG SET appendonly yes, redis-cli CONFIG SET appendfsync always, and set both in redis.conf.',
+    });
   }
   const eviction = settings.get('maxmemory-policy');
   if (eviction !== undefined && eviction !== 'noeviction') {
-    log.error(
-      { 'maxmemory-policy': eviction },
-      'Redis may evict the journal when its memory is full. Run: redis-cli CONFIG SET maxmemory-policy noeviction.',
-    );
+    troubles.tell({
+      reason: 'redis_eviction',
+      level: 'error',
+      fields: { 'maxmemory-policy': eviction },
+      remark: 'When it started, Redis could evict the journal for want of memory. Set maxmemory-policy noeviction.',
+      message:
+        'Redis may evict the journal when its memory is full. Run: redis-cli CONFIG SET maxmemory-policy noeviction.',
+    });
   }
 }
 
@@ -86,7 +99,7 @@ function isAnswer(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError';
 }
 
-export function checkBroker(session: BrokerSession, log: Logger): void {
+export function checkBroker(session: BrokerSession, log: Logger, troubles: Troubles): void {
   const { product, version } = session.server;
   if (product !== 'LavinMQ') {
     log.info(
@@ -96,10 +109,14 @@ export function checkBroker(session: BrokerSession, log: Logger): void {
     return;
   }
   if (isOlder(version, leastLavinMq)) {
-    log.error(
-      { version },
-      'This LavinMQ confirms messages before they are on disk: a power loss can lose usage that was answered 202. Upgrade to 2.9.1 or later.',
-    );
+    troubles.tell({
+      reason: 'broker_durability',
+      level: 'error',
+      fields: { version },
+      remark: 'This LavinMQ confirms messages before they are on disk. Upgrade to 2.9.1 or later.',
+      message:
+        'This LavinMQ confirms messages before they are on disk: a power loss can lose usage that was answered 202. Upgrade to 2.9.1 or later.',
+    });
   }
 }
 

@@ -102,7 +102,7 @@ export class ConsumerService implements Service {
     });
     this.#registerMetrics();
     this.#broker.onConnected((session) => {
-      if (session.generation === 1) checkBroker(session, this.#log);
+      if (session.generation === 1) checkBroker(session, this.#log, this.#troubles);
       this.#session = session;
       this.#member?.brokerConnected(session);
     });
@@ -117,7 +117,7 @@ export class ConsumerService implements Service {
     this.#redis = redis;
     this.#startProvider(redis, clusterKeyPrefix(namespace));
     await untilReady(redis);
-    await checkRedis(redis, this.#log);
+    await checkRedis(redis, this.#log, this.#troubles);
     await this.#enter(redis);
     this.#stock = new Stock({
       ...this.#config,
