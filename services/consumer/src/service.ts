@@ -118,17 +118,17 @@ export class ConsumerService implements Service {
     this.#startProvider(redis, clusterKeyPrefix(namespace));
     await untilReady(redis);
     await checkRedis(redis, this.#log, this.#troubles);
-    await this.#enter(redis);
     this.#stock = new Stock({
       ...this.#config,
       redis,
-      // While it is halted the topology is a person's business.
+      // Before it is a member, or while it is halted, the topology is a person's business.
       channels: () => (this.#member === undefined ? undefined : this.#session),
       troubles: this.#troubles,
       log: this.#log,
     });
     const watch = new AgeWatch(this.#troubles);
     void this.#stock.keep(this.#stopping.signal, () => watch.look(this.#ages()));
+    await this.#enter(redis);
     const { pod } = this.#config;
     if (pod !== undefined)
       void noteDeletionCost(

@@ -148,6 +148,7 @@ export class Stock {
       Array.from({ length: shards }, (_, shard) => this.#book.count(shard, parkedStates)),
     );
     for (const [shard, count] of counts.entries()) this.#parked.set(shard, count);
+    if (this.#place.channels() === undefined) return;
     const leases = await Promise.all(
       Array.from({ length: shards }, (_, shard) => redis.exists(shardKeys(namespace, shard).lease)),
     );
