@@ -31,6 +31,12 @@ async function survive(stage: Stage, outageMs: number, outage: () => Promise<voi
   return closeBooks(stage, sent.owed);
 }
 
+/** One line says from when to when it was away, and how much is late for it. */
+async function expectTold({ cluster: { consumers } }: Stage, pillar: string): Promise<void> {
+  const logs = await Promise.all(consumers.map((consumer) => consumer.lastLines(1_000)));
+  expect(logs.join('\n')).toMatch(new RegExp(`"pillar":"${pillar}".*"late":".*An outage is over`));
+}
+
 function pids(services: readonly RunningService[]): Readonly<Record<string, number>> {
   return Object.fromEntries(services.map(({ name, pid }) => [name, pid]));
 }
@@ -50,6 +56,7 @@ describe('under load', { timeout: testTimeoutMs }, () => {
       await stage.broker.start();
     });
     expect(closing).toMatchObject(exact);
+    await expectTold(stage, 'the broker');
   });
 
   it('loses and doubles nothing while Redis is away, and goes on by itself', async () => {
@@ -64,6 +71,7 @@ describe('under load', { timeout: testTimeoutMs }, () => {
       await stage.redis.start();
     });
     expect(closing).toMatchObject(exact);
+    await expectTold(stage, 'Redis');
   });
 
   it('loses and doubles nothing while Stripe answers 500, whether or not it has counted, and goes on by itself', async () => {
@@ -90,6 +98,7 @@ describe('under load', { timeout: testTimeoutMs }, () => {
       await lasts(durationMs - (performance.now() - failingAt));
     });
     expect(closing).toMatchObject(exact);
+    await expectTold(stage, 'the billing provider');
     expect(closing.ledger.duplicates, 'what was counted and answered 500 is sent again').toBeGreaterThan(0);
   });
 });

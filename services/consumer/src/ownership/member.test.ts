@@ -32,6 +32,8 @@ class TestCluster {
   readonly halts: { readonly fault: string; readonly lost: boolean }[] = [];
   readonly member: Member;
   topology: Heartbeat['topology'] = here;
+  /** Of the log. */
+  readonly lines: string[] = [];
   inFlight = 0;
   #session: FakeSession | undefined;
 
@@ -65,7 +67,7 @@ class TestCluster {
       journalOf: () => this.journal.journal,
       dispatcher,
       troubles: new Troubles(createLog({ service: 'test', level: 'silent' })),
-      log: createLog({ service: 'test', level: 'silent' }),
+      log: createLog({ service: 'test', level: 'info' }, { write: (line) => void this.lines.push(line) }),
       catalog: () => requestsCatalog,
       needCatalog: () => undefined,
       budgetPerS: () => 1_000,
@@ -175,6 +177,25 @@ describe('a shard', () => {
     cluster.inFlight = 0;
     await pass(leaseMs);
     expect(cluster.owns).toBe(true);
+  });
+});
+
+describe('the log', () => {
+  it('says from whom a shard was taken, and why it was lost', async () => {
+    const cluster = new TestCluster();
+    cluster.journal.held.add('claim');
+    cluster.start();
+    await pass(200);
+    cluster.journal.last('claim').answer({ granted: false, holder: 'somebody', remainingMs: 100 });
+    await pass(200);
+    cluster.journal.last('claim').answer();
+    cluster.journal.held.clear();
+    await pass(1_000);
+    const lines = () => cluster.lines.filter((line) => line.includes('"shards"'));
+    expect(lines()).toEqual([expect.stringMatching(/"from":"somebody".*Took over shards/)]);
+    cluster.journal.held.add('renew').add('claim');
+    await pass(leaseMs);
+    expect(lines().slice(1)).toEqual([expect.stringMatching(/"shards":\[0\],"reason":"lease_expired".*Lost shards/)]);
   });
 });
 

@@ -151,6 +151,21 @@ describe('an unreadable message', () => {
   });
 });
 
+describe('a queue that cannot be consumed', () => {
+  // Each shard wrote a line with a stack every two seconds for as long as its queue was gone.
+  it('is told once a minute, and when it is consumed again', async () => {
+    const test = new TestRunner();
+    test.session.channelFault = new Error('NOT_FOUND');
+    test.runner.start();
+    await pass(30_000, 500);
+    expect(test.lines).toEqual([expect.stringContaining('It is not consumed.')]);
+    expect(test.lines[0]).not.toContain('stack');
+    test.session.channelFault = undefined;
+    await pass(5_000, 500);
+    expect(test.lines.slice(1)).toEqual([expect.stringContaining('It is.')]);
+  });
+});
+
 describe('the end of a tenure', () => {
   it('is told only once the channel is closed: until then the broker may hold messages that the next owner misses', async () => {
     const test = await TestRunner.open();
@@ -206,5 +221,18 @@ describe('an inherited set', () => {
     expect(test.takeCall()).toBeUndefined();
     await test.tick();
     expect(test.journal.last('progress').args[4]).toMatchObject([{ state: 'in_doubt' }]);
+  });
+
+  // The log had no line of entries that were parked. Nor may it have one of what the journal may not have.
+  it('is said to be in doubt once the journal has it so, and not before', async () => {
+    const test = await inherits(23 * hourMs - 5_000, 6_000);
+    test.journal.held.add('progress');
+    expect(test.takeCall()).toBeUndefined();
+    await test.tick();
+    const isTold = () => test.lines.some((line) => line.includes('Entries are in doubt'));
+    expect(isTold()).toBe(false);
+    test.journal.last('progress').answer();
+    await turns(3);
+    expect(isTold()).toBe(true);
   });
 });

@@ -42,6 +42,8 @@ export class TestRunner {
   readonly burials: Burial[] = [];
   /** Of other shards. */
   readonly foreignSlots = new Set<number>();
+  /** Of the log. */
+  readonly lines: string[] = [];
   readonly runner: ShardRunner;
   readonly #startedAtMs = performance.now();
   isConnected = true;
@@ -50,7 +52,8 @@ export class TestRunner {
 
   constructor(said: Partial<ShardLimits> = {}, deadlineMs = performance.now() + 86_400_000) {
     this.journal = new FakeJournal(() => this.redisMs);
-    const troubles = new Troubles(createLog({ service: 'test', level: 'silent' }));
+    const log = createLog({ service: 'test', level: 'info' }, { write: (line) => void this.lines.push(line) });
+    const troubles = new Troubles(log);
     const core = new ShardCore(shardLimits(said), deadlineMs, requestsCatalog, steadyRandom());
     this.runner = new ShardRunner(core, {
       queue: 'tallyman.shard.007',
@@ -63,7 +66,7 @@ export class TestRunner {
       troubles,
       consuming: new SharedTrouble(troubles, { reason: 'queue', message: 'It is not consumed.' }, 'It is.'),
       loading: new SharedTrouble(troubles, { reason: 'journal', message: 'It is not read.' }, 'It is.'),
-      log: createLog({ service: 'test', level: 'silent' }),
+      log,
       needCatalog: () => undefined,
       wakeDispatcher: () => undefined,
       ended: (reason) => {
