@@ -11,7 +11,7 @@ function setUp() {
   return { told, lines, wait: (ms: number) => (nowMs += ms) };
 }
 
-const rate = (pace: number): Rate => ({ perS: 100 * pace, pace, lowered: undefined }) as unknown as Rate;
+const rate = (pace: number): Rate => ({ perS: 100 * pace, pace, lowered: undefined });
 
 it('says once a minute that the provider fails, as long as it does, and when it answers again', () => {
   const { told, lines, wait } = setUp();
