@@ -7,16 +7,20 @@ import { type Breakers, platform } from './provider/breakers.ts';
 /** What a consumer stands on. */
 export type Pillar = 'the broker' | 'Redis' | 'the billing provider';
 
-/** Usage that would have been billed by now, as far as a consumer can see it. */
-export interface Late {
-  /** In the queues of the whole cluster, taken by nobody; undefined: it is not known. */
-  readonly messagesWaiting: number | undefined;
-  /** Delivered to this consumer and not acked. */
+/** Usage that a consumer has, and that is not billed. */
+export interface Held {
+  /** Delivered and not acked. */
   readonly messagesHeld: number;
-  /** Counted here and not sealed. */
+  /** Counted and not sealed. */
   readonly eventsOpen: number;
   /** Sealed, and on their way to the provider. */
   readonly entriesPending: number;
+}
+
+/** Usage that would have been billed by now, as far as a consumer can see it. */
+export interface Late extends Held {
+  /** In the queues of the whole cluster, taken by nobody; undefined: it is not known. */
+  readonly messagesWaiting: number | undefined;
 }
 
 interface Outage {

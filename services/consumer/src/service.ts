@@ -11,34 +11,32 @@ import { createRedisLimiter } from '../../../shared/limiter/redis-limiter.ts';
 import type { Logger } from '../../../shared/log/log.ts';
 import { Troubles } from '../../../shared/log/troubles.ts';
 import { createRegistry } from '../../../shared/metrics/metrics.ts';
-import { messageOf } from '../../../shared/network/fault.ts';
 import { connectRedis, type Redis, untilReady } from '../../../shared/redis/client.ts';
-import { delayMs } from '../../../shared/retry/delay.ts';
 import { clusterKeyPrefix } from '../../../shared/topology/names.ts';
 import { type Topology, topologyName } from '../../../shared/topology/record.ts';
-import { type Ages, AgeWatch } from './age-watch.ts';
+import { AgeWatch } from './age-watch.ts';
 import { type ConsumerConfig, isLiveKey } from './config.ts';
-import { DeadLetters } from './dead-letters/dead-letters.ts';
+import { type DeadLetters, openDeadLetters } from './dead-letters/dead-letters.ts';
 import { createLimiters, type Limiters, meterEventLimits } from './dispatch/limiters.ts';
 import { type RunningDispatcher, runDispatcher } from './dispatch/run-dispatcher.ts';
 import { noteDeletionCost } from './kubernetes/pod.ts';
 import { type MeterCatalogSource, startCatalog } from './meters/catalog.ts';
 import { registerConsumerMetrics } from './metrics.ts';
+import { distrust } from './ownership/distrust.ts';
 import { Member } from './ownership/member.ts';
 import { createMembership, type Membership } from './ownership/membership.ts';
-import { addTotals, noTotals, oldestAttemptMs, oldestHeldMs } from './ownership/stats.ts';
+import { agesOf, heldBy, noTotals } from './ownership/stats.ts';
 import { type Late, Outages, watchOutages } from './outages.ts';
 import { checkBroker, checkRedis } from './preflight.ts';
 import { type Breakers, createBreakers, platform } from './provider/breakers.ts';
 import { createStripeProvider, type StripeProvider } from './provider/stripe.ts';
 import { lookEveryMs, ReturnedMeters } from './replay/returned-meters.ts';
+import type { ShardRunner } from './shard/runner.ts';
 import { registerStockMetrics } from './stock/metrics.ts';
 import { Stock } from './stock/stock.ts';
 import { untilTopology } from './topology.ts';
 
 const haltedPollMs = 5_000;
-/** Soon, since a halted member's shards are free after a lease. */
-const tellRetry = { baseMs: 50, maxMs: 2_000 };
 /** Leases are held for 0.9 of the lease time and renewed every sixth of it. */
 const longestCallPart = 0.65;
 
@@ -79,17 +77,7 @@ export class ConsumerService implements Service {
     this.#troubles = new Troubles(log);
     const toBroker = { readUrl: () => config.amqpUrl.reveal(), ca: config.ca };
     this.#broker = new BrokerConnection({ ...toBroker, name: 'tallyman consumer', log });
-    this.#deadLetters = new DeadLetters({
-      broker: new BrokerConnection({
-        ...toBroker,
-        name: 'tallyman consumer, dead letters',
-        log: log.child({ connection: 'dead letters' }),
-        // What is not confirmed on it is delivered again.
-        closeTimeoutMs: 500,
-      }),
-      namespace: config.namespace,
-      troubles: this.#troubles,
-    });
+    this.#deadLetters = openDeadLetters(toBroker, { log, namespace: config.namespace, troubles: this.#troubles });
   }
 
   async start(): Promise<void> {
@@ -127,12 +115,14 @@ export class ConsumerService implements Service {
       log: this.#log,
     });
     const watch = new AgeWatch(this.#troubles);
-    void this.#stock.keep(this.#stopping.signal, () => watch.look(this.#ages()));
+    void this.#stock.keep(this.#stopping.signal, () =>
+      watch.look(agesOf(this.#runners, this.#past, performance.now())),
+    );
     await this.#enter(redis);
     const { pod } = this.#config;
     if (pod !== undefined)
       void noteDeletionCost(
-        { ...pod, log: this.#log, messagesHeld: () => this.#messagesHeld() },
+        { ...pod, log: this.#log, messagesHeld: () => heldBy(this.#runners).messagesHeld },
         this.#stopping.signal,
       );
   }
@@ -219,7 +209,8 @@ export class ConsumerService implements Service {
     const { namespace, shards } = this.#config;
     const { signal } = this.#stopping;
     try {
-      const told = membership === undefined ? undefined : this.#tellOthers(membership, before.incarnation, signal);
+      const told =
+        membership === undefined ? undefined : distrust(membership, before.incarnation, this.#troubles, signal);
       for (;;) {
         this.#troubles.tell({
           reason: 'halted',
@@ -248,50 +239,13 @@ export class ConsumerService implements Service {
     }
   }
 
-  #messagesHeld(): number {
-    return [...(this.#member?.shards.runners.values() ?? [])].reduce((sum, { core }) => sum + core.held, 0);
-  }
-
-  #ages(): Ages {
-    const runners = [...(this.#member?.shards.runners.values() ?? [])];
-    const totals = { ...this.#past };
-    for (const runner of runners) addTotals(totals, runner);
-    const nowMs = performance.now();
-    return {
-      oldestHeldMs: oldestHeldMs(runners, nowMs),
-      oldestAttemptMs: oldestAttemptMs(runners, nowMs),
-      idsForgottenEarly: totals.idsForgottenEarly,
-    };
+  get #runners(): Iterable<ShardRunner> {
+    return this.#member?.shards.runners.values() ?? [];
   }
 
   async #late(): Promise<Late> {
     await this.#stock?.look();
-    const cores = [...(this.#member?.shards.runners.values() ?? [])].map(({ core }) => core);
-    return {
-      messagesWaiting: this.#stock?.messagesWaiting,
-      messagesHeld: this.#messagesHeld(),
-      eventsOpen: cores.reduce((sum, { memory }) => sum + memory.open.events, 0),
-      entriesPending: cores.reduce((sum, { flight }) => sum + flight.drive.unsettled, 0),
-    };
-  }
-
-  /** For as long as it takes: Redis may be away just now. */
-  async #tellOthers(membership: Membership, incarnation: string, signal: AbortSignal): Promise<void> {
-    for (let failures = 1; !signal.aborted; failures++) {
-      try {
-        await membership.distrust(incarnation);
-        this.#troubles.over('distrust', 'The other consumers know now that Redis has lost writes.');
-        return;
-      } catch (error) {
-        this.#troubles.tell({
-          reason: 'distrust',
-          message: 'The other consumers could not be told that Redis has lost writes; trying again.',
-          fields: { cause: messageOf(error) },
-        });
-        const pauseMs = delayMs(tellRetry, failures, Math.random());
-        await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
-      }
-    }
+    return { ...heldBy(this.#runners), messagesWaiting: this.#stock?.messagesWaiting };
   }
 
   #startProvider(redis: Redis, keyPrefix: string): void {
@@ -351,7 +305,7 @@ export class ConsumerService implements Service {
 
   #registerMetrics(): void {
     registerConsumerMetrics(this.#registry, {
-      runners: () => this.#member?.shards.runners.values() ?? [],
+      runners: () => this.#runners,
       past: () => this.#past,
       members: () => this.#member?.members.length ?? 0,
       halted: () => this.#haltReason !== undefined,

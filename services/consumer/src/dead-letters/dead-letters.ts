@@ -1,7 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConfirmChannel, type ConsumeMessage, IllegalOperationError } from 'amqplib';
-import type { BrokerConnection, BrokerSession } from '../../../../shared/amqp/connection.ts';
+import {
+  BrokerConnection,
+  type BrokerConnectionOptions,
+  type BrokerSession,
+} from '../../../../shared/amqp/connection.ts';
 import type { UnreadableMessage } from '../../../../shared/event/message.ts';
+import type { Logger } from '../../../../shared/log/log.ts';
 import type { Troubles } from '../../../../shared/log/troubles.ts';
 import { messageOf } from '../../../../shared/network/fault.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
@@ -219,4 +224,19 @@ export class DeadLetters {
       fields: { reason, detail, queue, deadLetterQueue: this.#exchange },
     });
   }
+}
+
+/** With a connection of their own to this broker. */
+export function openDeadLetters(
+  toBroker: Pick<BrokerConnectionOptions, 'readUrl' | 'ca'>,
+  { log, ...options }: Omit<DeadLettersOptions, 'broker'> & { readonly log: Logger },
+): DeadLetters {
+  const broker = new BrokerConnection({
+    ...toBroker,
+    name: 'tallyman consumer, dead letters',
+    log: log.child({ connection: 'dead letters' }),
+    // What is not confirmed on it is delivered again.
+    closeTimeoutMs: 500,
+  });
+  return new DeadLetters({ ...options, broker });
 }

@@ -1,3 +1,5 @@
+import type { Ages } from '../age-watch.ts';
+import type { Held } from '../outages.ts';
 import type { ShardRunner } from '../shard/runner.ts';
 
 /** What shards have done since they were taken over: only grows, and is added up over tenures. */
@@ -55,4 +57,25 @@ export function oldestAttemptMs(runners: Iterable<ShardRunner>, nowMs: number): 
   let oldestMs = 0;
   for (const { core } of runners) oldestMs = Math.max(oldestMs, nowMs - core.flight.drive.unresolvedSinceMs);
   return oldestMs;
+}
+
+export function agesOf(runners: Iterable<ShardRunner>, past: ShardTotals, nowMs: number): Ages {
+  const owned = [...runners];
+  const totals = { ...past };
+  for (const runner of owned) addTotals(totals, runner);
+  return {
+    oldestHeldMs: oldestHeldMs(owned, nowMs),
+    oldestAttemptMs: oldestAttemptMs(owned, nowMs),
+    idsForgottenEarly: totals.idsForgottenEarly,
+  };
+}
+
+export function heldBy(runners: Iterable<ShardRunner>): Held {
+  const held = { messagesHeld: 0, eventsOpen: 0, entriesPending: 0 };
+  for (const { core } of runners) {
+    held.messagesHeld += core.held;
+    held.eventsOpen += core.memory.open.events;
+    held.entriesPending += core.flight.drive.unsettled;
+  }
+  return held;
 }
