@@ -9,6 +9,7 @@ import { CallRunner } from './call-runner.ts';
 import { CatalogReader } from './catalog-reader.ts';
 import { LeaseClient } from './lease-client.ts';
 import { Mailbox } from './mailbox.ts';
+import { LetterLink } from './letter-link.ts';
 import type { ModelBroker } from './model-broker.ts';
 import type { ModelProvider } from './model-provider.ts';
 import type { ModelRedis } from './model-redis.ts';
@@ -30,6 +31,7 @@ export interface Services {
 export class Consumer {
   readonly process: Process;
   readonly broker: BrokerClient;
+  readonly #letters: LetterLink;
   readonly redis: RedisClient;
   readonly #world: World;
   readonly #services: Services;
@@ -75,6 +77,7 @@ export class Consumer {
       },
       lost: () => this.#post({ type: 'broker_changed', connected: false }),
     });
+    this.#letters = new LetterLink(world, services.broker, process, random);
     const post = (event: OwnershipEvent): void => this.#post(event);
     this.#leases = new LeaseClient({
       world,
@@ -213,6 +216,7 @@ export class Consumer {
       runner.abandon();
     }
     this.broker.end();
+    this.#letters.end();
     this.#tellOfHalt();
   }
 
@@ -236,6 +240,7 @@ export class Consumer {
 
   #exit(): void {
     this.broker.end();
+    this.#letters.end();
     this.redis.end();
     this.process.kill();
   }
@@ -264,6 +269,7 @@ export class Consumer {
       journal: this.redis,
       mailbox: this.#mailbox,
       link: () => this.broker.link,
+      letters: this.#letters,
       needCatalog: (account) => this.#catalog.need(account),
       ended: (reason) => this.#ended(shard, runner, reason),
     });

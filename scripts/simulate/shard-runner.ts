@@ -11,6 +11,7 @@ import { decodeMessage, UnreadableMessage } from '../../shared/event/message.ts'
 import type { JournalFormat } from '../../shared/journal/format.ts';
 import type { BrokerLink, ClientChannel } from './broker-link.ts';
 import { carryOut, describeState, describeWrite } from './journal-write.ts';
+import type { LetterLink } from './letter-link.ts';
 import type { Mailbox } from './mailbox.ts';
 import type { Held } from './model-journal.ts';
 import { nameOf, type StoredMessage } from './model-queue.ts';
@@ -35,6 +36,7 @@ export interface ShardPorts {
   readonly journal: RedisClient;
   readonly mailbox: Mailbox;
   readonly link: () => BrokerLink | undefined;
+  readonly letters: LetterLink;
   readonly needCatalog: (account: string) => void;
   /** The core has ended and its channel is closed. */
   readonly ended: (reason: EndReason) => void;
@@ -226,14 +228,11 @@ export class ShardRunner implements CallSource {
 
   /** To the dead-letter exchange, at times in vain; again until it is confirmed, as long as the delivery is ours. */
   #bury(generation: number, tag: number, message: StoredMessage): void {
-    const { process, random } = this.#ports;
+    const { process, random, letters } = this.#ports;
     if (this.#wanted?.generation !== generation) return;
-    const link = this.#ports.link();
-    if (link === undefined || random.chance(0.3)) {
-      process.after(random.between(10, 200), () => this.#bury(generation, tag, message));
-      return;
-    }
-    link.bury(message, () => this.post({ type: 'dead_letter_confirmed', generation, tag }));
+    const again = (): void => process.after(random.between(10, 200), () => this.#bury(generation, tag, message));
+    if (random.chance(0.3)) again();
+    else letters.bury(message, () => this.post({ type: 'dead_letter_confirmed', generation, tag }), again);
   }
 
   #write(write: JournalWrite): void {
