@@ -9,7 +9,13 @@ import type { Random } from './random.ts';
 import type { PlannedFault } from './schedule.ts';
 import type { World } from './world.ts';
 
-const outages: readonly ProviderMode[] = ['failing', 'refusing_connections', 'silent', 'key_revoked', 'throttling'];
+export const outages: readonly ProviderMode[] = [
+  'failing',
+  'refusing_connections',
+  'silent',
+  'key_revoked',
+  'throttling',
+];
 
 /** Makes the trouble that is planned, until its time is over; then it repairs everything that is broken. */
 export class Faults {
@@ -254,7 +260,9 @@ export class Faults {
   #failProvider(): void {
     const { provider } = this.#cluster;
     const { least, most } = this.#world.profile.outageMs;
-    provider.mode = this.#random.pick(outages);
+    const mode = this.#random.pick(outages);
+    provider.mode = mode;
+    this.#world.tally.add(`outage: ${mode}`);
     this.#world.timeline.after(this.#random.between(least, most), () => {
       provider.mode = 'well';
     });
@@ -272,7 +280,9 @@ export class Faults {
   #unlistMeters(): void {
     const { provider } = this.#cluster;
     const account = this.#random.pick(['', ...connectedAccounts]);
-    provider.unlist(account, this.#random.pick(unlistedWays));
+    const way = this.#random.pick(unlistedWays);
+    provider.unlist(account, way);
+    this.#world.tally.add(`meters unlisted: ${way}`);
     if (this.#random.chance(0.5)) return;
     const { least, most } = this.#world.profile.outageMs;
     this.#world.timeline.after(this.#random.between(least, most), () => provider.unlist(account, undefined));

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { outages } from './faults.ts';
+import { unlistedWays } from './model-provider.ts';
 import { profileNames } from './profile.ts';
 import { runSeed } from './run.ts';
 import { drawSchedule } from './schedule.ts';
@@ -16,6 +18,8 @@ describe('the simulation', { timeout: 120_000 }, () => {
     }
     const happened = [
       ...profileNames.map((name) => `profile: ${name}`),
+      ...outages.map((mode) => `outage: ${mode}`),
+      ...unlistedWays.map((way) => `meters unlisted: ${way}`),
       'answers 202',
       'answers 503',
       'breaker opened',
