@@ -178,6 +178,7 @@ function drawBase(random: Random): Profile {
     ratePerS: random.pick([20, 100, 1000]),
     connectedRatePerS: random.pick([20, 100]),
     connected: 0.1,
+    refusedApartMax: random.pick([0, 2, 1000]),
     breakerFailures: random.pick([3, 1000]),
     breakerResetMs: leaseMs / 5,
     catalogPaceMs: leaseMs / 4,

@@ -108,6 +108,8 @@ export interface Profile {
   readonly windowMaxMs: number;
   readonly flushEvents: number;
   readonly flushIntervalMs: number;
+  /** So many entries of a set that are dead from the start are kept apart. */
+  readonly refusedApartMax: number;
   readonly dedupWindowMs: number;
   readonly dedupMaxIds: number;
   readonly strandedMs: number;

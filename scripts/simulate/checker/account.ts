@@ -46,9 +46,10 @@ const combinationsMax = 20_000;
  */
 export function checkAccount(input: AccountInput, report: Report): void {
   const held = checkEntries(input, report);
-  const windows = new Windows(input.windowMs, held.values());
-  const torn = tornLines(input, windows);
-  for (const line of linesOf(input, held, windows)) {
+  const keys = new Keys(held.values());
+  const windows = new Windows(input.windowMs, held.values(), keys);
+  const torn = tornLines(input, windows, keys);
+  for (const line of linesOf(input, held, windows, keys)) {
     if (torn.has(line.name)) {
       report.uncheckedLines++;
       continue;
@@ -81,6 +82,7 @@ function checkEntries(input: AccountInput, report: Report): Map<string, Entry> {
     held.set(identifier, entry);
     if (!isBilled && state === undefined)
       report.violation(`${identifier} was committed, and is neither billed nor in the journal.`);
+    if (isBilled && areDimensionsLeftOut(entry)) report.violation(`${identifier} was billed without its dimensions.`);
     if (isBilled && (state === 'dead' || state === 'discarded') && !losses.any)
       report.violation(`${identifier} is ${state} in the journal, and was billed.`);
     if (!isBilled && (state === 'accepted' || state === 'billed'))
@@ -93,11 +95,11 @@ function checkEntries(input: AccountInput, report: Report): Map<string, Entry> {
 }
 
 /** Lines of which a lost set has billed a part only: a sum too long for one entry, cut in two. */
-function tornLines({ committed, billed }: AccountInput, windows: Windows): Set<string> {
+function tornLines({ committed, billed }: AccountInput, windows: Windows, keys: Keys): Set<string> {
   const parts = new Map<string, { readonly line: string; billed: number; all: number }>();
   for (const [identifier, { entry, isLost, shard, set, token }] of committed) {
     if (!isLost) continue;
-    const key = keyName(laneOf(entry), entry.dimensions);
+    const key = keys.of(laneOf(entry), entry.dimensions);
     const line = `${key} window ${windows.of(key, entry.timestamp * 1000)}`;
     const name = `${setName(shard, set, token)} ${line}`;
     const part = parts.get(name) ?? { line, billed: 0, all: 0 };
@@ -114,7 +116,12 @@ function msOf(seconds: number): number {
   return Math.floor(Number((seconds * 1000).toFixed(3)));
 }
 
-function linesOf({ identities }: AccountInput, held: ReadonlyMap<string, Entry>, windows: Windows): Iterable<Line> {
+function linesOf(
+  { identities }: AccountInput,
+  held: ReadonlyMap<string, Entry>,
+  windows: Windows,
+  keys: Keys,
+): Iterable<Line> {
   const lines = new Map<string, Line>();
   const lineOf = (name: string): Line => {
     const line = lines.get(name) ?? { name, identities: [], entries: [] };
@@ -123,12 +130,12 @@ function linesOf({ identities }: AccountInput, held: ReadonlyMap<string, Entry>,
   };
   for (const identity of identities) {
     const { timestamp, dimensions } = identity.event;
-    const key = keyName(identity.lane, dimensions);
+    const key = keys.of(identity.lane, dimensions);
     lineOf(`${key} window ${windows.of(key, msOf(timestamp))}`).identities.push(identity);
   }
   // By the time that the provider was told: a window that only the journal believes in would be no window.
   for (const entry of held.values()) {
-    const key = keyName(laneOf(entry), entry.dimensions);
+    const key = keys.of(laneOf(entry), entry.dimensions);
     lineOf(`${key} window ${windows.of(key, entry.timestamp * 1000)}`).entries.push(entry);
   }
   return lines.values();
@@ -148,12 +155,12 @@ class Windows {
   readonly #windowMs: number;
   readonly #longest = new Map<string, { readonly startMs: number; readonly lengthMs: number }[]>();
 
-  constructor(windowMs: number, entries: Iterable<Entry>) {
+  constructor(windowMs: number, entries: Iterable<Entry>, keys: Keys) {
     this.#windowMs = windowMs;
     for (const entry of entries) {
       const { windowStartMs: startMs, windowMs: lengthMs = windowMs } = entry;
       if (lengthMs === windowMs) continue;
-      const key = keyName(laneOf(entry), entry.dimensions);
+      const key = keys.of(laneOf(entry), entry.dimensions);
       const known = this.#longest.get(key) ?? [];
       known.push({ startMs, lengthMs });
       this.#longest.set(
@@ -172,9 +179,27 @@ class Windows {
   }
 }
 
-function keyName(lane: string, dimensions: Readonly<Record<string, string>> | undefined): string {
-  const pairs = Object.entries(dimensions ?? {}).map(([key, value]) => `${key}=${value}`);
-  return `${lane} {${pairs.sort().join(',')}}`;
+/**
+ * What is counted together. Of a lane with too many refused entries some say that their dimensions were left out: then nobody can
+ * tell which of its dimensions they are, and the whole lane is compared.
+ */
+class Keys {
+  readonly #withoutDimensions: ReadonlySet<string>;
+
+  constructor(entries: Iterable<Entry>) {
+    const leftOut = [...entries].filter(areDimensionsLeftOut);
+    this.#withoutDimensions = new Set(leftOut.map(laneOf));
+  }
+
+  of(lane: string, dimensions: Readonly<Record<string, string>> | undefined): string {
+    if (this.#withoutDimensions.has(lane)) return `${lane} {…}`;
+    const pairs = Object.entries(dimensions ?? {}).map(([key, value]) => `${key}=${value}`);
+    return `${lane} {${pairs.sort().join(',')}}`;
+  }
+}
+
+function areDimensionsLeftOut({ refusal }: Entry): boolean {
+  return refusal?.includes('dimensions were left out') === true;
 }
 
 function allowanceOf(identity: Identity, { dedupWindowMs, losses, billed }: AccountInput): Allowance {

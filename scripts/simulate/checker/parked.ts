@@ -25,7 +25,9 @@ export function checkParked(
   const isRefusedFor = (cause: string): boolean =>
     cause.startsWith('refused')
       ? isRefused
-      : isHopeless(meter, laneOf(entry), intake, profile) || isForMeter(cause, meter, events, profile, nowMs);
+      : cause.startsWith('dimensions_were_left_out')
+        ? entry.refusal !== undefined
+        : isHopeless(meter, laneOf(entry), intake, profile) || isForMeter(cause, meter, events, profile, nowMs);
   switch (state) {
     case 'dead':
       if (unlisted.test(reason) && profile.drive.closedMax < roomForAll) break;

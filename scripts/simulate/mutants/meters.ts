@@ -1,5 +1,6 @@
 import type { Mutant } from './mutant.ts';
 
+const refusedEntries = 'services/consumer/src/shard/refused-entries.ts';
 const seal = 'services/consumer/src/shard/seal.ts';
 const replayObstacle = 'services/consumer/src/shard/replay-obstacle.ts';
 const verdict = 'services/consumer/src/shard/verdict.ts';
@@ -11,7 +12,7 @@ export const meterMutants: readonly Mutant[] = [
     rule: 'meters: merged events are called for a meter whose formula merged them',
     profiles: ['meters'],
     expects: 'was billed by a',
-    patches: [{ file: verdict, find: "if (fit === 'differs' ||", replace: "if (fit === 'fits' ||" }],
+    patches: [{ file: verdict, find: "if (fit === 'differs' ||", replace: 'if (fit === undefined ||' }],
   },
   {
     name: 'replay sent to whatever meter has the name',
@@ -64,6 +65,30 @@ export const meterMutants: readonly Mutant[] = [
         find: "split(tally.sum.decimal(), count, count.meterId);\n    case 'last':\n      return [lastLine(tally.value, count, count.meterId)];\n    case 'each':",
         replace:
           "split(tally.sum.decimal(), count, meter.id);\n    case 'last':\n      return [lastLine(tally.value, count, meter.id)];\n    case 'each':",
+      },
+    ],
+  },
+  {
+    name: 'amounts lost where refused entries are merged',
+    rule: 'refused entries: amounts and events of each customer and meter stay exact',
+    expects: 'The bill is wrong',
+    patches: [
+      {
+        file: refusedEntries,
+        find: 'for (const draft of group) value.add(draft.value);',
+        replace: 'value.add(first.value);',
+      },
+    ],
+  },
+  {
+    name: 'replay of what has lost its dimensions',
+    rule: 'refused entries: what was merged across dimensions is not replayed',
+    expects: 'was billed without its dimensions',
+    patches: [
+      {
+        file: replayObstacle,
+        find: 'if (areDimensionsLeftOut(entry))',
+        replace: 'if (areDimensionsLeftOut(entry) && entry.events < 0)',
       },
     ],
   },

@@ -27,6 +27,10 @@ export interface ShardLimits extends IntakeLimits {
   readonly shard: number;
   readonly incarnation: string;
   readonly windowMs: number;
+  /** The longest window there may be; absent: they have one length. */
+  readonly windowMaxMs?: number;
+  /** So many entries of a set that are dead from the start are kept apart; absent: a thousand. */
+  readonly refusedApartMax?: number;
   readonly dedupWindowMs: number;
   readonly dedupMaxIds: number;
   /** How long the cursors of a producer outlive it; absent: 40 days. */

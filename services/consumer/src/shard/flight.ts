@@ -35,6 +35,8 @@ export interface FlightLimits {
   readonly shard: number;
   readonly incarnation: string;
   readonly windowMs: number;
+  readonly windowMaxMs?: number;
+  readonly refusedApartMax?: number;
   readonly drive: DriveLimits;
   readonly random: RandomSource;
 }
@@ -126,8 +128,7 @@ export class Flight {
     this.#next++;
     const token = this.#limits.random.token();
     const open = memory.seal(set);
-    const { shard, incarnation, windowMs } = this.#limits;
-    const entries = sealEntries(open.counts.values(), catalog, { shard, incarnation, set, token, windowMs }, unsure);
+    const entries = sealEntries(open.counts.values(), catalog, { ...this.#limits, set, token }, unsure);
     const commit: SetCommit = {
       set,
       token,

@@ -1,5 +1,6 @@
 import type { Meter } from '../provider/provider.ts';
 import { fitOf, mergedBy, type Merged } from './meter-fit.ts';
+import { areDimensionsLeftOut } from './refused-entries.ts';
 import { refusalOf } from './seal.ts';
 import { counted } from '../../../../shared/log/troubles.ts';
 
@@ -11,6 +12,8 @@ export function replayObstacle(entry: Merged, meters: ReadonlyMap<string, Meter>
   const meter = meters.get(entry.meter);
   const refusal = refusalOf(entry.meter, meter);
   if (meter === undefined || refusal !== undefined) return refusal;
+  if (areDimensionsLeftOut(entry))
+    return 'dimensions_were_left_out: the meter may price by them; bill it by hand and discard this entry';
   if (fitOf(entry, meter) === 'fits') return undefined;
   return `replay_is_a_sum: ${wrongFor(entry, meter)}`;
 }

@@ -1,20 +1,19 @@
-import {
-  formatDecimal,
-  maxSignificantDigits,
-  splitDecimal,
-  Sum,
-  type Decimal,
-} from '../../../../shared/decimal/decimal.ts';
+import { maxSignificantDigits, splitDecimal, Sum, type Decimal } from '../../../../shared/decimal/decimal.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
 import { shardName } from '../../../../shared/topology/names.ts';
 import type { Meter } from '../provider/provider.ts';
 import { type Unsure, unreadableOf } from './meter-knowledge.ts';
 import { type Count, type MeterCatalog, meterName, metersOf } from './open-set.ts';
+import { type Draft, mergeRefused, refusedApartMax } from './refused-entries.ts';
 
 /** What makes an entry's identifier unique for ever (invariant 8). */
 export interface SetIdentity {
   /** The window that needs no mention. */
   readonly windowMs: number;
+  /** The longest window there may be; absent: there is one length only. */
+  readonly windowMaxMs?: number;
+  /** As many entries that are dead from the start are kept apart. */
+  readonly refusedApartMax?: number;
   readonly incarnation: string;
   readonly shard: number;
   readonly set: number;
@@ -42,27 +41,29 @@ export function sealEntries(
   identity: SetIdentity,
   unsure: Unsure = noneUnsure,
 ): Entry[] {
-  const entries: Entry[] = [];
+  const { windowMs, windowMaxMs = windowMs, refusedApartMax: apartMax = refusedApartMax } = identity;
+  const apart = [...counts].flatMap((count) =>
+    linesOf(count, catalog, unsure).map((line) => draftOf(count, line, windowMs)),
+  );
+  const drafts = mergeRefused(apart, { apartMax, windowMaxMs, windowMs });
   const prefix = `tm1-${identity.incarnation}-${shardName(identity.shard)}-${identity.set}-${identity.token.slice(0, 8)}-`;
-  for (const count of counts) {
-    for (const line of linesOf(count, catalog, unsure)) {
-      entries.push({
-        identifier: `${prefix}${entries.length}`,
-        ...(count.account === undefined ? {} : { account: count.account }),
-        customer: count.customer,
-        meter: count.meter,
-        ...(line.meterId === undefined || line.events === 1 ? {} : { meterId: line.meterId }),
-        ...(count.dimensions === undefined ? {} : { dimensions: count.dimensions }),
-        value: line.value,
-        timestamp: Math.floor(line.timestampMs / 1000),
-        windowStartMs: count.windowStartMs,
-        ...(count.windowMs === identity.windowMs ? {} : { windowMs: count.windowMs }),
-        events: line.events,
-        ...(line.refusal === undefined ? {} : { refusal: line.refusal }),
-      });
-    }
-  }
-  return entries;
+  return drafts.map((draft, index) => ({ identifier: `${prefix}${index}`, ...draft }));
+}
+
+function draftOf(count: Count, line: Line, windowMs: number): Draft {
+  return {
+    ...(count.account === undefined ? {} : { account: count.account }),
+    customer: count.customer,
+    meter: count.meter,
+    ...(line.meterId === undefined || line.events === 1 ? {} : { meterId: line.meterId }),
+    ...(count.dimensions === undefined ? {} : { dimensions: count.dimensions }),
+    value: line.value,
+    timestamp: Math.floor(line.timestampMs / 1000),
+    windowStartMs: count.windowStartMs,
+    ...(count.windowMs === windowMs ? {} : { windowMs: count.windowMs }),
+    events: line.events,
+    ...(line.refusal === undefined ? {} : { refusal: line.refusal }),
+  };
 }
 
 const noneUnsure: Unsure = new Map();
@@ -73,7 +74,7 @@ function linesOf(count: Count, catalog: MeterCatalog, unsure: Unsure): Line[] {
     case 'apart':
       return eachLine(count);
     case 'beyond':
-      return [refusedLine(count, unlisted(name, unreadableOf(catalog, account ?? '')))];
+      return refusedLines(count, unlisted(name, unreadableOf(catalog, account ?? '')));
     case undefined:
   }
   const list = metersOf(catalog, account);
@@ -82,7 +83,7 @@ function linesOf(count: Count, catalog: MeterCatalog, unsure: Unsure): Line[] {
   // is right whatever the formula will turn out to be, and whether there is a meter shows when it is called.
   if (list === undefined || (meter === undefined && count.countedAtMs > list.askedAtMs)) return eachLine(count);
   const refusal = refusalOf(name, meter);
-  if (meter === undefined || refusal !== undefined) return [refusedLine(count, refusal ?? '')];
+  if (meter === undefined || refusal !== undefined) return refusedLines(count, refusal ?? '');
   const { tally } = count;
   switch (tally.kind) {
     case 'sum':
@@ -138,17 +139,18 @@ function lastLine(value: string, { newestMs, events }: Count, meterId: string | 
   return { value, timestampMs: newestMs, events, meterId };
 }
 
-/** Dead from the start. Merged into one line: it is never sent, and a person sees one number. */
-function refusedLine(count: Count, refusal: string): Line {
+/** Dead from the start. Merged, since it is never sent. */
+function refusedLines(count: Count, refusal: string): Line[] {
   const { tally } = count;
+  const sum = (decimal: Decimal): Line[] => split(decimal, count, undefined).map((line) => ({ ...line, refusal }));
   switch (tally.kind) {
     case 'each':
-      return { value: formatDecimal(total(tally.values)), timestampMs: count.newestMs, events: count.events, refusal };
+      return sum(total(tally.values));
     case 'sum':
-      return { value: tally.sum.toString(), timestampMs: count.newestMs, events: count.events, refusal };
+      return sum(tally.sum.decimal());
     // No sum, which a refused entry without a meter is taken for.
     case 'last':
-      return { ...lastLine(tally.value, count, count.meterId), refusal };
+      return [{ ...lastLine(tally.value, count, count.meterId), refusal }];
   }
 }
 
