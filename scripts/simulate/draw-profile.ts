@@ -142,9 +142,10 @@ function drawBase(random: Random): Profile {
   const flushIntervalMs = leaseMs * (prefetchMax > 20 ? random.pick([0.05, 0.2, 0.5, 1]) : 0.05);
   // A rate that 429s have lowered is whole again within a minute.
   const settleMs = 16 * leaseMs + 4 * flushIntervalMs + 60_000;
+  const epochMs = 1_790_000_000_000 + random.integer(0, 86_400_000);
   return {
     name,
-    epochMs: 1_790_000_000_000 + random.integer(0, 86_400_000),
+    epochMs,
     incarnation: random.hex(4),
     shards: random.integer(2, 4),
     consumers: random.integer(1, 3),
@@ -178,7 +179,8 @@ function drawBase(random: Random): Profile {
     ratePerS: random.pick([20, 100, 1000]),
     connectedRatePerS: random.pick([20, 100]),
     connected: 0.1,
-    refusedApartMax: random.pick([0, 2, 1000]),
+    // By what is drawn already, so that the seeds stay what they were.
+    refusedApartMax: [0, 2, 1000][epochMs % 3] ?? 0,
     breakerFailures: random.pick([3, 1000]),
     breakerResetMs: leaseMs / 5,
     catalogPaceMs: leaseMs / 4,
