@@ -61,8 +61,8 @@ class Backlog implements CallSource {
     this.#left = [...entries];
   }
 
-  get armed(): ReadonlyMap<string, number> {
-    return new Map(this.#left.length === 0 ? [] : [['', this.#left.length]]);
+  takeArmedChanges(): ReadonlyMap<string, number> {
+    return new Map([['', this.#left.length]]);
   }
 
   accountChanged(): void {

@@ -65,8 +65,8 @@ export class ShardRunner implements CallSource {
     return this.#ports.held;
   }
 
-  get armed(): ReadonlyMap<string, number> {
-    return this.core.armed;
+  takeArmedChanges(nowMs: number): ReadonlyMap<string, number> {
+    return this.core.takeArmedChanges(nowMs);
   }
 
   accountChanged(account: string, closedFor: string | undefined): void {

@@ -4,22 +4,27 @@ import type { Outcome } from '../provider/provider.ts';
 import { SlotQueue } from './slot-queue.ts';
 
 /**
- * What the dispatcher knows of one account: who has calls for it, its breaker, and, for a connected account, the slots
- * of its own rate. The platform's calls need a slot of the cluster's rate only.
+ * What the dispatcher knows of one account: who has calls for it, its breaker, how fast it answers, and, for a connected account,
+ * the slots of its own rate. The platform's calls need a slot of the cluster's rate only.
  *
  * A connected account is *closed* when its breaker is not closed though the provider serves others: it was refused as
  * unauthorized, or another account's call was accepted since it began to fail.
+ *
+ * An account is *prompt* when its latest answer came in time and no more than a quarter of its calls in flight are overdue.
  */
 export class AccountLine<Source> {
   readonly account: string;
-  #sources: Source[] = [];
+  /** Calls that could start, by source; whose turn it is first. */
+  readonly #offers = new Map<Source, number>();
   #armed = 0;
   #breaker: BreakerState = 'closed';
   /** The one call of a half-open breaker. */
   #probe: object | undefined;
   #inFlight = 0;
+  #overdue = 0;
+  #wasInTime = false;
   readonly #slots = new SlotQueue();
-  #isAsking = false;
+  #asked = 0;
   #askAgainAtMs = Number.NEGATIVE_INFINITY;
   #failingSinceMs: number | undefined;
   #reason = '';
@@ -37,14 +42,22 @@ export class AccountLine<Source> {
     return this.#armed;
   }
 
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
   /** Its breaker lets every call through. */
   get isWell(): boolean {
     return this.#breaker === 'closed';
   }
 
-  /** Its breaker lets no call through. */
-  get isOpen(): boolean {
-    return this.#breaker === 'open';
+  /** It has calls, and its breaker may let one through. */
+  get hasWork(): boolean {
+    return this.#armed > 0 && this.#breaker !== 'open';
+  }
+
+  get isPrompt(): boolean {
+    return this.#wasInTime && this.#overdue * 4 <= this.#inFlight;
   }
 
   /** Why it is closed to calls; undefined: it is not. */
@@ -57,47 +70,44 @@ export class AccountLine<Source> {
     return this.#isUnauthorized;
   }
 
-  /** There is nothing to remember about it. */
+  /** It fails, and nothing has shown so far that the provider serves others. */
+  get waitsForOthers(): boolean {
+    return this.#failingSinceMs !== undefined && !this.#areOthersServed;
+  }
+
+  /** There is nothing to remember about it. How fast the platform answers is. */
   get isIdle(): boolean {
     return (
-      this.#armed === 0 &&
+      this.account !== platform &&
+      this.#offers.size === 0 &&
       this.#inFlight === 0 &&
       this.isWell &&
       !this.#isUnauthorized &&
-      !this.#isAsking &&
+      this.#asked === 0 &&
       this.#slots.size === 0
     );
   }
 
-  begin(): void {
-    this.#sources = [];
-    this.#armed = 0;
-  }
-
+  /** The source has so many calls for it now. */
   offer(source: Source, armed: number): void {
-    this.#sources.push(source);
-    this.#armed += armed;
-  }
-
-  withdraw(source: Source): void {
-    this.#sources = this.#sources.filter((other) => other !== source);
-    if (this.#sources.length === 0) this.#armed = 0;
+    this.#armed += armed - (this.#offers.get(source) ?? 0);
+    if (armed === 0) this.#offers.delete(source);
+    else this.#offers.set(source, armed);
   }
 
   /** Whose turn it is first. */
   get sources(): readonly Source[] {
-    return this.#sources;
+    return [...this.#offers.keys()];
   }
 
   toTheEnd(source: Source): void {
-    this.#sources = [...this.#sources.filter((other) => other !== source), source];
+    const armed = this.#offers.get(source);
+    if (armed === undefined) return;
+    this.#offers.delete(source);
+    this.#offers.set(source, armed);
   }
 
-  mayStart(nowMs: number): boolean {
-    return this.#armed > 0 && this.#room() > 0 && (this.account === platform || this.#slots.isDue(nowMs));
-  }
-
-  /** Calls that only want a slot of the cluster's rate. */
+  /** Calls that only want a slot of the cluster's rate, and room. */
   startable(nowMs: number): number {
     const ready = Math.min(this.#armed, this.#room());
     if (this.account === platform || ready === 0) return ready;
@@ -105,38 +115,57 @@ export class AccountLine<Source> {
     return this.#slots.isDue(nowMs) ? Math.min(ready, this.#slots.size) : 0;
   }
 
-  /** How many slots of its own rate to ask for now. */
-  ask(nowMs: number, most: number): number {
-    if (this.account === platform || this.#isAsking || nowMs < this.#askAgainAtMs) return 0;
-    const count = Math.min(this.#armed, this.#room(), most) - this.#slots.size;
-    if (count <= 0) return 0;
-    this.#isAsking = true;
-    return count;
+  /** Slots of its own rate that it has or has asked for. */
+  get slotsTaken(): number {
+    return this.#slots.size + this.#asked;
   }
 
-  /** When its own slots are due or may be asked for. One that is due waits for a slot of the cluster's rate. */
-  nextTimes(nowMs: number): number[] {
-    if (this.account === platform || this.#armed === 0 || this.#room() === 0) return [];
+  /** How many slots of its own rate it could use more. */
+  slotsWanted(nowMs: number): number {
+    if (this.account === platform || this.#asked > 0 || nowMs < this.#askAgainAtMs) return 0;
+    return Math.max(0, Math.min(this.#armed, this.#room()) - this.#slots.size);
+  }
+
+  asks(count: number): void {
+    this.#asked = count;
+  }
+
+  /**
+   * When its own slots are due or may be asked for; Infinity while it waits for something else. A slot that is due waits for one of
+   * the cluster's rate, until it is too late.
+   */
+  wakeAtMs(nowMs: number): number {
+    if (this.account === platform || this.#armed === 0 || this.#room() === 0) return Number.POSITIVE_INFINITY;
     const slotAtMs = this.#slots.firstAtMs();
-    if (slotAtMs !== undefined) return slotAtMs > nowMs ? [slotAtMs] : [];
-    return this.#isAsking ? [] : [this.#askAgainAtMs];
+    if (slotAtMs !== undefined) return slotAtMs > nowMs ? slotAtMs : Number.POSITIVE_INFINITY;
+    return this.#asked > 0 || this.#askAgainAtMs <= nowMs ? Number.POSITIVE_INFINITY : this.#askAgainAtMs;
+  }
+
+  /** When a slot that it has is too late. */
+  get lateAtMs(): number {
+    return this.#slots.lateAtMs() ?? Number.POSITIVE_INFINITY;
   }
 
   slotsGranted(slotsAtMs: readonly number[], toleranceMs: number, askAgainAtMs: number): void {
-    this.#isAsking = false;
+    this.#asked = 0;
     this.#askAgainAtMs = askAgainAtMs;
     for (const atMs of slotsAtMs) this.#slots.add({ fromMs: atMs, untilMs: atMs + toleranceMs });
   }
 
   started(call: object): void {
-    this.#armed--;
     this.#inFlight++;
     if (this.account !== platform) this.#slots.use();
     if (this.#breaker === 'half_open') this.#probe = call;
   }
 
-  callEnded(call: object, outcome: Outcome): void {
+  becameOverdue(): void {
+    this.#overdue++;
+  }
+
+  callEnded(call: object, outcome: Outcome, wasOverdue: boolean): void {
     this.#inFlight--;
+    if (wasOverdue) this.#overdue--;
+    this.#wasInTime = !wasOverdue;
     if (this.#probe === call) this.#probe = undefined;
     if (outcome.kind === 'unauthorized') {
       this.#isUnauthorized = true;

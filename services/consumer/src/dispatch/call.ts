@@ -17,8 +17,11 @@ export interface Call {
 
 /** Where calls come from: a shard. */
 export interface CallSource {
-  /** Calls that could start now, by account; the platform's own has no name. */
-  readonly armed: ReadonlyMap<string, number>;
+  /**
+   * Calls that could start now, by account, as far as the number is, or may be, another one since this was last asked; the
+   * platform's own account has no name.
+   */
+  takeArmedChanges(nowMs: number): ReadonlyMap<string, number>;
   /**
    * The account's next call, which starts in this very tick; undefined if none may start now. `onlyFresh`: none that was
    * deferred because it fails; such a call says little about the provider.

@@ -5,6 +5,7 @@ import { defaultDispatchLimits, Dispatcher } from './dispatcher.ts';
 class Shard implements CallSource {
   readonly name: string;
   readonly armed = new Map<string, number>();
+  #changes = new Map<string, number>();
   readonly closed = new Map<string, string>();
   refuses = false;
   /** All that it has left was deferred. */
@@ -17,8 +18,14 @@ class Shard implements CallSource {
   }
 
   arm(armed: number, account = ''): void {
-    if (armed === 0) this.armed.delete(account);
-    else this.armed.set(account, armed);
+    this.armed.set(account, armed);
+    this.#changes.set(account, armed);
+  }
+
+  takeArmedChanges(): ReadonlyMap<string, number> {
+    const changes = this.#changes;
+    this.#changes = new Map();
+    return changes;
   }
 
   accountChanged(account: string, closedFor: string | undefined): void {

@@ -4,14 +4,15 @@ import type { Outcome } from '../provider/provider.ts';
 import { AccountLine } from './account-line.ts';
 import type { Call, CallSource, StartedCall } from './call.ts';
 import { SlotQueue } from './slot-queue.ts';
+import { Turns } from './turns.ts';
 
 /**
  * Starts the calls of all shards: which one, when, how many at once. Time comes in with every event; the shell
  * (`run-dispatcher.ts`) and the simulation run the calls and the requests for slots that `tick` answers.
  *
  * It guarantees: a call starts only in a slot of the cluster's rate, one for a connected account only in a slot of that
- * account's rate as well; each slot starts at most one; no more than `concurrency` are in flight. Accounts that have calls
- * take turns, and so do an account's shards. While an account's breaker is open none of its calls starts, while it is half
+ * account's rate as well; each slot starts at most one; no more than `concurrency` are in flight, and of accounts that answer
+ * late only as many as leave the others their room (turns.ts). Accounts that have calls take turns, and so do an account's shards. While an account's breaker is open none of its calls starts, while it is half
  * open exactly one. It keeps no calls: what a source has to send again comes again through `takeCall`, and pays again.
  */
 
@@ -47,38 +48,64 @@ interface SourceState {
   readonly source: CallSource;
   inFlight: number;
   removed: boolean;
-  /** It had armed calls and gave none: it is not asked again, nor counted, before this. */
-  restsUntilMs: number;
+  /** As it said last, by account. */
+  readonly armed: Map<string, number>;
+  /** Accounts for which it had armed calls and gave none: it is not asked again, nor counted, for a while. */
+  readonly resting: Set<string>;
+}
+
+interface Rest {
+  readonly state: SourceState;
+  readonly account: string;
+  readonly untilMs: number;
 }
 
 const restMs = 20;
+/** A call that takes so long is overdue. */
+export const overdueAfterMs = 1_000;
+/** Slots of accounts' own rates are worth asking for as far as calls were started in such a time, twice over, and these few. */
+const paceMs = 250;
+const ownSlotsMin = 32;
 
 export class Dispatcher {
   readonly #limits: DispatchLimits;
+  readonly #turns: Turns<SourceState>;
   readonly #states = new Map<CallSource, SourceState>();
-  /** Whose turn it is first. */
-  #turns: SourceState[] = [];
   readonly #slots = new SlotQueue();
-  readonly #lines = new Map<string, AccountLine<SourceState>>();
-  /** Accounts with armed calls; whose turn it is first. */
-  #inTurn: AccountLine<SourceState>[] = [];
-  #inFlight = 0;
+  /** In flight and not overdue, in order of their start. */
+  readonly #young = new Set<StartedCall>();
+  readonly #overdue = new WeakSet<StartedCall>();
+  /** In order of their end. */
+  #rests: Rest[] = [];
+  /** Connected accounts whose breaker is not closed; of them, those that nothing has shown to be alone with that. */
+  readonly #failing = new Set<AccountLine<SourceState>>();
+  readonly #waitForOthers = new Set<AccountLine<SourceState>>();
+  #isKeyRefused = false;
   #isAsking = false;
   #askAgainAtMs = Number.NEGATIVE_INFINITY;
+  #pace = { fromMs: Number.NEGATIVE_INFINITY, started: 0, before: 0 };
 
   constructor(limits: DispatchLimits) {
     this.#limits = limits;
+    this.#turns = new Turns(limits.concurrency);
   }
 
   get inFlight(): number {
-    return this.#inFlight;
+    let inFlight = 0;
+    for (const state of this.#states.values()) inFlight += state.inFlight;
+    return inFlight;
   }
 
   /** Connected accounts that the provider does not serve, or not as fast as it should. */
   get closedAccounts(): number {
     let closed = 0;
-    for (const line of this.#lines.values()) if (line.closedFor !== undefined) closed++;
+    for (const line of this.#failing) if (line.closedFor !== undefined) closed++;
     return closed;
+  }
+
+  /** How often an account was looked at: the work of all ticks. */
+  get looks(): number {
+    return this.#turns.looks;
   }
 
   /** Calls of a source that still run, also after it was removed: a shard is not claimed again before they have ended. */
@@ -86,14 +113,11 @@ export class Dispatcher {
     return this.#states.get(source)?.inFlight ?? 0;
   }
 
+  /** A source is added once. */
   add(source: CallSource): void {
-    const known = this.#states.get(source);
-    if (known !== undefined && !known.removed) return;
-    const state = known ?? { source, inFlight: 0, removed: false, restsUntilMs: Number.NEGATIVE_INFINITY };
-    state.removed = false;
-    this.#states.set(source, state);
-    this.#turns.push(state);
-    for (const { account, closedFor } of this.#lines.values())
+    if (this.#states.has(source)) return;
+    this.#states.set(source, { source, inFlight: 0, removed: false, armed: new Map(), resting: new Set() });
+    for (const { account, closedFor } of this.#failing)
       if (closedFor !== undefined) source.accountChanged(account, closedFor);
   }
 
@@ -102,13 +126,22 @@ export class Dispatcher {
     const state = this.#states.get(source);
     if (state === undefined) return;
     state.removed = true;
-    this.#turns = this.#turns.filter((turn) => turn !== state);
+    for (const account of state.armed.keys()) this.#lineOf(account).offer(state, 0);
+    state.armed.clear();
+    this.#rests = this.#rests.filter((rest) => rest.state !== state);
     if (state.inFlight === 0) this.#states.delete(source);
   }
 
   breakerChanged(account: string, state: BreakerState, reason: string, nowMs: number): void {
-    this.#lineOf(account).breakerChanged(state, reason, nowMs);
-    this.#tellClosed();
+    const line = this.#lineOf(account);
+    line.keyRefused(this.#isKeyRefused);
+    line.breakerChanged(state, reason, nowMs);
+    if (account !== platform) {
+      if (line.isWell) this.#failing.delete(line);
+      else this.#failing.add(line);
+      this.#noteWaiting(line);
+    }
+    this.#tellClosed(line);
   }
 
   slotsGranted(account: string, slotsAtMs: readonly number[], toleranceMs: number, nowMs: number): void {
@@ -133,66 +166,84 @@ export class Dispatcher {
   }
 
   callEnded(started: StartedCall, outcome: Outcome, nowMs: number): void {
-    this.#inFlight--;
     const state = this.#states.get(started.source);
     if (state === undefined) throw new Error('A call ended that was never started.');
     state.inFlight--;
     if (state.removed && state.inFlight === 0) this.#states.delete(started.source);
-    this.#lineOf(started.account).callEnded(started, outcome);
+    const line = this.#lineOf(started.account);
+    this.#young.delete(started);
+    line.callEnded(started, outcome, this.#overdue.has(started));
     if (outcome.kind === 'accepted') {
-      for (const line of this.#lines.values()) if (line.account !== started.account) line.othersServed(nowMs);
+      for (const other of this.#waitForOthers) {
+        if (other === line) continue;
+        other.othersServed(nowMs);
+        this.#noteWaiting(other);
+        this.#tellClosed(other);
+      }
     }
-    this.#tellClosed();
+    this.#tellClosed(line);
   }
 
   tick(nowMs: number): Tick {
     this.#lookAround(nowMs);
+    const turns = this.#turns;
+    turns.look(nowMs);
     const started: StartedCall[] = [];
-    while (this.#slots.isDue(nowMs) && this.#inFlight < this.#limits.concurrency) {
+    while (this.#slots.isDue(nowMs) && turns.room > 0) {
       const call = this.#takeCall(nowMs);
       if (call === undefined) break;
       this.#slots.use();
       started.push(call);
     }
+    turns.look(nowMs);
     // With nothing to call, slots that are still to come are of use to others.
-    const slotsToGiveBack = this.#hasWork() ? 0 : this.#slots.clear(nowMs);
-    const startable = this.#startable(nowMs);
+    const slotsToGiveBack = turns.hasWork || this.#rests.length > 0 ? 0 : this.#slots.clear(nowMs);
+    const { startable } = turns;
     const wanted = startable - this.#slots.size;
-    const slotsWanted = this.#ask(nowMs, wanted);
+    const slotsWanted = this.#ask(nowMs, wanted, started.length);
     const nextMs = this.#nextMs(nowMs, startable, wanted);
     const slotsMissed = this.#slots.takeMissed();
-    this.#forgetIdle();
     return { started, slotsWanted, slotsMissed, slotsToGiveBack, nextMs };
   }
 
-  /** What is armed where, as of now. */
+  /** What has changed since the last tick. */
   #lookAround(nowMs: number): void {
-    for (const line of this.#lines.values()) line.begin();
-    for (const state of this.#turns) {
-      if (nowMs < state.restsUntilMs) continue;
-      for (const [account, armed] of state.source.armed) this.#lineOf(account).offer(state, armed);
+    for (const state of this.#states.values()) {
+      if (state.removed) continue;
+      for (const [account, armed] of state.source.takeArmedChanges(nowMs)) {
+        if (armed === 0) state.armed.delete(account);
+        else state.armed.set(account, armed);
+        if (!state.resting.has(account)) this.#lineOf(account).offer(state, armed);
+      }
     }
-    const before = this.#inTurn.filter(({ armed }) => armed > 0);
-    const known = new Set(before);
-    for (const line of this.#lines.values()) if (line.armed > 0 && !known.has(line)) before.push(line);
-    this.#inTurn = before;
+    let over = 0;
+    for (const { state, account, untilMs } of this.#rests) {
+      if (nowMs < untilMs) break;
+      over++;
+      state.resting.delete(account);
+      this.#lineOf(account).offer(state, state.armed.get(account) ?? 0);
+    }
+    if (over > 0) this.#rests = this.#rests.slice(over);
+    for (const call of this.#young) {
+      if (nowMs - call.startedAtMs < overdueAfterMs) break;
+      this.#young.delete(call);
+      this.#overdue.add(call);
+      this.#lineOf(call.account).becameOverdue();
+    }
   }
 
   /** Account and source whose turn it is go to the end of their lines. */
   #takeCall(nowMs: number): StartedCall | undefined {
-    for (let turn = 0; turn < this.#inTurn.length; turn++) {
-      const line = this.#inTurn.shift();
-      if (line === undefined) return undefined;
-      this.#inTurn.push(line);
-      if (!line.mayStart(nowMs)) continue;
+    for (let line = this.#turns.next(nowMs); line !== undefined; line = this.#turns.next(nowMs)) {
       const taken = (line.isWell ? undefined : this.#takeFrom(line, nowMs, true)) ?? this.#takeFrom(line, nowMs, false);
       if (taken === undefined) continue;
       const { call, state } = taken;
       const { source } = state;
       const started = { call, source, account: line.account, startedAtMs: nowMs, breakerClosed: line.isWell };
       state.inFlight++;
-      this.#inFlight++;
       line.started(started);
+      this.#young.add(started);
+      this.#turns.look(nowMs);
       return started;
     }
     return undefined;
@@ -204,79 +255,80 @@ export class Dispatcher {
     nowMs: number,
     onlyFresh: boolean,
   ): { readonly call: Call; readonly state: SourceState } | undefined {
+    const { account } = line;
     for (const state of line.sources) {
-      const call = state.source.takeCall(nowMs, line.account, onlyFresh);
+      const call = state.source.takeCall(nowMs, account, onlyFresh);
       if (call !== undefined) {
-        this.#turns = [...this.#turns.filter((other) => other !== state), state];
+        const left = Math.max(0, (state.armed.get(account) ?? 0) - 1);
+        state.armed.set(account, left);
         line.toTheEnd(state);
+        line.offer(state, left);
         return { call, state };
       }
       if (onlyFresh) continue;
-      state.restsUntilMs = nowMs + restMs;
-      line.withdraw(state);
+      state.resting.add(account);
+      this.#rests.push({ state, account, untilMs: nowMs + restMs });
+      line.offer(state, 0);
     }
     return undefined;
   }
 
-  /** Something may start soon, if not now. */
-  #hasWork(): boolean {
-    for (const { source } of this.#turns)
-      for (const account of source.armed.keys()) if (!this.#lineOf(account).isOpen) return true;
-    return false;
-  }
-
-  /** Calls that only want a slot of the cluster's rate. */
-  #startable(nowMs: number): number {
-    let startable = 0;
-    for (const line of this.#inTurn) startable += line.startable(nowMs);
-    return Math.min(startable, this.#limits.concurrency - this.#inFlight);
-  }
-
-  #ask(nowMs: number, wanted: number): SlotsWanted[] {
+  #ask(nowMs: number, wanted: number, started: number): SlotsWanted[] {
     const asked: SlotsWanted[] = [];
     if (wanted > 0 && !this.#isAsking && nowMs >= this.#askAgainAtMs) {
       this.#isAsking = true;
       asked.push({ account: platform, count: Math.min(wanted, this.#limits.chunk) });
     }
-    for (const line of this.#inTurn) {
-      const count = line.ask(nowMs, Math.min(this.#limits.chunk, this.#limits.concurrency - this.#inFlight));
-      if (count > 0) asked.push({ account: line.account, count });
-    }
+    for (const { line, count } of this.#turns.wanting(this.#ownSlotsMax(nowMs, started), this.#limits.chunk, nowMs))
+      asked.push({ account: line.account, count });
     return asked;
   }
 
+  /** An account's own slot that meets none of the cluster's in time is asked for in vain, however many accounts there are. */
+  #ownSlotsMax(nowMs: number, started: number): number {
+    if (nowMs - this.#pace.fromMs >= paceMs)
+      this.#pace = {
+        fromMs: nowMs,
+        started: 0,
+        before: nowMs - this.#pace.fromMs < 2 * paceMs ? this.#pace.started : 0,
+      };
+    this.#pace.started += started;
+    return Math.max(ownSlotsMin, 2 * Math.max(this.#pace.started, this.#pace.before));
+  }
+
   #nextMs(nowMs: number, startable: number, wanted: number): number | undefined {
-    const times: number[] = [];
+    let nextMs = Number.POSITIVE_INFINITY;
     if (startable > 0) {
-      const slotAtMs = this.#slots.firstAtMs();
-      if (slotAtMs !== undefined) times.push(slotAtMs);
-      if (wanted > 0 && !this.#isAsking) times.push(this.#askAgainAtMs);
+      nextMs = this.#slots.firstAtMs() ?? nextMs;
+      if (wanted > 0 && !this.#isAsking) nextMs = Math.min(nextMs, this.#askAgainAtMs);
     }
-    if (this.#inFlight < this.#limits.concurrency)
-      for (const line of this.#inTurn) times.push(...line.nextTimes(nowMs));
-    return times.length === 0 ? undefined : Math.max(nowMs, Math.min(...times));
+    if (this.#turns.room > 0) nextMs = Math.min(nextMs, this.#turns.nextAtMs);
+    return nextMs === Number.POSITIVE_INFINITY ? undefined : Math.max(nowMs, nextMs);
   }
 
   #lineOf(account: string): AccountLine<SourceState> {
-    let line = this.#lines.get(account);
-    if (line === undefined) {
-      line = new AccountLine(account);
-      this.#lines.set(account, line);
-    }
-    return line;
+    return this.#turns.of(account, () => new AccountLine(account)).line;
   }
 
-  #tellClosed(): void {
+  #noteWaiting(line: AccountLine<SourceState>): void {
+    if (line.waitsForOthers) this.#waitForOthers.add(line);
+    else this.#waitForOthers.delete(line);
+  }
+
+  #tellClosed(changed: AccountLine<SourceState>): void {
+    this.#tellOf(changed);
+    if (changed.account !== platform || changed.isUnauthorized === this.#isKeyRefused) return;
     // With the key itself out of order everything waits, in the broker: that is no account's own trouble.
-    const isKeyRefused = this.#lines.get(platform)?.isUnauthorized === true;
-    for (const line of this.#lines.values()) {
-      line.keyRefused(isKeyRefused);
-      if (!line.takeClosedChanged()) continue;
-      for (const { source } of this.#turns) source.accountChanged(line.account, line.closedFor);
+    this.#isKeyRefused = changed.isUnauthorized;
+    for (const line of this.#failing) {
+      line.keyRefused(this.#isKeyRefused);
+      this.#tellOf(line);
     }
   }
 
-  #forgetIdle(): void {
-    for (const [account, line] of this.#lines) if (line.isIdle) this.#lines.delete(account);
+  #tellOf(line: AccountLine<SourceState>): void {
+    if (!line.takeClosedChanged()) return;
+    for (const { source, removed } of this.#states.values())
+      if (!removed) source.accountChanged(line.account, line.closedFor);
   }
 }

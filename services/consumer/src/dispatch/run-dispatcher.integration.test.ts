@@ -27,8 +27,8 @@ class Backlog implements CallSource {
     this.left = calls;
   }
 
-  get armed(): ReadonlyMap<string, number> {
-    return new Map(this.left === 0 ? [] : [['', this.left]]);
+  takeArmedChanges(): ReadonlyMap<string, number> {
+    return new Map([['', this.left]]);
   }
 
   accountChanged(): void {

@@ -73,13 +73,10 @@ class Surroundings {
       random: () => 0,
     });
     this.source = {
-      armed: undefined as never,
+      takeArmedChanges: () => new Map([['', this.left]]),
       takeCall: () => this.#take(),
       accountChanged: () => undefined,
     };
-    Object.defineProperty(this.source, 'armed', {
-      get: () => new Map(this.left === 0 ? [] : [['', this.left]]),
-    });
   }
 
   #take(): Call | undefined {

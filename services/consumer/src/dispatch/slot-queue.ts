@@ -21,6 +21,11 @@ export class SlotQueue {
     return this.#slots[0]?.fromMs;
   }
 
+  /** When the first slot is gone. */
+  lateAtMs(): number | undefined {
+    return this.#slots[0]?.untilMs;
+  }
+
   /** Whether a call may start now in the first slot. Drops those that are too late. */
   isDue(nowMs: number): boolean {
     for (let slot = this.#slots[0]; slot !== undefined; slot = this.#slots[0]) {

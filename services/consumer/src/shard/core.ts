@@ -115,6 +115,11 @@ export class ShardCore {
     return withKnownMeters(this.flight.calls.armed, this.#catalog);
   }
 
+  /** Calls may be there to start. */
+  get hasArmed(): boolean {
+    return this.#mayCall() && this.flight.calls.armed.size > 0;
+  }
+
   /** Of `armed`, what is another number since this was last asked, or may be. */
   takeArmedChanges(nowMs: number): ReadonlyMap<string, number> {
     this.#noteArmed(nowMs);

@@ -12,12 +12,33 @@ interface Lane {
 
 /** The lanes of one account that could go on: none of them waits behind those of another account. */
 class AccountLanes {
-  unmarked: Lane[] = [];
+  #unmarked: Lane[] = [];
+  #unmarkedHead = 0;
   #armed: Lane[] = [];
   #head = 0;
 
   get armed(): number {
     return this.#armed.length - this.#head;
+  }
+
+  get unmarked(): number {
+    return this.#unmarked.length - this.#unmarkedHead;
+  }
+
+  addUnmarked(lane: Lane): void {
+    this.#unmarked.push(lane);
+  }
+
+  /** Not by `shift`, which moves all the others: with a million lanes a chunk of 64 took 99 ms. */
+  takeUnmarked(): Lane | undefined {
+    const lane = this.#unmarked[this.#unmarkedHead];
+    if (lane === undefined) return undefined;
+    this.#unmarkedHead++;
+    if (this.#unmarkedHead > 256 && this.#unmarkedHead * 2 > this.#unmarked.length) {
+      this.#unmarked = this.#unmarked.slice(this.#unmarkedHead);
+      this.#unmarkedHead = 0;
+    }
+    return lane;
   }
 
   arm(lane: Lane): void {
@@ -34,8 +55,10 @@ class AccountLanes {
 
   /** Takes the lanes out whose first item is gone. */
   sift(): Lane[] {
-    const out = [...this.unmarked, ...this.#armed.slice(this.#head)].filter(beginsWithGone);
-    this.unmarked = this.unmarked.filter((lane) => !beginsWithGone(lane));
+    const unmarked = this.#unmarked.slice(this.#unmarkedHead);
+    const out = [...unmarked, ...this.#armed.slice(this.#head)].filter(beginsWithGone);
+    this.#unmarked = unmarked.filter((lane) => !beginsWithGone(lane));
+    this.#unmarkedHead = 0;
     this.#armed = this.#armed.slice(this.#head).filter((lane) => !beginsWithGone(lane));
     this.#head = 0;
     return out;
@@ -179,7 +202,7 @@ export class LaneQueue {
     for (const [account, lanes] of this.#accounts) {
       if (isClosed(account)) continue;
       while (taken.length < max && lanes.armed < enough) {
-        const lane = lanes.unmarked.shift();
+        const lane = lanes.takeUnmarked();
         if (lane === undefined) break;
         const [item] = lane.items;
         if (item !== undefined) taken.push(item);
@@ -192,7 +215,7 @@ export class LaneQueue {
   /** Whether `takeUnmarked` has something to give. */
   hasUnmarked(enough: number, isClosed: IsClosed = () => false): boolean {
     for (const [account, lanes] of this.#accounts)
-      if (lanes.unmarked.length > 0 && lanes.armed < enough && !isClosed(account)) return true;
+      if (lanes.unmarked > 0 && lanes.armed < enough && !isClosed(account)) return true;
     return false;
   }
 
@@ -236,7 +259,7 @@ export class LaneQueue {
     const lanes = this.#accounts.get(account) ?? new AccountLanes();
     this.#accounts.set(account, lanes);
     if (item.marked) lanes.arm(lane);
-    else lanes.unmarked.push(lane);
+    else lanes.addUnmarked(lane);
     this.#count(account);
   }
 
@@ -258,6 +281,6 @@ export class LaneQueue {
     if (armed !== (this.#armed.get(account) ?? 0)) this.#changed.add(account);
     if (armed === 0) this.#armed.delete(account);
     else this.#armed.set(account, armed);
-    if (lanes?.armed === 0 && lanes.unmarked.length === 0) this.#accounts.delete(account);
+    if (lanes?.armed === 0 && lanes.unmarked === 0) this.#accounts.delete(account);
   }
 }

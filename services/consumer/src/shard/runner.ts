@@ -76,8 +76,8 @@ export class ShardRunner implements CallSource {
     return this.#unreadable;
   }
 
-  get armed(): ReadonlyMap<string, number> {
-    return this.core.armed;
+  takeArmedChanges(nowMs: number): ReadonlyMap<string, number> {
+    return this.core.takeArmedChanges(nowMs);
   }
 
   accountChanged(account: string, closedFor: string | undefined): void {
@@ -102,7 +102,7 @@ export class ShardRunner implements CallSource {
 
   post(event: ShardEvent): void {
     this.#run(this.core.step(event, performance.now()));
-    if (this.core.armed.size > 0) this.#ports.wakeDispatcher();
+    if (this.core.hasArmed) this.#ports.wakeDispatcher();
   }
 
   /** A new broker connection: a channel that is wanted can be opened now. */
