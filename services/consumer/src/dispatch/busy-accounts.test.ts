@@ -35,7 +35,7 @@ class Load implements CallSource {
 
 interface Run {
   /** Calls per second of the account, after the first ten seconds. */
-  perS(account: string): number;
+  readonly perS: (account: string) => number;
   readonly looks: number;
   readonly calls: number;
   readonly slotRequests: number;
