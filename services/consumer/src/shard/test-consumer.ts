@@ -57,8 +57,8 @@ export class TestConsumer implements CallSource {
     this.#timer = setInterval(() => this.#tick(), tickMs);
   }
 
-  get armed(): ReadonlyMap<string, number> {
-    return this.shard.core.armed;
+  takeArmedChanges(nowMs: number): ReadonlyMap<string, number> {
+    return this.shard.core.takeArmedChanges(nowMs - this.#startMs);
   }
 
   get drive() {
