@@ -37,7 +37,7 @@ export function createIntake(options: IntakeOptions): Intake {
     [validatePath, eventsEndpoint('judge', context, chooseFormat, options.requestEventsMax)],
   ]);
   const stripe = new StripeEndpoints(context, options);
-  const routes = [eventsPath, ...stripe.paths].map((path) => `POST ${path}`);
+  const routes = [...endpoints.keys(), ...stripe.paths].map((path) => `POST ${path}`);
 
   function serve(path: string, endpoint: Endpoint, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedMs = performance.now();
