@@ -111,6 +111,19 @@ export const publisherMutants: readonly ShellMutant[] = [
     suite: spoolSuite,
   },
   {
+    name: 'damaged last record of the spool cut off',
+    rule: 'spool: only what provably was never answered is cut off',
+    patches: [
+      {
+        file: disk,
+        find: 'left > 0 && left < recordBytesMax && isUnfinished(await files.read(segmentName(number), soundBytes, left))',
+        replace:
+          'left > 0 && left < recordBytesMax && (await files.read(segmentName(number), soundBytes, left)).byteLength > 0',
+      },
+    ],
+    suite: 'services/publisher/src/spool/recovery.test.ts',
+  },
+  {
     name: "spool's cursor never synced",
     rule: 'spool: a segment is removed only after a cursor behind it is durable',
     patches: [

@@ -284,8 +284,9 @@ class Session implements BrokerSession {
     channel.on('error', (error) => {
       const cause = messageOf(error);
       const fields = { cause, generation: this.generation };
+      const reason = `channel_${'code' in error ? String(error.code) : 'closed'}`;
       // Whoever had it opens another one, and knows what it was for.
-      this.#troubles.note({ reason: cause, message: 'The broker closed a channel.', fields });
+      this.#troubles.note({ reason, message: 'The broker closed a channel.', fields });
     });
     channel.on('handler-error', rethrow);
     return channel;

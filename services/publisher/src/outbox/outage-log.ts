@@ -1,3 +1,4 @@
+import type { MessageOrigin } from '../../../../shared/event/usage-event.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
 import { counted, type Trouble, Troubles } from '../../../../shared/log/troubles.ts';
 
@@ -13,7 +14,7 @@ export interface Kept {
 }
 
 const whys: Readonly<Record<Detour, string>> = {
-  away: 'The broker cannot be reached',
+  away: 'The broker takes no usage',
   alarm: 'The broker has an alarm and reads nothing',
   slow: 'The broker does not answer in time',
   unwanted: 'The broker gives messages back',
@@ -72,11 +73,12 @@ export class OutageLog {
     return this.#troubles.remarks;
   }
 
-  /** A message of so many events is in the spool. */
-  kept(why: Detour, events: number, { records, bytes, parked }: Kept): void {
+  /** A message of so many events is in the spool. `isNews`: not only because the first connection is still being made. */
+  kept(why: Detour, events: number, { records, bytes, parked }: Kept, isNews: boolean): void {
     if (!this.#troubles.isOn('spool')) this.#parkedBefore = parked;
     this.#lateEvents += events;
     this.#lateMessages++;
+    if (!isNews) return;
     this.#troubles.tell({
       about: 'spool',
       reason: why,
@@ -88,7 +90,7 @@ export class OutageLog {
 
   /** What a former life has left. */
   found({ records, bytes, parked }: Kept): void {
-    if (records === 0 || this.#troubles.isOn('spool')) return;
+    if (records === 0 || this.#lateMessages > 0) return;
     this.#parkedBefore = parked;
     this.#lateMessages = records;
     this.#troubles.tell({
@@ -101,7 +103,7 @@ export class OutageLog {
 
   /** Something of the spool has changed: it may be empty again. */
   looked({ isEmpty, parked }: Kept): void {
-    if (!isEmpty || !this.#troubles.isOn('spool')) return;
+    if (!isEmpty) return;
     const [events, messages, lost] = [this.#lateEvents, this.#lateMessages, parked - this.#parkedBefore];
     this.#lateEvents = this.#lateMessages = 0;
     const late =
@@ -143,8 +145,8 @@ export class OutageLog {
   }
 
   /** No queue is bound for the message. The broker confirms it all the same, after this. */
-  returned(message: string, slot: number): void {
-    this.#returned.add(message);
+  returned({ producer, slot, sequence }: MessageOrigin): void {
+    this.#returned.add(`${producer} ${slot} ${sequence}`);
     this.#returnedSlots.add(slot);
     this.#troubles.tell({
       reason: 'returned',
@@ -154,9 +156,9 @@ export class OutageLog {
     });
   }
 
-  /** True if it was confirmed after it was returned, which confirms nothing. */
-  told(verdict: 'confirmed' | 'refused', message: string, slot: number): void {
-    if (this.#returned.delete(message)) return;
+  /** What is confirmed after it was returned is not confirmed. */
+  told(verdict: 'confirmed' | 'refused', { producer, slot, sequence }: MessageOrigin): void {
+    if (this.#returned.size > 0 && this.#returned.delete(`${producer} ${slot} ${sequence}`)) return;
     if (verdict === 'refused') {
       this.#troubles.tell({
         reason: 'refused',

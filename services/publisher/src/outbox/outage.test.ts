@@ -68,12 +68,13 @@ async function confirmAll(channel: FakeChannel, isDone: () => boolean): Promise<
 
 it('says once that it keeps usage on disk and why, and once that the spool is empty, with how many events were late', async () => {
   const { outbox, broker, spool, submit, told, lines } = await open();
+  broker.fail();
   for (let index = 0; index < 5; index++) expect(await submit('a')).toBe('durable');
   expect(lines).toMatchObject([{ level: 'warn', reason: 'away', messages: 1, events: 1 }]);
   expect(told()).toEqual([
-    expect.stringMatching(/^warn: The broker cannot be reached: keeping usage on disk, in the spool/),
+    expect.stringMatching(/^warn: The broker takes no usage: keeping usage on disk, in the spool/),
   ]);
-  expect(outbox.remarks).toEqual(['The broker cannot be reached: usage is kept on disk, 5 messages so far.']);
+  expect(outbox.remarks).toEqual(['The broker takes no usage: usage is kept on disk, 5 messages so far.']);
 
   const { channel } = await connected(broker);
   await confirmAll(channel, () => spool.isEmpty && outbox.remarks.length === 0);
@@ -153,6 +154,19 @@ it('says nothing of an ordinary life', async () => {
   await until(() => channel.published.length === 1);
   channel.confirm();
   expect([await outcome, told(), outbox.remarks]).toEqual(['durable', [], []]);
+});
+
+it('says nothing of what it keeps while its first connection is being made, and counts it if that fails', async () => {
+  const quiet = await open();
+  await quiet.submit('a');
+  const { channel } = await connected(quiet.broker);
+  await confirmAll(channel, () => quiet.spool.isEmpty);
+  expect([quiet.told(), quiet.outbox.remarks]).toEqual([[], []]);
+  const failing = await open();
+  await failing.submit('a');
+  failing.broker.fail();
+  await failing.submit('a');
+  expect(failing.lines).toMatchObject([{ reason: 'away', messages: 2, events: 2 }]);
 });
 
 async function connected(broker: FakeBroker) {

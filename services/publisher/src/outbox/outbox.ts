@@ -52,6 +52,8 @@ export class Outbox {
   #timerAtMs = Infinity;
   #isStopped = false;
   #isPumping = false;
+  /** A first connection was made, or was not. */
+  #hasTried = false;
   #pumpAgain = false;
   #liveInTurn = 0;
 
@@ -61,7 +63,10 @@ export class Outbox {
     this.#outage = new OutageLog(options.log, options.exchange, options.spool !== undefined);
     options.connection.onConnected((session) => void this.#open(session));
     options.connection.onLost((generation) => this.#lost(generation));
-    options.connection.onFailed(() => this.#tellRefusal());
+    options.connection.onFailed(() => {
+      this.#hasTried = true;
+      this.#tellRefusal();
+    });
     options.connection.onBlocked((blocked) => this.#step({ kind: 'blocked', blocked }));
     const { spool } = options;
     spool?.onChange(() => this.#spoolChanged(spool));
@@ -106,6 +111,7 @@ export class Outbox {
   }
 
   async #open(session: BrokerSession): Promise<void> {
+    this.#hasTried = true;
     this.#link = { kind: 'opening', session };
     const channel = await this.#openChannel(session);
     if (channel === undefined || this.#link.kind !== 'opening' || this.#link.session !== session) return;
@@ -160,7 +166,7 @@ export class Outbox {
     const slot = Number(headers?.[slotHeader]);
     const sequence = Number(headers?.[sequenceHeader]);
     const producer = String(headers?.[producerHeader]);
-    this.#outage.returned(nameOf({ producer, slot, sequence }), slot);
+    this.#outage.returned({ producer, slot, sequence });
     // Of this life and in the spool both are possible at once; a return that is believed too often costs one publish.
     spool?.returned(generation, { producer, slot, sequence });
     if (producer === this.#core.producer) this.#step({ kind: 'returned', generation, slot, sequence });
@@ -245,7 +251,7 @@ export class Outbox {
       const { slot, sequence } = origin;
       const { detour } = this.#core;
       spool.append({ origin, body, acceptedAtMs }, expiresAtMs, (stored) => {
-        if (stored) this.#outage.kept(detour, events, spool);
+        if (stored) this.#outage.kept(detour, events, spool, this.#hasTried);
         this.#step({ kind: stored ? 'spooled' : 'spool_declined', slot, sequence });
       });
     }
@@ -284,7 +290,7 @@ export class Outbox {
     };
     try {
       return channel.publish(this.#options.exchange, String(origin.slot), body, options, (error: unknown) => {
-        this.#outage.told(error === null ? 'confirmed' : 'refused', nameOf(origin), origin.slot);
+        this.#outage.told(error === null ? 'confirmed' : 'refused', origin);
         told(error === null);
       });
     } catch (error) {
@@ -312,10 +318,6 @@ export class Outbox {
       Math.max(0, Math.ceil(atMs - performance.now())),
     );
   }
-}
-
-function nameOf({ producer, slot, sequence }: MessageOrigin): string {
-  return `${producer} ${slot} ${sequence}`;
 }
 
 function isNotFound(error: unknown): boolean {
