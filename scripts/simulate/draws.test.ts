@@ -3,7 +3,7 @@
  * hours ahead, and no event had dimensions of which others have more, and two deliberate bugs went unseen.
  */
 import { describe, expect, it } from 'vitest';
-import { faultKinds, noRates, type Profile, profileNames, type Rates } from './profile.ts';
+import { type CustomerTrouble, faultKinds, noRates, type Profile, profileNames, type Rates } from './profile.ts';
 import { drawSchedule, type Schedule } from './schedule.ts';
 
 const seeds = 1_000;
@@ -17,7 +17,7 @@ function drawnIn(holds: (schedule: Schedule) => boolean): number {
 const inProfile = (holds: (profile: Profile) => boolean): number => drawnIn(({ profile }) => holds(profile));
 
 /** Of 1,000 seeds, and CI runs 20,000: so seldom, and no mutant is found by it. */
-const seldom = 20;
+const seldom = 10;
 
 describe('of a thousand seeds enough draw', () => {
   it.each(profileNames)('the profile %s', (name) => {
@@ -31,6 +31,15 @@ describe('of a thousand seeds enough draw', () => {
   it.each(Object.keys(noRates) as (keyof Rates)[])('the chance of %s', (rate) => {
     expect(inProfile(({ rates }) => rates[rate] > 0)).toBeGreaterThan(seldom);
   });
+
+  it.each<CustomerTrouble>(['locked', 'failing', 'billed_and_failing', 'silent'])(
+    'a customer that is %s',
+    (trouble) => {
+      expect(inProfile(({ customers }) => customers.some((customer) => customer.trouble === trouble))).toBeGreaterThan(
+        seldom,
+      );
+    },
+  );
 
   it.each<readonly [string, (profile: Profile) => boolean]>([
     ['a sidecar whose clock may be hours off', ({ clockSkewMs }) => clockSkewMs >= 3_600_000],
