@@ -28,6 +28,8 @@ export interface RedisClientOptions {
   /** Shown in Redis's `CLIENT LIST`. */
   readonly name: string;
   readonly log: Logger;
+  /** Where it is told that Redis is away, so that it is among the remarks of `/readyz`. */
+  readonly troubles?: Troubles;
   readonly commandTimeoutMs?: number;
   readonly random?: () => number;
 }
@@ -68,7 +70,7 @@ export function connectRedis(url: Secret, options: RedisClientOptions): Redis {
     // Nothing here needs RESP3, and some managed proxies do not speak it.
     protocol: 2,
   });
-  logChanges(redis, log);
+  logChanges(redis, log, options.troubles ?? new Troubles(log));
   return redis;
 }
 
@@ -124,8 +126,7 @@ const about = 'redis';
 const waits = 'Nothing is sealed or sent, and usage waits in the broker.';
 
 /** Without an `error` listener each failed attempt would be printed, with its stack. */
-function logChanges(redis: Redis, log: Logger): void {
-  const troubles = new Troubles(log);
+function logChanges(redis: Redis, log: Logger, troubles: Troubles): void {
   let isReady = false;
   let lastError: Error | undefined;
   const tell = (error: unknown, what: string): void => {

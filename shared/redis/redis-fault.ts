@@ -15,6 +15,32 @@ const meanings: readonly (readonly [RegExp, Fault])[] = [
     /^NOPERM/,
     { reason: 'rights', words: 'this user lacks a right: `npm run access` prints those that it needs.', lasts: true },
   ],
+  [
+    /\bOOM\b/,
+    {
+      reason: 'memory',
+      words: 'its memory is full. Raise its maxmemory or give it a larger machine; maxmemory-policy stays noeviction.',
+      lasts: true,
+    },
+  ],
+  [
+    /\bREADONLY\b/,
+    {
+      reason: 'read_only',
+      words: 'it is a replica and takes no writes: a failover is under way, or REDIS_URL names a replica.',
+      lasts: true,
+    },
+  ],
+  [/\bCLUSTERDOWN\b/, { reason: 'cluster_down', words: 'a part of its cluster has no primary.', lasts: true }],
+  [
+    /\bMISCONF\b/,
+    { reason: 'disk', words: 'it cannot write its data to disk. Look at its disk and its log.', lasts: true },
+  ],
+  [/\bNOREPLICAS\b/, { reason: 'replicas', words: 'it has fewer replicas than it demands for a write.', lasts: true }],
+  [
+    /can't run this command|\bNOPERM\b/,
+    { reason: 'rights', words: 'this user lacks a right: `npm run access` prints those that it needs.', lasts: true },
+  ],
   [/^LOADING/, { reason: 'loading', words: 'it still reads its data from disk.' }],
   [/max number of clients/, { reason: 'clients', words: 'it has as many clients as it takes. Raise `maxclients`.' }],
   [

@@ -18,6 +18,19 @@ export function createScript(name: string, body: string): Script {
   return { name, body, sha1: createHash('sha1').update(body).digest('hex') };
 }
 
+/** Hears how each script of a client ended, if it was answered at all. */
+export interface ScriptListener {
+  carriedOut(script: string): void;
+  /** Redis answered with an error: memory full, no rights, read-only, … */
+  refused(script: string, error: Error): void;
+}
+
+const listeners = new WeakMap<object, ScriptListener>();
+
+export function listenToScripts(redis: ScriptClient, listener: ScriptListener): void {
+  listeners.set(redis, listener);
+}
+
 /**
  * Runs a script by its digest. Redis forgets scripts when it restarts, and then answers NOSCRIPT: it has done nothing,
  * so the same call with the whole text is not a repetition. Every key that a script touches is in `keys`.
@@ -30,10 +43,27 @@ export async function runScript(
 ): Promise<Reply> {
   const keyed = [keys.length, ...keys];
   try {
-    return new Reply(script.name, await redis.callBuffer('EVALSHA', [script.sha1, ...keyed, ...args]));
+    const answer = await call(redis, script, keyed, args);
+    listeners.get(redis)?.carriedOut(script.name);
+    return new Reply(script.name, answer);
+  } catch (error) {
+    // The class that ioredis gives for it has no type.
+    if (error instanceof Error && error.name === 'ReplyError') listeners.get(redis)?.refused(script.name, error);
+    throw error;
+  }
+}
+
+async function call(
+  redis: ScriptClient,
+  script: Script,
+  keyed: readonly (string | number)[],
+  args: readonly ScriptArgument[],
+): Promise<unknown> {
+  try {
+    return await redis.callBuffer('EVALSHA', [script.sha1, ...keyed, ...args]);
   } catch (error) {
     if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-    return new Reply(script.name, await redis.callBuffer('EVAL', [script.body, ...keyed, ...args]));
+    return redis.callBuffer('EVAL', [script.body, ...keyed, ...args]);
   }
 }
 

@@ -16,6 +16,7 @@ export interface ConsumerView {
   readonly capacityRatio: () => number;
   readonly deadLettersWaiting: () => number;
   readonly brokerBlocked: () => boolean;
+  readonly redisRefuses: () => boolean;
 }
 
 /** The consumer's metrics are computed when they are scraped: nothing is counted twice, and the hot path is left alone. */
@@ -128,6 +129,11 @@ export function registerConsumerMetrics(registry: Registry, view: ConsumerView):
     'tallyman_consumer_broker_blocked',
     '1 while the broker has an alarm and takes no dead letters; known once one was published',
     () => (view.brokerBlocked() ? 1 : 0),
+  );
+  gauge(
+    'tallyman_consumer_redis_refuses',
+    '1 while Redis answers writes with an error: nothing is sealed or billed',
+    () => (view.redisRefuses() ? 1 : 0),
   );
   gauge('tallyman_consumer_shards_owned', 'Shards that this consumer owns', () => total(() => 1));
   gauge('tallyman_consumer_members', 'Members of the cluster, as this one sees it', view.members);

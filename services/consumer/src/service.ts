@@ -12,6 +12,8 @@ import type { Logger } from '../../../shared/log/log.ts';
 import { Troubles } from '../../../shared/log/troubles.ts';
 import { createRegistry } from '../../../shared/metrics/metrics.ts';
 import { connectRedis, type Redis, untilReady } from '../../../shared/redis/client.ts';
+import { RedisRefusals } from '../../../shared/redis/refusals.ts';
+import { listenToScripts } from '../../../shared/redis/script.ts';
 import { clusterKeyPrefix } from '../../../shared/topology/names.ts';
 import { type Topology, topologyName } from '../../../shared/topology/record.ts';
 import { AgeWatch } from './age-watch.ts';
@@ -55,6 +57,7 @@ export class ConsumerService implements Service {
   readonly #stopping = new AbortController();
   readonly #broker: BrokerConnection;
   readonly #troubles: Troubles;
+  readonly #refusals: RedisRefusals;
   readonly #deadLetters: DeadLetters;
   #session: BrokerSession | undefined;
   #redis: Redis | undefined;
@@ -75,6 +78,7 @@ export class ConsumerService implements Service {
     this.#log = log;
     this.#lifecycle = lifecycle;
     this.#troubles = new Troubles(log);
+    this.#refusals = new RedisRefusals(this.#troubles);
     const toBroker = { readUrl: () => config.amqpUrl.reveal(), ca: config.ca };
     this.#broker = new BrokerConnection({ ...toBroker, name: 'tallyman consumer', log });
     this.#deadLetters = openDeadLetters(toBroker, { log, namespace: config.namespace, troubles: this.#troubles });
@@ -101,8 +105,15 @@ export class ConsumerService implements Service {
     this.#broker.start();
     // An answer that comes later than this is of no use to a lease.
     const commandTimeoutMs = Math.min(5_000, Math.max(500, leaseMs / 2));
-    const redis = connectRedis(redisUrl, { name: 'tallyman-consumer', log: this.#log, ca, commandTimeoutMs });
+    const redis = connectRedis(redisUrl, {
+      name: 'tallyman-consumer',
+      log: this.#log,
+      troubles: this.#troubles,
+      ca,
+      commandTimeoutMs,
+    });
     this.#redis = redis;
+    listenToScripts(redis, this.#refusals);
     this.#startProvider(redis, clusterKeyPrefix(namespace));
     await untilReady(redis);
     await checkRedis(redis, this.#log, this.#troubles);
@@ -314,6 +325,7 @@ export class ConsumerService implements Service {
       capacityRatio: () => this.#member?.shards.windows.capacityRatio ?? 0,
       deadLettersWaiting: () => this.#deadLetters.waiting,
       brokerBlocked: () => this.#deadLetters.isBlocked,
+      redisRefuses: () => this.#refusals.isOn,
     });
     registerStockMetrics(this.#registry, () => this.#stock);
   }
@@ -326,6 +338,7 @@ export class ConsumerService implements Service {
     if (this.#haltReason !== undefined) reasons.push(this.#haltReason);
     if (this.#session === undefined) reasons.push('There is no connection to the broker.');
     if (this.#redis?.status !== 'ready') reasons.push('There is no connection to Redis.');
+    if (this.#refusals.isOn) reasons.push('Redis refuses writes.');
     // Not for want of the meters: the provider's state never changes readiness, or no rollout would end while it is away.
     if (reasons.length === 0 && !isMember && !this.#awaitsMeters)
       reasons.push('It is not a member of the cluster yet; usage waits in the broker. Was npm run topology run?');
