@@ -112,6 +112,15 @@ describe("a meter that is not known while the platform's own list cannot be read
     }
   });
 
+  it('takes the room of no lane that fails', () => {
+    const shard = due([own, ...misspelt]);
+    const { deferred } = shard.core.flight.drive;
+    const { free } = deferred;
+    platformFails(shard);
+    serve(shard);
+    expect([deferred.size, deferred.free]).toEqual([2, free]);
+  });
+
   // 10,000 of them, in whatever number of meters, are kept apart; the next one would have had the set wait for room that never comes.
   it('is parked merged, after a minute, as far as there is no room for its events one by one', () => {
     const many = [...misspelt, usageEvent({ id: 'c', meter: 'tokenz', value: '5' })];

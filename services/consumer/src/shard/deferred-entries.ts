@@ -54,6 +54,7 @@ export class DeferredEntries {
   /** Lanes whose turn may have come before that. */
   #woken = new Set<DeferredLane>();
   readonly #ofAccount = new AccountCounts();
+  readonly #needList = new Set<string>();
 
   constructor(limits: DriveLimits, random: () => number, accounts: ClosedAccounts) {
     this.#limits = limits;
@@ -101,9 +102,9 @@ export class DeferredEntries {
     return Math.max(0, this.#limits.replaysMax - this.#counted);
   }
 
-  /** Those of closed accounts left out. */
+  /** Those of closed accounts left out, and those of the platform's own that wait for a newer list of meters: they do not fail. */
   get #counted(): number {
-    let closed = 0;
+    let closed = this.#needList.size;
     for (const account of this.#accounts.closed) closed += this.#ofAccount.get(account);
     return this.#held + this.#expected - closed;
   }
@@ -118,6 +119,7 @@ export class DeferredEntries {
   addFromSet(item: Item, parked: ParkedEntry | undefined, nowMs: number): void {
     const kept = { ...item, index: undefined, failures: 0, isBusy: false, isGone: false, parked };
     this.#expected--;
+    if (item.needsList && item.entry.account === undefined) this.#needList.add(item.entry.identifier);
     this.#hold(kept);
     this.#schedule(kept, nowMs);
   }
@@ -133,6 +135,7 @@ export class DeferredEntries {
   again(item: Item, nowMs: number): void {
     const lane = this.#laneOf(laneName(item.entry));
     if (lane.out === item) lane.out = undefined;
+    if (!item.needsList) this.#needList.delete(item.entry.identifier);
     if (!item.isEarly) this.#backOff(lane, nowMs);
     this.#schedule(item, nowMs);
     this.#woken.add(lane);
@@ -195,6 +198,7 @@ export class DeferredEntries {
     const end = this.#ended.shift();
     if (end === undefined) return;
     this.#held--;
+    this.#needList.delete(end.entry.identifier);
     this.#ofAccount.remove(end.entry.account);
     const name = laneName(end.entry);
     const lane = this.#laneOf(name);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { faultKinds, faultsMax, slowDefaultMs, limitReasons } from '../rules/faults.ts';
+import { faultEndpoints, faultKinds, faultsMax, slowDefaultMs, limitReasons } from '../rules/faults.ts';
 import { latencyShape, parseLatency } from '../rules/latency.ts';
 
 /** Why a request to `/_sim/…` is not taken. What `/v1/…` answers is Stripe's. */
@@ -15,6 +15,7 @@ const fault = z.strictObject({
   rate: z.number().min(0).max(1).default(1),
   customer: z.string().min(1).optional(),
   account: z.string().min(1).optional(),
+  endpoint: z.enum(faultEndpoints).optional(),
   reason: z.enum(limitReasons).optional(),
   delayMs: z.number().int().min(0).max(600_000).default(slowDefaultMs),
   durationMs: z.number().int().min(1).optional(),

@@ -170,13 +170,17 @@ function refuse(response: ServerResponse, code: ControlCode, message: string): v
   sendError(response, 400, code, message);
 }
 
-function timed({ kind, rate, customer, account, reason, delayMs, durationMs }: PostedFault, nowMs: number): Fault {
+function timed(
+  { kind, rate, customer, account, endpoint, reason, delayMs, durationMs }: PostedFault,
+  nowMs: number,
+): Fault {
   return {
     kind,
     rate,
     delayMs,
     ...(customer === undefined ? {} : { customer }),
     ...(account === undefined ? {} : { account }),
+    ...(endpoint === undefined ? {} : { endpoint }),
     ...(reason === undefined ? {} : { reason }),
     ...(durationMs === undefined ? {} : { untilMs: nowMs + durationMs }),
   };

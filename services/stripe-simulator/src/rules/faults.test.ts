@@ -69,3 +69,12 @@ it('keeps to the connected account that it is for', () => {
   expect(faults.draw({ ...nobody, account: 'acct_2' }, 0)).toBeUndefined();
   expect(faults.draw({ ...nobody, account: 'acct_1' }, 0)).toMatchObject({ reason: 'endpoint-concurrency' });
 });
+
+// A list of meters that fails while its account's meter events are taken could not be expressed.
+it('meets a fault of one kind of call with no other', () => {
+  const faults = newFaults([{ ...lasting('error'), account: 'acct_1', endpoint: 'list-meters' }]);
+  const caller = { customer: undefined, account: 'acct_1' };
+  expect(faults.draw({ ...caller, endpoint: 'create-meter-event' }, 0)).toBeUndefined();
+  expect(faults.draw(caller, 0)).toBeUndefined();
+  expect(faults.draw({ ...caller, endpoint: 'list-meters' }, 0)).toMatchObject({ kind: 'error' });
+});

@@ -38,8 +38,14 @@ export const limitReasons = [
 ] as const;
 export type LimitReason = (typeof limitReasons)[number];
 
+/** What a fault may be confined to. */
+export const faultEndpoints = ['create-meter-event', 'list-meters'] as const;
+export type FaultEndpoint = (typeof faultEndpoints)[number];
+
 /** Whose call it is, as far as it says. */
 export interface Caller {
+  /** What it asks for; absent: anything else. */
+  readonly endpoint?: string;
   readonly customer: string | undefined;
   /** Empty: the platform's own. */
   readonly account: string;
@@ -53,6 +59,8 @@ export interface Fault {
   readonly customer?: string;
   /** Only calls for this connected account. */
   readonly account?: string;
+  /** Only calls of this kind. */
+  readonly endpoint?: FaultEndpoint;
   /** What a `throttle` says. */
   readonly reason?: LimitReason;
   /** How much later a `slow` answer comes. */
@@ -124,7 +132,8 @@ export class Faults {
   }
 }
 
-function concerns(fault: Fault, { customer, account }: Caller): boolean {
+function concerns(fault: Fault, { customer, account, endpoint }: Caller): boolean {
+  if (fault.endpoint !== undefined && fault.endpoint !== endpoint) return false;
   if (fault.customer !== undefined && fault.customer !== customer) return false;
   return fault.account === undefined || fault.account === account;
 }
@@ -139,6 +148,7 @@ function isSame(left: Fault, right: Fault): boolean {
     left.kind === right.kind &&
     left.customer === right.customer &&
     left.account === right.account &&
+    left.endpoint === right.endpoint &&
     (left.untilMs === undefined) === (right.untilMs === undefined)
   );
 }

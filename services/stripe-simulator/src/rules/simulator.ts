@@ -108,7 +108,7 @@ export class Simulator {
     const request = understand(call, account, endpoint);
     const place = isAnswer(request) ? undefined : placeOf(request);
     const waiting = place === undefined ? undefined : this.#lanes.wait(place.lane);
-    const fault = this.#meetFault({ customer: place?.customer, account: account.name }, nowMs);
+    const fault = this.#meetFault({ customer: place?.customer, account: account.name, endpoint: endpoint.name }, nowMs);
     const refusal = this.#refuseBeforeReading(account, endpoint, fault, nowMs);
     if (refusal !== undefined) return this.#visit(refusal, fault, waiting);
     if (isAnswer(request)) {
