@@ -31,7 +31,7 @@ export function brokenCustomers(base: Profile, random: Random): Profile {
       ...broken,
     ],
     meters: [{ meter: { eventName: 'requests', formula, ...keys }, createdAtMs: 0 }],
-    connected: isAlone ? 0 : 0.2,
+    connected: random.pick([0, 0.2]),
     requests: random.integer(40, 120),
     flushEvents: random.pick([1, 10, 1000]),
     flushIntervalMs,

@@ -49,9 +49,14 @@ export class Standstill {
   }
 }
 
-/** A set that begins to fill behind one that just began, both held up for as long as anything may be, and some time for calls. */
-function limitMsOf({ flushIntervalMs, leaseMs, drive }: Profile): number {
-  return 2 * (flushIntervalMs + drive.deferTail.afterMs + drive.retry.maxMs) + leaseMs;
+/**
+ * A set that begins to fill behind one that just began, both held up for as long as anything may be, and some time for calls. While its
+ * breaker is not closed, lanes are tried one at a time, those first that are not known to fail.
+ */
+function limitMsOf({ flushIntervalMs, leaseMs, drive, customers, breakerResetMs, callTimeoutMs }: Profile): number {
+  const broken = customers.filter(({ trouble }) => trouble !== undefined).length;
+  const probesMs = broken * (breakerResetMs + callTimeoutMs);
+  return 2 * (flushIntervalMs + drive.deferTail.afterMs + drive.retry.maxMs) + probesMs + leaseMs;
 }
 
 function isServed({ trouble, refusedFromMs }: SimulatedCustomer): boolean {

@@ -263,8 +263,8 @@ export const callMutants: readonly Mutant[] = [
     patches: [
       {
         file: laneQueue,
-        find: 'first?.index !== undefined && !this.#isInTrouble(name)',
-        replace: 'first !== undefined && name !== undefined',
+        find: '({ name }: Lane): boolean => !this.#isKnownToFail(name);',
+        replace: '({ items }: Lane): boolean => items.length > 0;',
       },
     ],
   },

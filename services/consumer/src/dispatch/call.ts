@@ -6,7 +6,7 @@ export interface Call {
   readonly entry: Entry;
   /** Undefined when the provider's list does not have it. */
   readonly meter: Meter | undefined;
-  /** It was deferred because it fails while others do not: that it fails again says nothing about the provider. */
+  /** Its lane fails while others do not: that it fails again says nothing about the provider. */
   readonly isKnownToFail: boolean;
   /**
    * Called exactly once. `breakerClosed`: the account's breaker was closed when the call began and when it ended, so that a
@@ -23,8 +23,8 @@ export interface CallSource {
    */
   takeArmedChanges(nowMs: number): ReadonlyMap<string, number>;
   /**
-   * The account's next call, which starts in this very tick; undefined if none may start now. `onlyFresh`: none that was
-   * deferred because it fails; such a call says little about the provider.
+   * The account's next call, which starts in this very tick; undefined if none may start now. `onlyFresh`: none of a
+   * lane that is known to fail; such a call says little about the provider.
    */
   takeCall(nowMs: number, account: string, onlyFresh: boolean): Call | undefined;
   /** The provider does not serve this connected account, for this reason; undefined: it may be tried again. */

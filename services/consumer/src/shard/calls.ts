@@ -34,7 +34,7 @@ export class ShardCalls {
     this.#underWay++;
     return {
       entry: item.entry,
-      isKnownToFail: item.index === undefined || this.#drive.deferred.isInLaneOf(item),
+      isKnownToFail: this.#drive.deferred.isInLaneOf(item),
       meter: list.meters.get(item.entry.meter),
       ended: (outcome, endedAtMs, breakerClosed) => {
         this.#underWay--;

@@ -31,7 +31,7 @@ interface DeferredLane {
   failures: number;
   dueAtMs: number;
   out: Item | undefined;
-  /** Identifiers of its entries that wait because they, or the lane, fail. */
+  /** Identifiers of its entries that were called, and failed. */
   readonly failing: Set<string>;
 }
 
@@ -223,7 +223,7 @@ export class DeferredEntries {
       return;
     }
     if (lane.failures === 0) this.#backOff(lane, nowMs);
-    lane.failing.add(item.entry.identifier);
+    if (item.attempts > 0) lane.failing.add(item.entry.identifier);
     this.#wait(lane, { item, dueAtMs: Number.NEGATIVE_INFINITY });
   }
 

@@ -303,15 +303,27 @@ describe('Drive', () => {
       drive.startSet(itemsOf([...all, entry({ identifier: 'elsewhere', account: 'acct_1' })]), startRedisMs, 0);
       const { makeWayAfterMs } = defaultDriveLimits;
       failCalls(drive, unknown, 1, 0, false);
-      const other = takeMarked(drive, 1)!;
-      endCall(drive, other, accepted, 1, false);
       drive.lanes.marked(drive.lanes.takeUnmarked(1_000), startRedisMs, 1);
-      endCall(drive, drive.take(1, startRedisMs, 'acct_1')!, unknown, 1, false);
-      drive.tick(makeWayAfterMs - 1, startRedisMs);
-      expect(writeEnded(drive, makeWayAfterMs).settled).toEqual(['accepted']);
+      endCall(drive, drive.take(1, startRedisMs, 'acct_1')!, accepted, 1, false);
       drive.tick(2 * makeWayAfterMs, startRedisMs);
-      expect(writeEnded(drive, makeWayAfterMs).parked.map(({ entry: { customer } }) => customer)).toEqual(['cus_0']);
-      expect(drive.unsettled).toBe(149);
+      expect(writeEnded(drive, makeWayAfterMs).settled).toEqual(['accepted']);
+      endCall(drive, takeMarked(drive, 2 * makeWayAfterMs)!, accepted, 2 * makeWayAfterMs, false);
+      drive.tick(3 * makeWayAfterMs, startRedisMs);
+      const { settled, parked } = writeEnded(drive, 3 * makeWayAfterMs);
+      expect(settled).toEqual(['accepted', 'deferred']);
+      expect(parked.map(({ entry: { customer } }) => customer)).toEqual(['cus_0']);
+      expect(drive.unsettled).toBe(148);
+    });
+
+    it('of a connected account makes way when anybody else is served: its account may have no other lane', () => {
+      const drive = newDrive();
+      const { makeWayAfterMs } = defaultDriveLimits;
+      drive.startSet(itemsOf([entry({ account: 'acct_1' }), ...entries(150)]), startRedisMs, 0);
+      drive.lanes.marked(drive.lanes.takeUnmarked(1_000), startRedisMs, 0);
+      endCall(drive, drive.take(0, startRedisMs, 'acct_1')!, unknown, 0, false);
+      endCall(drive, takeMarked(drive, 1)!, accepted, 1, false);
+      drive.tick(makeWayAfterMs, startRedisMs);
+      expect(writeEnded(drive, makeWayAfterMs).settled).toEqual(['accepted', 'deferred']);
     });
 
     it('takes its lane with it when it fails in a lane that is known to fail', () => {

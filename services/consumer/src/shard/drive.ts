@@ -32,7 +32,7 @@ const answerLengthMax = 160;
 
 export class Drive {
   readonly #troubles = new TroubledLanes();
-  readonly lanes = new LaneQueue((lane) => this.#troubles.has(lane));
+  readonly lanes = new LaneQueue((lane) => this.#troubles.has(lane) || this.deferred.isFailing(lane));
   readonly accounts = new ClosedAccounts();
   readonly deferred: DeferredEntries;
   /** Entries by how they ended while this owner had the shard. */
@@ -264,7 +264,8 @@ export class Drive {
     }
   }
 
-  readonly #isClosed = (account: string): boolean => this.accounts.isClosed(account, this.lanes.armed.has(account));
+  readonly #isClosed = (account: string): boolean =>
+    this.accounts.isOneOfThem(account) && this.accounts.isClosed(account, this.lanes.isProbeArmed(account));
 
   /** Items of the set whose attempt has to be journaled next. */
   takeUnmarked(max: number): Item[] {

@@ -53,6 +53,14 @@ class AccountLanes {
     return true;
   }
 
+  hasArmed(isWanted: (lane: Lane) => boolean): boolean {
+    return this.#armed.some((lane, index) => index >= this.#head && isWanted(lane));
+  }
+
+  hasUnmarked(isWanted: (lane: Lane) => boolean): boolean {
+    return this.#unmarked.some((lane, index) => index >= this.#unmarkedHead && isWanted(lane));
+  }
+
   /** Takes the lanes out whose first item is gone. */
   sift(): Lane[] {
     const unmarked = this.#unmarked.slice(this.#unmarkedHead);
@@ -98,11 +106,10 @@ export class LaneQueue {
   #haveGone = false;
   /** Lanes that begin with a deferred entry which was never attempted: each takes a write of its own. */
   #unmarkedDeferred: Lane[] = [];
-  readonly #isInTrouble: (lane: string) => boolean;
+  readonly #isKnownToFail: (lane: string) => boolean;
 
-  /** `isInTrouble`: the latest call of the lane failed. */
-  constructor(isInTrouble: (lane: string) => boolean = () => false) {
-    this.#isInTrouble = isInTrouble;
+  constructor(isKnownToFail: (lane: string) => boolean = () => false) {
+    this.#isKnownToFail = isKnownToFail;
   }
 
   get armed(): ReadonlyMap<string, number> {
@@ -128,6 +135,15 @@ export class LaneQueue {
     return this.#lanes.has(lane);
   }
 
+  /** A call could try whether the account is well again: one of a lane that is not known to fail, if the account has any. */
+  isProbeArmed(account: string): boolean {
+    const lanes = this.#accounts.get(account);
+    if (lanes === undefined || lanes.armed === 0) return false;
+    if (lanes.hasArmed(this.#isFresh)) return true;
+    const isBetter = (lane: Lane): boolean => lane.account === account && this.#isFresh(lane);
+    return !lanes.hasUnmarked(isBetter) && !this.#unmarkedDeferred.some(isBetter);
+  }
+
   /** What this lane has of the pending set, but for what is being called. */
   ofSet(lane: string): Item[] {
     const items = this.#lanes.get(lane)?.items ?? [];
@@ -148,7 +164,7 @@ export class LaneQueue {
 
   /**
    * The first item of the account's next armed lane; the lane is busy until `next`. `onlyFresh`: undefined, if each of its lanes
-   * is in trouble, or begins with an entry that was deferred.
+   * is known to fail.
    */
   take(nowMs: number, account = '', onlyFresh = false): Item | undefined {
     const lanes = this.#accounts.get(account);
@@ -236,8 +252,7 @@ export class LaneQueue {
     }
   }
 
-  readonly #isFresh = ({ name, items: [first] }: Lane): boolean =>
-    first?.index !== undefined && !this.#isInTrouble(name);
+  readonly #isFresh = ({ name }: Lane): boolean => !this.#isKnownToFail(name);
 
   #place(lane: Lane, nowMs: number): void {
     while (lane.items[0]?.isGone === true) lane.items.shift();

@@ -4,7 +4,7 @@ import type { Entry } from '../../../../shared/journal/journal.ts';
 import type { Outcome } from '../provider/provider.ts';
 import { defaultDriveLimits } from './drive-limits.ts';
 import { type SaidConsumer, TestConsumer } from './test-consumer.ts';
-import { catalogOf, hourMs, meter, minuteMs, outcomes, startRedisMs, usageEvent } from './testing.ts';
+import { catalogOf, hourMs, meter, minuteMs, outcomes, requestsCatalog, startRedisMs, usageEvent } from './testing.ts';
 
 const { accepted, throttled, unknown } = outcomes;
 const flushIntervalMs = 5 * minuteMs;
@@ -84,6 +84,18 @@ describe('customers whose every call fails', () => {
       expect(others.map((name) => consumer.billedTo(name))).toEqual(others.map(() => set));
     }
     expect(consumer.drive.deferred.size).toBe(6 * broken.length);
+  });
+
+  it('thirty of a connected account hold up neither its other customers for long, nor anybody else', async () => {
+    const account = 'acct_1';
+    const catalog = { ...requestsCatalog, connected: new Map([[account, requestsCatalog]]) };
+    const consumer = consumerOf({ answerTo: brokenAre(unknown), catalog });
+    for (let set = 1; set <= 6; set++) {
+      consumer.deliver([...eventsOf([...others, ...broken], { account }), ...eventsOf(['platform'])]);
+      await later(2 * flushIntervalMs);
+      expect(consumer.billedTo('platform')).toBe(set);
+      expect(others.map((name) => consumer.billedTo(name))).toEqual(others.map(() => set));
+    }
   });
 
   // A set without anybody else has no witness that the provider is well: what waits behind it has to be asked.

@@ -2,8 +2,8 @@ import { laneName } from '../../../../shared/event/lane.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
 
 /**
- * Lanes whose latest call failed, or found the lane locked, and whether that is the lane's own trouble. It is, when a call of another
- * lane of the same account was accepted since: then the provider is well. Without such a witness it may be an outage.
+ * Lanes whose latest call failed, or found the lane locked, and whether that is the lane's own trouble. It is, when another lane
+ * was accepted since: then the provider is well. Without such a witness it may be an outage.
  *
  *   well ──failed──▶ in trouble ──answered (accepted or refused)──▶ well
  */
@@ -19,8 +19,9 @@ export interface Trouble {
 
 export class TroubledLanes {
   readonly #lanes = new Map<string, Trouble>();
-  /** When a call of the account was last accepted. A lane's own acceptance ends its trouble, so this is another lane's. */
-  readonly #servedAtMs = new Map<string, number>();
+  /** When a call was last accepted. A lane's own acceptance ends its trouble, so this is another lane's. */
+  #servedAtMs = Number.NEGATIVE_INFINITY;
+  #platformServedAtMs = Number.NEGATIVE_INFINITY;
 
   get size(): number {
     return this.#lanes.size;
@@ -51,7 +52,8 @@ export class TroubledLanes {
   }
 
   accepted(entry: Entry, nowMs: number): void {
-    this.#servedAtMs.set(entry.account ?? '', nowMs);
+    this.#servedAtMs = nowMs;
+    if (entry.account === undefined) this.#platformServedAtMs = nowMs;
     this.answered(entry);
   }
 
@@ -59,14 +61,16 @@ export class TroubledLanes {
     this.#lanes.delete(laneName(entry));
   }
 
-  /** Another lane of its account was served while this one was in trouble. */
+  /**
+   * Another lane was served while this one was in trouble: one of the platform's own account, if it is the platform's. For a connected
+   * account each other one is a witness: it may have no other lane.
+   */
   isItsOwn({ account, sinceMs }: Trouble): boolean {
-    return (this.#servedAtMs.get(account) ?? Number.NEGATIVE_INFINITY) > sinceMs;
+    return (account === '' ? this.#platformServedAtMs : this.#servedAtMs) > sinceMs;
   }
 
-  /** Forgets lanes that have nothing left, and witnesses that nobody asks for. */
+  /** Forgets lanes that have nothing left. */
   forget(isLeft: (lane: string) => boolean): void {
     for (const lane of this.#lanes.keys()) if (!isLeft(lane)) this.#lanes.delete(lane);
-    if (this.#lanes.size === 0) this.#servedAtMs.clear();
   }
 }
