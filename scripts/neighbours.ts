@@ -13,7 +13,7 @@ its other customers waited to be billed. Ends with 1 if one of them waited longe
 
   --minutes N     how long usage is posted (3)
   --rate N        events per second, of all accounts (1000)
-  --flush-ms N    TALLYMAN_FLUSH_INTERVAL_MS (15000)
+  --flush-ms N    TALLYMAN_FLUSH_INTERVAL_MS (60000)
   --accounts N    connected accounts, 10 of them with a fault (20)
   --consumers N   consumers (2)
 `;
@@ -22,7 +22,7 @@ const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '3' },
     rate: { type: 'string', default: '1000' },
-    'flush-ms': { type: 'string', default: '15000' },
+    'flush-ms': { type: 'string', default: '60000' },
     accounts: { type: 'string', default: '20' },
     consumers: { type: 'string', default: '2' },
     help: { type: 'boolean', default: false },
