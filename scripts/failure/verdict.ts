@@ -87,7 +87,9 @@ export function counts(
 async function countedEvents({ ground, cluster, options }: Scene): Promise<number> {
   let events = 0;
   for (let shard = 0; shard < options.shards; shard++) {
-    const totals = await ground.journal.hvals(shardKeys(cluster.namespace, shard).totals);
+    const { totals: all } = shardKeys(cluster.namespace, shard);
+    const months = await ground.journal.keys(`${all}*`);
+    const totals = (await Promise.all(months.map((key) => ground.journal.hvals(key)))).flat();
     // `<version>;<sum>;<events>;<entries>`
     for (const total of totals) events += Number(total.split(';')[2]);
   }

@@ -47,7 +47,7 @@ export class Consumer {
   #windowMs: number;
   #isHalted = false;
   /** The newest journal format that its version reads. */
-  readonly #reads: JournalFormat;
+  readonly reads: JournalFormat;
   /** In which the cluster writes, as heartbeats told. */
   #format: JournalFormat = oldestFormat;
 
@@ -58,7 +58,7 @@ export class Consumer {
     random: Random,
     { incarnation, reads }: { readonly incarnation: string; readonly reads: JournalFormat },
   ) {
-    this.#reads = reads;
+    this.reads = reads;
     this.#world = world;
     this.#services = services;
     this.#incarnation = incarnation;
@@ -158,9 +158,9 @@ export class Consumer {
       case 'heartbeat':
         this.redis.request(
           'heartbeat',
-          () => redis.heartbeat(name, effect.ttlMs, this.#reads === newestFormat ? this.#reads : undefined),
+          () => redis.heartbeat(name, effect.ttlMs, this.reads === newestFormat ? this.reads : undefined),
           (answer) => {
-            if (answer !== undefined && this.#reads >= answer.format && answer.format > this.#format)
+            if (answer !== undefined && this.reads >= answer.format && answer.format > this.#format)
               this.#format = answer.format;
             if (answer !== undefined && answer.incarnation !== this.#incarnation)
               this.#halt('the incarnation is another one');
@@ -261,7 +261,7 @@ export class Consumer {
       world: this.#world,
       shard,
       held: { epoch, owner: this.process.name },
-      reads: this.#reads,
+      reads: this.reads,
       format: () => this.#leases.formatOf(shard),
       process: this.process,
       random: random.fork(),

@@ -140,6 +140,7 @@ function drawBase(random: Random): Profile {
   const prefetchMin = prefetchMax > 20 && random.chance(0.3) ? random.pick([2, 8]) : undefined;
   // With few outstanding messages sets are sealed by their age only: then it must be short, or a backlog never ends.
   const flushIntervalMs = leaseMs * (prefetchMax > 20 ? random.pick([0.05, 0.2, 0.5, 1]) : 0.05);
+  const flushEvents = random.pick([3, 10, 1000]);
   // A rate that 429s have lowered is whole again within a minute.
   const settleMs = 16 * leaseMs + 4 * flushIntervalMs + 60_000;
   const epochMs = 1_790_000_000_000 + random.integer(0, 86_400_000);
@@ -156,7 +157,9 @@ function drawBase(random: Random): Profile {
     callTimeoutMs,
     windowMs,
     windowMaxMs: windowMs,
-    flushEvents: random.pick([3, 10, 1000]),
+    flushEvents,
+    // Sets that are full before they are due.
+    ...(flushEvents === 10 ? { set: { each: 4, bytes: 3_000 } } : {}),
     flushIntervalMs,
     dedupWindowMs,
     dedupMaxIds: 4_000_000,

@@ -55,6 +55,8 @@ export function carryOut(write: JournalWrite, { world, redis, shard, held, forma
       }
       return answer;
     }
+    case 'read_totals':
+      return journal.readTotals(now, held, write.fields);
     case 'peek_replays':
       return journal.peekReplays(now, held, write.max);
     case 'take_replays': {
@@ -85,6 +87,8 @@ export function describeWrite(write: JournalWrite): string {
       return `complete of set ${write.set}`;
     case 'settle_deferred':
       return `end of deferred ${write.identifier}: ${write.outcome === 'accepted' ? 'accepted' : write.outcome.state}`;
+    case 'read_totals':
+      return `look for ${write.fields.length} totals`;
     case 'peek_replays':
       return `look for ${write.max} replays`;
     case 'take_replays':

@@ -27,6 +27,7 @@ afterAll(async () => {
 });
 
 const ttlMs = 600_000;
+const monthS = 31 * 86_400;
 const states: SettledAs[] = ['accepted', 'dead', 'in_doubt', 'deferred'];
 
 const consumer = fc.constantFrom(0, 1);
@@ -199,7 +200,11 @@ async function answerOf(journal: ShardJournal, epoch: number, next: number, made
       return undefined;
     case 'load': {
       const state = await journal.load(epoch);
-      return state === 'stale' ? { answer: state } : state;
+      const totals = await journal.readTotals(
+        epoch,
+        [0, 1, 2, 3].map((slot) => `${slot * monthS}//total`),
+      );
+      return state === 'stale' ? { answer: state, totals } : { ...state, totals };
     }
     case 'commit': {
       const set = next + made.setSlip;
@@ -211,7 +216,7 @@ async function answerOf(journal: ShardJournal, epoch: number, next: number, made
         forgottenCursors: made.forgotten.map((slot) => `${slot}/p`),
         ids: made.slots.map((slot) => ({ slot, bytes: Buffer.alloc(16, set) })),
         forgottenIdSets: made.forgotten.map((back) => set - back - 1),
-        totals: new Map(made.slots.map((slot) => [`total ${slot}`, `${set}`])),
+        totals: new Map(made.slots.map((slot) => [`${slot * monthS}//total`, `${set}`])),
       });
     }
     case 'mark':

@@ -17,6 +17,7 @@ import type {
   ShardState,
   SlotIds,
   TakeAnswer,
+  TotalsAnswer,
 } from '../../shared/journal/journal.ts';
 import { type JournalFormat, JournalFormatError, newestFormat, oldestFormat } from '../../shared/journal/format.ts';
 import { closedOf, replayOf } from '../../shared/journal/replay.ts';
@@ -151,7 +152,6 @@ export class ModelShardJournal {
       deferred: [...this.#deferred.values()],
       cursors: new Map(this.#cursors),
       idSets,
-      totals: new Map(this.#totals),
     };
     const last = this.#last;
     if (last === undefined || last.settledAtMs !== undefined) return state;
@@ -168,6 +168,11 @@ export class ModelShardJournal {
         progressWrites: last.progress.size,
       },
     };
+  }
+
+  readTotals(redisMs: number, held: Held, fields: readonly string[]): TotalsAnswer {
+    if (!this.#holds(redisMs, held)) return { answer: 'stale' };
+    return { answer: 'ok', redisMs, totals: new Map([...this.#totals].filter(([field]) => fields.includes(field))) };
   }
 
   /** `format`: in which its writer writes it: the head's, as far as it was told. */
@@ -393,6 +398,7 @@ export function modelHandle(
     },
     release: async (epoch) => model.release(now(), held(epoch)),
     load: async (epoch) => model.load(now(), held(epoch)),
+    readTotals: async (epoch, fields) => model.readTotals(now(), held(epoch), fields),
     commit: async (epoch, commit) => model.commit(now(), held(epoch), commit, format),
     mark: async (epoch, ...rest) => model.mark(now(), held(epoch), ...rest),
     progress: async (epoch, ...rest) => model.progress(now(), held(epoch), ...rest),

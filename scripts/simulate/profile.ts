@@ -1,4 +1,5 @@
 import type { DriveLimits } from '../../services/consumer/src/shard/drive-limits.ts';
+import type { SetBounds } from '../../services/consumer/src/shard/open-set.ts';
 import type { SpoolLimits } from '../../services/publisher/src/spool/limits.ts';
 import type { Meter } from '../../services/consumer/src/provider/provider.ts';
 
@@ -107,6 +108,7 @@ export interface Profile {
   /** Windows are coarsened up to this: a power of two times as long. */
   readonly windowMaxMs: number;
   readonly flushEvents: number;
+  readonly set?: SetBounds;
   readonly flushIntervalMs: number;
   /** So many entries of a set that are dead from the start are kept apart. */
   readonly refusedApartMax: number;

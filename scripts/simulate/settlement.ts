@@ -114,7 +114,9 @@ export class Settlement {
         unsettled.push(`${replays.size} replays of shard ${shard}`);
     });
     for (const consumer of consumers) if (consumer.isLeaving) unsettled.push(`the drain of ${consumer.process.name}`);
-    const loads = consumers.map(({ owned }) => owned.length);
+    // One that does not read what the cluster writes by now gets nothing: it joined before, and slept.
+    const able = consumers.filter(({ reads }) => reads >= this.#cluster.redis.format);
+    const loads = able.map(({ owned }) => owned.length);
     const owned = loads.reduce((sum, load) => sum + load, 0);
     if (owned !== shards) unsettled.push(`${owned} of ${shards} shards are owned`);
     if (Math.max(...loads) - Math.min(...loads) > 1) unsettled.push(`loads of ${loads.join(', ')} shards`);

@@ -63,6 +63,11 @@ describe('entries of a set', () => {
     );
   });
 
+  it('come back as they were written, however many there are', async () => {
+    const many = Array.from({ length: 4_001 }, (_, index) => ({ ...entry, identifier: `tm1-${index}` }));
+    expect(await decodeEntries(await encodeEntries(many, 2))).toEqual(many);
+  });
+
   it('are not read in a format that this version does not know', async () => {
     const blob = await encodeEntries([entry], 2);
     blob[0] = 9;

@@ -1,4 +1,5 @@
 import { promisify } from 'node:util';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { zstdCompress, zstdDecompress } from 'node:zlib';
 import type { ClosedEntry, Entry, ParkedEntry, SettledAs } from './journal.ts';
 
@@ -21,6 +22,7 @@ export function formatOf(stored: string | number | undefined): JournalFormat | u
   return number === 1 || number === 2 ? number : undefined;
 }
 
+const entriesPerPiece = 2_000;
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
 
@@ -39,7 +41,14 @@ export class JournalFormatError extends Error {
 
 /** One byte for the format, then the entries as JSON, compressed with zstd. */
 export async function encodeEntries(entries: readonly Entry[], format: JournalFormat): Promise<Buffer> {
-  const packed = await compress(JSON.stringify(entries.map((entry) => entryIn(format, entry))));
+  // In pieces: one string could be too long for a string, and would stop everything else while it is made.
+  const pieces: Buffer[] = [];
+  for (let from = 0; from < entries.length; from += entriesPerPiece) {
+    if (from > 0) await nextTurn();
+    const piece = JSON.stringify(entries.slice(from, from + entriesPerPiece).map((entry) => entryIn(format, entry)));
+    pieces.push(Buffer.from(`${from === 0 ? '[' : ','}${piece.slice(1, -1)}`));
+  }
+  const packed = await compress(Buffer.concat([...pieces, Buffer.from(entries.length === 0 ? '[]' : ']')]));
   return Buffer.concat([Buffer.of(format), packed]);
 }
 

@@ -110,7 +110,10 @@ export interface SetCommit {
   readonly ids: readonly SlotIds[];
   /** Sets whose remembered ids are dropped with this commit (invariant 4). */
   readonly forgottenIdSets: readonly number[];
-  /** New value of each total that the set touched; strings computed by the actor, scripts do no arithmetic. */
+  /**
+   * New value of each total that the set touched; strings computed by the actor, scripts do no arithmetic. A field begins with its
+   * hour: `<unix seconds>/…`. What the set did not touch stays as it is.
+   */
   readonly totals: ReadonlyMap<string, string>;
 }
 
@@ -125,6 +128,11 @@ export type SetAnswer = { readonly answer: 'ok'; readonly redisMs: number } | { 
 export type LeaseAnswer =
   | { readonly answer: 'ok'; readonly redisMs: number }
   | { readonly answer: 'stale'; readonly redisMs: number };
+
+/** Those of the totals that were asked for that there are. */
+export type TotalsAnswer =
+  | { readonly answer: 'ok'; readonly redisMs: number; readonly totals: ReadonlyMap<string, string> }
+  | { readonly answer: 'stale' };
 
 export type PeekAnswer =
   | { readonly answer: 'ok'; readonly redisMs: number; readonly replays: readonly ParkedEntry[] }
@@ -169,7 +177,6 @@ export interface ShardState {
   readonly deferred: readonly ParkedEntry[];
   readonly cursors: ReadonlyMap<string, string>;
   readonly idSets: readonly IdSet[];
-  readonly totals: ReadonlyMap<string, string>;
 }
 
 export interface ShardJournal {
@@ -183,6 +190,8 @@ export interface ShardJournal {
   /** Gives the lease back, if it is still held under this epoch. */
   release(epoch: number): Promise<void>;
   load(epoch: number): Promise<ShardState | 'stale'>;
+  /** The totals of these fields. Nobody loads all of them: they grow for as long as the cluster works. */
+  readTotals(epoch: number, fields: readonly string[]): Promise<TotalsAnswer>;
   commit(epoch: number, commit: SetCommit): Promise<CommitAnswer>;
   /**
    * Journals that these entries are about to be attempted for the first time; the earliest time of an entry wins.

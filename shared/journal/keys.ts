@@ -10,7 +10,10 @@ export interface ShardKeys {
   readonly cursors: string;
   readonly ids: string;
   readonly idSets: string;
+  /** Of all hours, in format 1. */
   readonly totals: string;
+  /** Of the hours of this UTC month, from format 2 on. */
+  readonly totalsOf: (hourMs: number) => string;
   readonly deferred: string;
   readonly parked: string;
   readonly replays: string;
@@ -31,10 +34,15 @@ export function shardKeys(namespace: string, shard: number): ShardKeys {
     ids: `${prefix}ids`,
     idSets: `${prefix}idsets`,
     totals: `${prefix}totals`,
+    totalsOf: (hourMs) => `${prefix}totals:${monthOf(hourMs)}`,
     deferred: `${prefix}deferred`,
     parked: `${prefix}parked`,
     replays: `${prefix}replays`,
-    closed: (atMs) => `${prefix}closed:${new Date(atMs).toISOString().slice(0, 7)}`,
+    closed: (atMs) => `${prefix}closed:${monthOf(atMs)}`,
     settled: (set) => `${prefix}settled:${set}`,
   };
+}
+
+function monthOf(atMs: number): string {
+  return new Date(atMs).toISOString().slice(0, 7);
 }

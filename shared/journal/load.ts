@@ -31,10 +31,9 @@ export async function loadShard(keys: ShardKeys, run: FencedRun): Promise<ShardS
   try {
     const { pending, ...head } = await loadHead(keys, fenced);
     const cursors = await loadHash(keys.cursors, fenced);
-    const totals = await loadHash(keys.totals, fenced);
     const deferred = [...(await loadHash(keys.deferred, fenced)).values()].map(decodeParked);
     const idSets = await loadIdSets(keys, fenced);
-    return { ...head, cursors, totals, deferred, idSets, ...(pending === undefined ? {} : { pending }) };
+    return { ...head, cursors, deferred, idSets, ...(pending === undefined ? {} : { pending }) };
   } catch (error) {
     if (error instanceof LeaseLost) return 'stale';
     throw error;

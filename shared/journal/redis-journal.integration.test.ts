@@ -153,7 +153,7 @@ describe.each([
     await load(Infinity);
     expect(await load(Infinity)).toMatchObject({ next: 2, pending: { set: 1 } });
     const pieces = calls;
-    expect(pieces).toBe(6);
+    expect(pieces).toBe(5);
     for (let piece = 0; piece < pieces; piece++) {
       expect(await load(piece)).toBe('stale');
       expect(calls).toBe(piece + 1);

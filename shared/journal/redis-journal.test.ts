@@ -3,6 +3,7 @@ import type { SetCommit } from './journal.ts';
 import { newestFormat } from './format.ts';
 import { createRedisJournal } from './redis-journal.ts';
 import type { ScriptArgument } from '../redis/script.ts';
+import { entryOf } from '../testing/journal-samples.ts';
 
 const commit: SetCommit = {
   set: 7,
@@ -12,7 +13,7 @@ const commit: SetCommit = {
   forgottenCursors: ['2/p'],
   ids: [{ slot: 1, bytes: Buffer.alloc(16, 255) }],
   forgottenIdSets: [3],
-  totals: new Map([['total', '1.5']]),
+  totals: new Map([['1795316400//calls', '1;1.5;1;1']]),
 };
 
 function recorded(answer: (command: string) => unknown) {
@@ -98,4 +99,24 @@ it('writes under its epoch and the name that it has claimed with: an epoch alone
     const [, keys, ...rest] = args;
     expect(rest[Number(keys)]).toBe('5|owner');
   }
+});
+
+// A set that was too large to be written as text was never committed, and neither would one have been that only failed once: the
+// rejection was kept with the commit, and answered to every repetition without a look at it.
+it('tries a commit anew that could not be written', async () => {
+  const { calls, journal } = recorded(() => granted);
+  await journal.claim('owner', 60_000);
+  let fails = true;
+  const entry = {
+    ...entryOf(0),
+    toJSON: () => {
+      if (fails) throw new RangeError('Invalid string length');
+      return entryOf(0);
+    },
+  };
+  const difficult = { ...commit, entries: [entry] };
+  await expect(journal.commit(5, difficult)).rejects.toThrow('Invalid string length');
+  expect(calls.map(({ command }) => command)).toEqual(['EVALSHA']);
+  fails = false;
+  expect(await journal.commit(5, difficult)).toMatchObject({ answer: 'ok' });
 });

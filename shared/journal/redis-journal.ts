@@ -20,6 +20,7 @@ import type {
   SettledAs,
   ShardJournal,
   TakeAnswer,
+  TotalsAnswer,
 } from './journal.ts';
 import { type ShardKeys, shardKeys } from './keys.ts';
 import { loadShard } from './load.ts';
@@ -53,6 +54,12 @@ export function createRedisJournal(options: RedisJournalOptions): ShardJournal {
 
 /** For looking up what was billed; the hourly totals stay for longer. */
 const settledKeptMs = 7 * 24 * 3_600_000;
+/**
+ * After the last commit of the month: three invoices. The owner needs a month for as long as its events may come, 35 days and what
+ * the broker keeps of them.
+ */
+const totalsKeptMs = 100 * 24 * 3_600_000;
+const totalsPerPiece = 2_000;
 /** After the last entry of the month: longer than a year, for whoever looks back at a bill. */
 export const closedKeptMs = 400 * 24 * 3_600_000;
 
@@ -63,6 +70,7 @@ const scriptNames = [
   'load-head',
   'load-hash',
   'load-ids',
+  'read-totals',
   'commit',
   'mark',
   'progress',
@@ -83,7 +91,7 @@ class RedisJournal implements ShardJournal {
   readonly #clusterFormat: () => JournalFormat;
   readonly #keys: ShardKeys;
   readonly #scripts: Readonly<Record<ScriptName, Script>>;
-  readonly #commits = new WeakMap<SetCommit, Promise<ScriptArgument[]>>();
+  readonly #commits = new WeakMap<SetCommit, Promise<WrittenCommit>>();
   #owner: string | undefined;
   /** As the shard's head says: nothing newer is written, or an older version could claim what it cannot read. */
   #format: JournalFormat | undefined;
@@ -100,11 +108,11 @@ class RedisJournal implements ShardJournal {
 
   async claim(owner: string, ttlMs: number) {
     this.#owner = owner;
-    const { lease, head } = this.#keys;
+    const { lease, head, totals } = this.#keys;
     const reply = await this.#run(
       'claim',
-      [lease, head],
-      [owner, ttlMs, newestFormat, this.#shards, this.#clusterFormat()],
+      [lease, head, totals],
+      [owner, ttlMs, newestFormat, this.#shards, this.#clusterFormat(), totalsKeptMs],
     );
     switch (reply.text(0)) {
       case 'held':
@@ -118,8 +126,9 @@ class RedisJournal implements ShardJournal {
   }
 
   async renew(epoch: number, ttlMs: number) {
-    const { lease, replays, head } = this.#keys;
-    const reply = await this.#run('renew', [lease, replays, head], [this.#held(epoch), ttlMs, this.#clusterFormat()]);
+    const { lease, replays, head, totals } = this.#keys;
+    const args = [this.#held(epoch), ttlMs, this.#clusterFormat(), totalsKeptMs];
+    const reply = await this.#run('renew', [lease, replays, head, totals], args);
     if (reply.text(0) === 'ok') this.#format = this.#formatIn(reply, 3);
     return { ...okOrStale(reply), replays: reply.integer(2) };
   }
@@ -133,15 +142,45 @@ class RedisJournal implements ShardJournal {
     return loadShard(this.#keys, (name, keys, args) => this.#run(name, keys, [held, ...args]));
   }
 
-  async commit(epoch: number, commit: SetCommit): Promise<CommitAnswer> {
-    const { lease, head, set, cursors, ids, idSets, totals } = this.#keys;
-    let written = this.#commits.get(commit);
-    if (written === undefined) {
-      written = writeCommit(commit, this.#writes());
-      this.#commits.set(commit, written);
+  async readTotals(epoch: number, fields: readonly string[]): Promise<TotalsAnswer> {
+    const { lease, totals: before } = this.#keys;
+    const totals = new Map<string, string>();
+    let redisMs = 0;
+    for (const [key, ofKey] of Map.groupBy(fields, (field) => this.#totalsKeyOf(field))) {
+      for (let from = 0; from < ofKey.length; from += totalsPerPiece) {
+        const piece = ofKey.slice(from, from + totalsPerPiece);
+        const reply = await this.#run('read-totals', [lease, key, before], [this.#held(epoch), ...piece]);
+        if (reply.text(0) === 'stale') return { answer: 'stale' };
+        redisMs = reply.integer(1);
+        const values = reply.list(2);
+        for (const [index, field] of piece.entries()) if (!values.isNull(index)) totals.set(field, values.text(index));
+      }
     }
-    const args = [this.#held(epoch), ...(await written)];
-    const reply = await this.#run('commit', [lease, head, set, cursors, ids, idSets, totals], args);
+    return { answer: 'ok', redisMs, totals };
+  }
+
+  #totalsKeyOf(field: string): string {
+    if (this.#writes() < 2) return this.#keys.totals;
+    return this.#keys.totalsOf(Number(field.slice(0, field.indexOf('/'))) * 1_000);
+  }
+
+  async commit(epoch: number, commit: SetCommit): Promise<CommitAnswer> {
+    const { lease, head, set, cursors, ids, idSets } = this.#keys;
+    let writing = this.#commits.get(commit);
+    if (writing === undefined) {
+      writing = this.#writeCommit(commit);
+      this.#commits.set(commit, writing);
+    }
+    let written: WrittenCommit;
+    try {
+      written = await writing;
+    } catch (error) {
+      // Nothing of it was sent, so it need not be repeated as it was.
+      this.#commits.delete(commit);
+      throw error;
+    }
+    const keys = [lease, head, set, cursors, ids, idSets, ...written.totalsKeys];
+    const reply = await this.#run('commit', keys, [this.#held(epoch), ...written.args]);
     const answer = reply.text(0);
     if (answer === 'stale' || answer === 'pending' || answer === 'number') return { answer };
     return { answer: 'ok', redisMs: reply.integer(1) };
@@ -213,6 +252,14 @@ class RedisJournal implements ShardJournal {
     return `${epoch}|${this.#owner}`;
   }
 
+  async #writeCommit(commit: SetCommit): Promise<WrittenCommit> {
+    const format = this.#writes();
+    const byKey = Map.groupBy(commit.totals, ([field]) => this.#totalsKeyOf(field));
+    const totals = [...byKey.values()].flatMap((ofKey) => lengthAnd(ofKey.flat()));
+    const keptMs = format < 2 ? '' : totalsKeptMs;
+    return { totalsKeys: [...byKey.keys()], args: [...(await commitArguments(commit, format)), keptMs, ...totals] };
+  }
+
   #formatIn(reply: Reply, index: number): JournalFormat {
     const format = formatOf(reply.text(index));
     if (format === undefined) throw new JournalFormatError(`The journal of shard ${this.#shard}`, reply.text(index));
@@ -233,9 +280,15 @@ class RedisJournal implements ShardJournal {
   }
 }
 
-/** The arguments of `commit.lua` after the lease. */
-async function writeCommit(commit: SetCommit, format: JournalFormat): Promise<ScriptArgument[]> {
-  const { set, token, entries, cursors, forgottenCursors, ids, forgottenIdSets, totals } = commit;
+/** A commit as it is sent, and repeated: for each of these keys there is a list of totals at the end. */
+interface WrittenCommit {
+  readonly totalsKeys: readonly string[];
+  readonly args: readonly ScriptArgument[];
+}
+
+/** The arguments of `commit.lua` after the lease, but for the totals. */
+async function commitArguments(commit: SetCommit, format: JournalFormat): Promise<ScriptArgument[]> {
+  const { set, token, entries, cursors, forgottenCursors, ids, forgottenIdSets } = commit;
   const idFields = ids.flatMap(({ slot, bytes }) => [
     `${set}:${slot}`,
     Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
@@ -247,7 +300,6 @@ async function writeCommit(commit: SetCommit, format: JournalFormat): Promise<Sc
     ...lengthAnd(forgottenCursors),
     ...lengthAnd(forgottenIdSets),
     ...lengthAnd([...cursors].flat()),
-    ...lengthAnd([...totals].flat()),
     ...lengthAnd(idFields),
     ids.map(({ slot }) => slot).join(','),
   ];

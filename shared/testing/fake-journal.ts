@@ -33,7 +33,6 @@ export class FakeJournal {
       deferred: [],
       cursors: new Map(),
       idSets: [],
-      totals: new Map(),
     };
   }
 
@@ -81,7 +80,7 @@ export class FakeJournal {
       case 'release':
         return undefined;
       default:
-        return { answer: 'ok', redisMs, replays: 0, taken: [] };
+        return { answer: 'ok', redisMs, replays: 0, taken: [], totals: new Map() };
     }
   }
 }

@@ -14,6 +14,7 @@ import {
   someTime,
   stateOf,
   takenOver,
+  totalsOf,
   token,
 } from './journal-samples.ts';
 
@@ -109,11 +110,16 @@ export function commitContract(makeGround: () => Promise<JournalGround>): void {
         ['1/p', '1'],
         ['1/q', '1'],
       ]);
-      await settledSet(journal, epoch, { ...commitOf(1), cursors: first, totals: first });
+      const [hour, other] = ['1795316400//calls', '1798761600/acct_1/calls'];
+      const totals = new Map([
+        [hour, '1;1;1;1'],
+        [other, '1;1;1;1'],
+      ]);
+      await settledSet(journal, epoch, { ...commitOf(1), cursors: first, totals });
       await committed(journal, epoch, {
         ...commitOf(2),
         cursors: new Map([['1/q', '2']]),
-        totals: new Map([['1/q', '2']]),
+        totals: new Map([[other, '1;2;2;2']]),
       });
       const expected = new Map([
         ['1/p', '1'],
@@ -121,7 +127,7 @@ export function commitContract(makeGround: () => Promise<JournalGround>): void {
       ]);
       const state = await loaded(journal, epoch);
       expect(state.cursors).toEqual(expected);
-      expect(state.totals).toEqual(expected);
+      expect(await totalsOf(journal, epoch, [hour, other, '1795320000//calls'])).toEqual(totals.set(other, '1;2;2;2'));
     });
 
     it('forgets the cursors and the ids that it names, and no others', async () => {

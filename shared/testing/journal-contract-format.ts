@@ -11,6 +11,7 @@ import {
   otherToken,
   parkedOf,
   takenOver,
+  totalsOf,
   token,
   ttlMs,
 } from './journal-samples.ts';
@@ -88,6 +89,19 @@ export function formatContract(makeGround: () => Promise<JournalGround>): void {
       await journal.renew(epoch, ttlMs);
       await committed(journal, epoch, first);
       expect(await pendingOf(journal, epoch)).toEqual([entryOf(0)]);
+    });
+
+    // A late event adds to an hour that was counted before the switch: its total must not begin anew.
+    it('2 goes on with the totals of format 1', async () => {
+      const epoch = await claimed(journal, 'owner');
+      const field = '1795316400//calls';
+      await committed(journal, epoch, { ...commitOf(1), totals: new Map([[field, '1;5;5;1']]) });
+      await journal.complete(epoch, 1, token, 0);
+      clusterFormat = 2;
+      await journal.renew(epoch, ttlMs);
+      expect(await totalsOf(journal, epoch, [field])).toEqual(new Map([[field, '1;5;5;1']]));
+      await committed(journal, epoch, { ...commitOf(2), totals: new Map([[field, '1;6;6;2']]) });
+      expect(await totalsOf(journal, epoch, [field])).toEqual(new Map([[field, '1;6;6;2']]));
     });
 
     it('2 keeps the meter of a deferred entry too', async () => {

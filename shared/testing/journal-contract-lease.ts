@@ -13,6 +13,7 @@ import {
   plainIds,
   someTime,
   takenOver,
+  totalsOf,
   token,
   ttlMs,
 } from './journal-samples.ts';
@@ -115,7 +116,6 @@ export function leaseContract(makeGround: () => Promise<JournalGround>): void {
         deferred: [],
         cursors: new Map(),
         idSets: [],
-        totals: new Map(),
       });
     });
 
@@ -144,7 +144,7 @@ export function leaseContract(makeGround: () => Promise<JournalGround>): void {
           ['63/producer-1', '4;9-12'],
         ]),
         ids: [idsOf(0, 3), idsOf(63, 1)],
-        totals: new Map([['2026-11-22T03|cus_1|calls', '123456789012.345']]),
+        totals: new Map([['1795316400//calls', '123456789012.345']]),
       };
       await committed(journal, epoch, commit);
 
@@ -160,7 +160,7 @@ export function leaseContract(makeGround: () => Promise<JournalGround>): void {
         progressWrites: 0,
       });
       expect(state.cursors).toEqual(commit.cursors);
-      expect(state.totals).toEqual(commit.totals);
+      expect(await totalsOf(rival, next, ['1795316400//calls'])).toEqual(commit.totals);
       expect(plainIds(state)).toEqual([
         { set: 1, slots: { 0: hexOf(idsOf(0, 3).bytes), 63: hexOf(idsOf(63, 1).bytes) } },
       ]);
@@ -171,12 +171,12 @@ export function leaseContract(makeGround: () => Promise<JournalGround>): void {
       const cursors = new Map(
         Array.from({ length: 9_001 }, (_, index) => [`${index % 64}/producer-${index}`, `${index}`]),
       );
-      const totals = new Map(Array.from({ length: 8_500 }, (_, index) => [`total-${index}`, `${index}.5`]));
+      const totals = new Map(Array.from({ length: 8_500 }, (_, index) => [`${3_600 * index}//calls`, `${index}.5`]));
       const ids = [idsOf(1, 300_000), idsOf(2, 300_000), idsOf(3, 1)];
       await committed(journal, epoch, { ...commitOf(1), cursors, totals, ids });
       const state = await loaded(journal, epoch);
       expect(state.cursors).toEqual(cursors);
-      expect(state.totals).toEqual(totals);
+      expect(await totalsOf(journal, epoch, [...totals.keys()])).toEqual(totals);
       expect(state.idSets).toHaveLength(1);
       const bytes = state.idSets[0]?.ids.map((slot) =>
         Buffer.compare(slot.bytes, idsOf(slot.slot, slot.bytes.length / 16).bytes),

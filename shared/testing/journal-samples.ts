@@ -63,6 +63,16 @@ export async function settledSet(journal: ShardJournal, epoch: number, commit: S
   expect(await journal.complete(epoch, commit.set, commit.token, 0)).toMatchObject({ answer: 'ok' });
 }
 
+export async function totalsOf(
+  journal: ShardJournal,
+  epoch: number,
+  fields: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const answer = await journal.readTotals(epoch, fields);
+  if (answer.answer === 'stale') throw new Error(`epoch ${epoch} is stale`);
+  return answer.totals;
+}
+
 export async function eventually<T>(ground: JournalGround, look: () => Promise<T | undefined>): Promise<T> {
   for (let waitedMs = 0; waitedMs < 5_000; waitedMs += 10) {
     const found = await look();

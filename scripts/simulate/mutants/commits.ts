@@ -90,7 +90,7 @@ export const commitMutants: readonly Mutant[] = [
           '    const more = sealEntries(open.counts.values(), this.catalog, { ...this.#limits, set: commit.set, token: commit.token });\n' +
           '    const fresh = more.map((entry, at) => ({ ...entry, identifier: entry.identifier.replace(/\\d+$/, String(commit.entries.length + at)) }));\n' +
           '    const grown = { ...commit, entries: [...commit.entries, ...fresh], ids: [...commit.ids, ...open.ids.slots()], ' +
-          'cursors: new Map([...commit.cursors, ...this.memory.cursors.seal(this.clock.at(0))]), totals: new Map([...commit.totals, ...addToTotals(this.#totals, fresh, this.catalog)]) };\n' +
+          'cursors: new Map([...commit.cursors, ...this.memory.cursors.seal(this.clock.at(0))]), totals: new Map([...commit.totals, ...addToTotals(commit.totals, fresh, this.catalog)]) };\n' +
           "    this.#state = { mode: 'committing', commit: grown };\n" +
           '    this.#write = { ...this.#chooseWrite(0, true), failures: write.failures };\n' +
           '  }\n\n  tick(nowMs: number): void {',
@@ -253,5 +253,11 @@ export const commitMutants: readonly Mutant[] = [
         replace: 'if (false) return',
       },
     ],
+  },
+  {
+    name: 'unloaded total overwritten',
+    rule: '2: totals are written as absolute values, so those that a set adds to are read before',
+    expects: 'The total',
+    patches: [{ file: flight, find: 'if (entries.length === 0) this', replace: 'this' }],
   },
 ];

@@ -121,7 +121,7 @@ export const countingMutants: readonly Mutant[] = [
     patches: [
       {
         file: core,
-        find: 'Math.min(message.receivedAt * 1000, this.flight.clock.at(nowMs))',
+        find: 'Math.min(message.receivedAt * 1000, this.flight.clock.at(deliveredAtMs))',
         replace: 'message.receivedAt * 1000',
       },
     ],

@@ -19,7 +19,7 @@ export const custodyMutants: readonly Mutant[] = [
   {
     name: 'covered message acked while its set is pending',
     rule: '3: the gate of a covered message is the newest pending set',
-    patches: [{ file: core, find: "this.flight.pendingSet ?? 'none', events", replace: "'none', events" }],
+    patches: [{ file: core, find: "held.gate = this.flight.pendingSet ?? 'none';", replace: "held.gate = 'none';" }],
   },
   {
     name: 'all-duplicate message acked without its cursor',
@@ -27,14 +27,14 @@ export const custodyMutants: readonly Mutant[] = [
     patches: [
       {
         file: core,
-        find: 'this.#intake.deliver(tag, this.flight.next, events);\n        const acceptedAtMs',
+        find: 'held.gate = this.flight.next;\n        const acceptedAtMs',
         replace: 'const countedBefore = this.memory.countedEvents;\n        const acceptedAtMs',
       },
       {
         file: core,
-        find: 'acceptedAtMs, this.#catalog, nowMs);\n        break;',
+        find: 'acceptedAtMs, this.#catalog, deliveredAtMs);\n        break;',
         replace:
-          "acceptedAtMs, this.#catalog, nowMs);\n        this.#intake.deliver(tag, this.memory.countedEvents > countedBefore ? this.flight.next : 'none', events);\n        break;",
+          "acceptedAtMs, this.#catalog, deliveredAtMs);\n        held.gate = this.memory.countedEvents > countedBefore ? this.flight.next : 'none';\n        break;",
       },
       {
         file: 'services/consumer/src/shard/memory.ts',
@@ -78,8 +78,8 @@ export const custodyMutants: readonly Mutant[] = [
       { file: core, find: 'this.memory.discardOpen(this.flight.next);\n          if', replace: 'if' },
       {
         file: core,
-        find: "case 'open':\n        this.#intake.deliver(tag, this.flight.next, events);",
-        replace: "case 'open':\n        this.#intake.deliver(tag, 'none', events);",
+        find: "case 'open':\n        held.gate = this.flight.next;",
+        replace: "case 'open':\n        held.gate = 'none';",
       },
     ],
   },

@@ -3,7 +3,7 @@
 -- A journal in a format that the claimer does not read is refused; one that is older than what the cluster writes is raised to
 -- that, so that from now on no version that does not read it can claim. The version that only knows format 1 has a script of its
 -- own, which takes nothing but format 1.
--- KEYS lease head; ARGV owner ttlMs newestFormatRead shards ('' claims whatever the number is) formatWritten
+-- KEYS lease head totals; ARGV owner ttlMs newestFormatRead shards ('' claims whatever the number is) formatWritten totalsKeptMs
 local lease = redis.call('GET', KEYS[1])
 if lease then
   local holder = string.match(lease, '^%d+|(.*)$')
@@ -23,6 +23,7 @@ if not format then
   redis.call('HSET', KEYS[2], 'format', ARGV[5], 'next', 1)
 elseif tonumber(format) < tonumber(ARGV[5]) then
   redis.call('HSET', KEYS[2], 'format', ARGV[5])
+  redis.call('PEXPIRE', KEYS[3], ARGV[6])
 end
 local epoch = redis.call('HINCRBY', KEYS[2], 'epoch', 1)
 redis.call('SET', KEYS[1], string.format('%.0f|%s', epoch, ARGV[1]), 'PX', ARGV[2])

@@ -1,8 +1,9 @@
 -- Commits a flush set with everything that belongs to it, all or nothing (invariant 2).
--- KEYS lease head set cursors ids idsets totals
--- ARGV held set token blob, then five lists, each after its length:
---   forgotten cursors; forgotten id sets; cursors, totals and ids as field, value, …
---   and at the end the slots of the ids as `idsets` keeps them ('' without ids)
+-- KEYS lease head set cursors ids idsets, then keys of totals
+-- ARGV held set token blob, then four lists, each after its length:
+--   forgotten cursors; forgotten id sets; cursors and ids as field, value, …
+--   then the slots of the ids as `idsets` keeps them ('' without ids); how long totals are kept ('' for ever); and for each key of
+--   totals a list of field, value, …
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return { 'stale' }
 end
@@ -46,10 +47,18 @@ for index = first, last do
   end
 end
 write('HSET', KEYS[4])
-write('HSET', KEYS[7])
 write('HSET', KEYS[5])
 if ARGV[at] ~= '' then
   redis.call('HSET', KEYS[6], ARGV[2], ARGV[at] .. '|')
+end
+at = at + 1
+local keptMs = ARGV[at]
+at = at + 1
+for index = 7, #KEYS do
+  write('HSET', KEYS[index])
+  if keptMs ~= '' then
+    redis.call('PEXPIRE', KEYS[index], keptMs)
+  end
 end
 redis.call('SET', KEYS[3], ARGV[4])
 redis.call('HSET', KEYS[2], 'set', ARGV[2], 'token', ARGV[3], 'state', 'pending',

@@ -8,10 +8,12 @@ export type Gate =
   | number
   /** Open from the start: covered by a set that was settled before it was delivered. */
   | 'none'
+  /** Not counted yet, because the open set is full. */
+  | 'waiting'
   /** Opens when the broker has confirmed its copy on the dead-letter exchange. */
   | 'dead_letter';
 
-interface Held {
+export interface Held {
   readonly tag: number;
   gate: Gate;
 }
@@ -26,8 +28,10 @@ export class AckGates {
   }
 
   /** Must be called for every delivery of the channel, in order: a delivery left out would be acked by the next run. */
-  deliver(tag: number, gate: Gate): void {
-    this.#held.push({ tag, gate });
+  deliver(tag: number, gate: Gate): Held {
+    const held = { tag, gate };
+    this.#held.push(held);
+    return held;
   }
 
   openDeadLetter(tag: number): void {
@@ -39,7 +43,12 @@ export class AckGates {
   take(settledThrough: number): number | undefined {
     let last: number | undefined;
     for (let held = this.#held[this.#head]; held !== undefined; held = this.#held[this.#head]) {
-      if (held.gate === 'dead_letter' || (held.gate !== 'none' && held.gate > settledThrough)) break;
+      if (
+        held.gate === 'dead_letter' ||
+        held.gate === 'waiting' ||
+        (held.gate !== 'none' && held.gate > settledThrough)
+      )
+        break;
       last = held.tag;
       this.#head++;
     }

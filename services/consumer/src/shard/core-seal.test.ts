@@ -216,4 +216,71 @@ describe('ShardCore, sealing', () => {
       });
     });
   });
+
+  // 4,000 messages of 500 events of a count meter are 1.95 million entries. They were sealed as one set: 2.1 s in which nothing else
+  // happened, then `Invalid string length`, for ever, because the failure was kept with the commit.
+  describe('a set that is full', () => {
+    const calls = catalogOf(meter('requests', 'count'));
+    const events = (name: string) =>
+      Array.from({ length: 3 }, (_, index) => usageEvent({ id: `${name}-${index}`, customer: `cus_${index}` }));
+    const open = () =>
+      TestShard.open({ catalog: calls, limits: { flushEvents: 1_000_000, set: { each: 5, bytes: 1_000_000 } } });
+    const sealed = (shard: TestShard) =>
+      shard.writes.flatMap((write) => (write.kind === 'commit' ? [write.commit.entries.length] : []));
+
+    it('is sealed, and a message enters whole', () => {
+      const shard = open();
+      shard.deliver(1, { events: events('a') });
+      shard.tick();
+      expect(shard.write).toBeUndefined();
+      shard.deliver(2, { events: events('b') });
+      shard.tick();
+      expect(sealed(shard)).toEqual([6]);
+    });
+
+    it('is as full by its bytes', () => {
+      const shard = TestShard.open({ limits: { flushEvents: 1_000_000, set: { each: 5, bytes: 700 } } });
+      shard.deliver(1, { events: events('a') });
+      shard.tick();
+      expect(sealed(shard)).toEqual([3]);
+    });
+
+    it('lets what comes meanwhile wait, in its order, and acks it after the set that it enters then', () => {
+      const shard = open();
+      for (let sequence = 1; sequence <= 7; sequence++) shard.deliver(sequence, { events: events(`m${sequence}`) });
+      shard.deliver(3, { events: events('m3') });
+      shard.tick();
+      expect(sealed(shard)).toEqual([6]);
+      expect(shard.acked).toBe(0);
+      shard.settle();
+      expect(sealed(shard)).toEqual([6, 6, 6]);
+      expect(shard.acked).toBe(6);
+      shard.tick(300_000);
+      shard.settle();
+      expect(sealed(shard)).toEqual([6, 6, 6, 3]);
+      expect(shard.acked).toBe(8);
+    });
+
+    it('forgets what waits when the channel is lost: the broker delivers it again', () => {
+      const shard = open();
+      for (let sequence = 1; sequence <= 4; sequence++) shard.deliver(sequence, { events: events(`m${sequence}`) });
+      shard.reopenChannel();
+      expect(shard.core.held).toBe(0);
+      for (let sequence = 1; sequence <= 4; sequence++) shard.deliver(sequence, { events: events(`m${sequence}`) });
+      shard.tick();
+      shard.settle();
+      expect(sealed(shard)).toEqual([6, 6]);
+      expect(shard.acked).toBe(4);
+    });
+
+    it('settles what waits before it drains', () => {
+      const shard = open();
+      for (let sequence = 1; sequence <= 5; sequence++) shard.deliver(sequence, { events: events(`m${sequence}`) });
+      shard.step({ type: 'drain', deadlineMs: 60_000 });
+      shard.settle();
+      expect(sealed(shard)).toEqual([6, 6, 3]);
+      expect(shard.acked).toBe(5);
+      expect(shard.endedAs).toBe('released');
+    });
+  });
 });

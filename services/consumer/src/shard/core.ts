@@ -2,11 +2,12 @@ import type { MessageOrigin, UsageMessage } from '../../../../shared/event/usage
 import type { ShardState } from '../../../../shared/journal/journal.ts';
 import type { Call } from '../dispatch/call.ts';
 import { Flight } from './flight.ts';
+import type { Held } from './ack-gates.ts';
 import type { DriveLimits } from './drive-limits.ts';
 import { type IntakeLimits, ShardIntake } from './intake.ts';
 import { ShardMemory } from './memory.ts';
 import { listWaitMs, type Unsure, unsureMeters, withKnownMeters } from './meter-knowledge.ts';
-import { type MeterCatalog, metersOf } from './open-set.ts';
+import { type MeterCatalog, metersOf, type SetBounds, setBounds } from './open-set.ts';
 import type { EndReason, RandomSource, ShardEffect, ShardEvent } from './protocol.ts';
 
 /**
@@ -38,7 +39,19 @@ export interface ShardLimits extends IntakeLimits {
   /** A call's longest duration: none starts when the lease may end before it. */
   readonly callTimeoutMs: number;
   readonly drive: DriveLimits;
+  readonly set?: SetBounds;
 }
+
+/** A message that was delivered while the open set was full. It is counted into the next one, in its turn. */
+interface WaitingMessage {
+  readonly held: Held;
+  readonly origin: MessageOrigin;
+  readonly message: UsageMessage;
+  readonly deliveredAtMs: number;
+}
+
+/** Of the waiting ones, in one step: others wait for the event loop. */
+const eventsPerStep = 20_000;
 
 const nothingArmed: ReadonlyMap<string, number> = new Map();
 const askAgainMs = 1_000;
@@ -66,6 +79,7 @@ export class ShardCore {
   /** Accounts whose number of calls that could start may be another one since `takeArmedChanges`. */
   readonly #armedChanged = new Set<string>();
   #couldCall = false;
+  #waiting: WaitingMessage[] = [];
   #effects: ShardEffect[] = [];
 
   /** `deadlineMs`: when the lease ends unless it is renewed, monotonic. */
@@ -186,6 +200,7 @@ export class ShardCore {
         break;
       case 'channel_lost':
         if (this.#intake.lost(event.generation)) {
+          this.#waiting = [];
           this.memory.discardOpen(this.flight.next);
           if (this.#life.mode === 'owned') this.#emit(this.#intake.open());
         }
@@ -230,22 +245,45 @@ export class ShardCore {
   }
 
   #delivered(tag: number, origin: MessageOrigin, message: UsageMessage, nowMs: number): void {
-    const events = message.events.length;
+    const held = this.#intake.deliver(tag, 'waiting', message.events.length);
+    const delivered = { held, origin, message, deliveredAtMs: nowMs };
+    // In the order of delivery, always: what is older than the oldest of a set must not come after it (invariant 4).
+    if (this.#waiting.length > 0 || this.#isFull) this.#waiting.push(delivered);
+    else this.#count(delivered);
+  }
+
+  get #isFull(): boolean {
+    return this.memory.open.isFull(this.#limits.set ?? setBounds);
+  }
+
+  #count({ held, origin, message, deliveredAtMs }: WaitingMessage): void {
     switch (this.memory.cursors.find(origin)) {
       case 'open':
-        this.#intake.deliver(tag, this.flight.next, events);
+        held.gate = this.flight.next;
         break;
       case 'sealed':
         // The set that covers it may be the one in flight, so custody stays with the broker until that settles.
-        this.#intake.deliver(tag, this.flight.pendingSet ?? 'none', events);
+        held.gate = this.flight.pendingSet ?? 'none';
         break;
       case 'new': {
-        this.#intake.deliver(tag, this.flight.next, events);
-        const acceptedAtMs = Math.min(message.receivedAt * 1000, this.flight.clock.at(nowMs));
-        this.memory.count(origin, message.events, this.flight.next, acceptedAtMs, this.#catalog, nowMs);
+        held.gate = this.flight.next;
+        const acceptedAtMs = Math.min(message.receivedAt * 1000, this.flight.clock.at(deliveredAtMs));
+        this.memory.count(origin, message.events, this.flight.next, acceptedAtMs, this.#catalog, deliveredAtMs);
         break;
       }
     }
+  }
+
+  #countWaiting(): void {
+    let counted = 0;
+    let events = 0;
+    for (const waiting of this.#waiting) {
+      if (events >= eventsPerStep || this.#isFull) break;
+      this.#count(waiting);
+      counted++;
+      events += waiting.message.events.length;
+    }
+    if (counted > 0) this.#waiting = this.#waiting.slice(counted);
   }
 
   #drain(deadlineMs: number): void {
@@ -306,6 +344,7 @@ export class ShardCore {
         this.flight.seal(this.memory, this.#catalog, isInOrder, nowMs, unsure);
       }
     }
+    this.#countWaiting();
     if (this.#mayCall()) this.#askForMeters(nowMs);
     const write = this.flight.nextWrite(nowMs, this.#mayCall());
     if (write !== undefined) this.#emit({ type: 'write', write });
@@ -323,6 +362,7 @@ export class ShardCore {
       case 'owned':
         return (
           open.events >= this.#limits.flushEvents ||
+          this.#isFull ||
           nowMs - open.heldSinceMs >= this.#limits.flushIntervalMs ||
           this.#intake.isHalfFull
         );
@@ -371,7 +411,8 @@ export class ShardCore {
   #finish(nowMs: number): void {
     switch (this.#life.mode) {
       case 'draining': {
-        const idle = this.flight.pendingSet === undefined && this.memory.open.messages === 0;
+        const { pendingSet } = this.flight;
+        const idle = pendingSet === undefined && this.memory.open.messages === 0 && this.#waiting.length === 0;
         if (idle || nowMs >= this.#life.deadlineMs) this.#close(nowMs);
         break;
       }
@@ -387,6 +428,7 @@ export class ShardCore {
 
   #end(reason: EndReason): void {
     this.#emit(this.#intake.close());
+    this.#waiting = [];
     this.memory.discardOpen(this.flight.next);
     this.#life = { mode: 'ended', reason };
     this.#emit({ type: 'ended', reason });

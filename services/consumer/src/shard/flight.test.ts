@@ -15,6 +15,7 @@ import {
   shardState,
   startRedisMs,
   takeCall,
+  totalsAre,
   usageEvent,
 } from './testing.ts';
 
@@ -66,13 +67,13 @@ describe('Flight', () => {
           ['7/producer', `1;${startRedisMs / 1000};1-3`],
           ['7/ancient', '1;1;1'],
         ]),
-        totals: new Map([[`${startRedisMs / 1000}//requests`, '1;10;10;1']]),
         idSets: [{ set: 4, settledAtMs: startRedisMs - 2 * hourMs, ids: [{ slot: 7, bytes: new Uint8Array(16) }] }],
       }),
     );
     memory.count(origin(4), [usageEvent()], 5, startRedisMs, requestsCatalog, 0);
     flight.seal(memory, requestsCatalog, true, 0);
-    const sealed = nextWrite(flight);
+    const totals = new Map([[`${startRedisMs / 1000}//requests`, '1;10;10;1']]);
+    const sealed = nextWrite(flight, 0, true, totals);
     expect(sealed).toMatchObject({
       kind: 'commit',
       commit: {
@@ -90,6 +91,45 @@ describe('Flight', () => {
     expect(flight.takeForgottenIdSets()).toBeUndefined();
     flight.written(ok(), 0);
     expect(flight.takeForgottenIdSets()).toEqual([4]);
+  });
+
+  // The owner kept every hourly total since the cluster began: 22 MiB and 2.3 s of takeover after two days of 1,000 accounts. Now it keeps
+  // none, and asks for those that a set adds to. Without that, a late event would make an old hour's total begin anew.
+  it('reads the totals that a set adds to before it commits them, again until they are answered', () => {
+    const { flight, memory } = newFlight();
+    const late = usageEvent({ customer: 'cus_2', timestamp: startRedisMs / 1000 - 30 * 86_400 });
+    memory.count(
+      origin(1),
+      [usageEvent(), usageEvent({ customer: 'cus_3' }), late],
+      1,
+      startRedisMs,
+      requestsCatalog,
+      0,
+    );
+    flight.seal(memory, requestsCatalog, true, 0);
+    expect(flight).toMatchObject({ pendingSet: 1, settledThrough: 0, next: 2, journalNext: 1 });
+    const old = startRedisMs / 1000 - 30 * 86_400;
+    const fields = [`${startRedisMs / 1000}//requests`, `${old}//requests`];
+    expect(flight.nextWrite(0, true)).toEqual({ kind: 'read_totals', fields });
+    expect(flight.written(undefined, 0)).toBe('repeat');
+    expect(flight.nextWrite(hourMs, true)).toEqual({ kind: 'read_totals', fields });
+    flight.written(totalsAre(new Map([[`${old}//requests`, '1;5;5;1']])), hourMs);
+    expect(flight.nextWrite(hourMs, true)).toMatchObject({
+      commit: {
+        totals: new Map([
+          [`${startRedisMs / 1000}//requests`, '1;2;2;2'],
+          [`${old}//requests`, '1;6;6;2'],
+        ]),
+      },
+    });
+  });
+
+  it('discards a sealed set whose totals are refused: the lease is another one’s', () => {
+    const { flight, memory } = newFlight();
+    countCustomers(memory, flight, ['cus_1']);
+    flight.seal(memory, requestsCatalog, true, 0);
+    flight.nextWrite(0, true);
+    expect(flight.written({ answer: 'stale' }, 0)).toBe('stale');
   });
 
   it('gives every set a token of its own', () => {

@@ -12,19 +12,22 @@ import type { JournalAnswer, JournalWrite, RandomSource } from './protocol.ts';
 import { RedisClock } from './redis-clock.ts';
 import { ReplayIntake } from './replay-intake.ts';
 import { sealEntries } from './seal.ts';
-import { addToTotals } from './totals.ts';
+import { addToTotals, totalFields } from './totals.ts';
 import { newWrite, type Write } from './write.ts';
 
 /**
  * The sealed set of a shard on its way: at most one (invariant 9).
  *
- *   none ──seal──▶ committing ──ok──▶ driving ──complete──▶ none          none ──load──▶ driving (inherited)
+ *   none ──seal──▶ totalling ──read──▶ committing ──ok──▶ driving ──complete──▶ none      none ──load──▶ driving (inherited)
+ *
+ * Totals are written as absolute values, so those that a set adds to are read before it is committed: none is kept here.
  *
  * All writes to the journal pass here, one at a time. A write without an answer is repeated as it was, never changed
  * and never overtaken (invariant 2), so what the journal holds is always this state or the one before.
  */
 type State =
   | { readonly mode: 'none' }
+  | { readonly mode: 'totalling'; readonly draft: Omit<SetCommit, 'totals'>; readonly catalog: MeterCatalog }
   | { readonly mode: 'committing'; readonly commit: SetCommit }
   /** `progressWrites`: how many the journal has answered. */
   | { readonly mode: 'driving'; readonly set: number; readonly token: string; progressWrites: number };
@@ -55,7 +58,6 @@ export class Flight {
   readonly #replays = new ReplayIntake();
   #state: State = { mode: 'none' };
   #write: Write | undefined;
-  #totals = new Map<string, string>();
   #next = 1;
   #progressDueMs = Number.NEGATIVE_INFINITY;
   #settled: { readonly set: number; readonly redisMs: number } | undefined;
@@ -75,7 +77,8 @@ export class Flight {
 
   /** The number of the next set in the journal as far as the journal has told: a commit under way may not have been made. */
   get journalNext(): number {
-    return this.#state.mode === 'committing' ? this.#next - 1 : this.#next;
+    const { mode } = this.#state;
+    return mode === 'totalling' || mode === 'committing' ? this.#next - 1 : this.#next;
   }
 
   /** Sealed and not settled. */
@@ -95,7 +98,6 @@ export class Flight {
   load(state: ShardState, askedAtMs: number, nowMs: number): void {
     this.clock.observe(state.redisMs, nowMs);
     this.#next = state.next;
-    this.#totals = new Map(state.totals);
     // An outcome's age: what the journal says, plus our own clock since before it was asked (invariant 6).
     const since = (attemptedAtMs: number) => askedAtMs - Math.max(0, state.redisMs - attemptedAtMs);
     for (const parked of state.deferred) {
@@ -129,7 +131,7 @@ export class Flight {
     const token = this.#limits.random.token();
     const open = memory.seal(set);
     const entries = sealEntries(open.counts.values(), catalog, { ...this.#limits, set, token }, unsure);
-    const commit: SetCommit = {
+    const draft = {
       set,
       token,
       entries,
@@ -137,9 +139,13 @@ export class Flight {
       forgottenCursors: isInOrder ? memory.cursors.forget(open.oldestAcceptedMs) : [],
       ids: open.ids.slots(),
       forgottenIdSets: memory.forgettableIdSets(open.oldestAcceptedMs, isInOrder),
-      totals: addToTotals(this.#totals, entries, catalog),
     };
-    this.#state = { mode: 'committing', commit };
+    this.#state = { mode: 'totalling', draft, catalog };
+    if (entries.length === 0) this.#totalsRead(this.#state, new Map());
+  }
+
+  #totalsRead({ draft, catalog }: State & { readonly mode: 'totalling' }, totals: ReadonlyMap<string, string>): void {
+    this.#state = { mode: 'committing', commit: { ...draft, totals: addToTotals(totals, draft.entries, catalog) } };
   }
 
   tick(nowMs: number): void {
@@ -205,6 +211,14 @@ export class Flight {
   #chooseWrite(nowMs: number, goingOn: boolean): Write | undefined {
     const state = this.#state;
     switch (state.mode) {
+      case 'totalling':
+        return newWrite(
+          { kind: 'read_totals', fields: totalFields(state.draft.entries) },
+          (_redisMs, _nowMs, answer) => {
+            if (!('totals' in answer)) throw new Error('Totals were read, and none were answered.');
+            this.#totalsRead(state, answer.totals);
+          },
+        );
       case 'committing':
         return newWrite({ kind: 'commit', commit: state.commit }, (redisMs, atMs) =>
           this.#committed(state.commit, redisMs, atMs),

@@ -1,4 +1,4 @@
-import { AckGates, type Gate } from './ack-gates.ts';
+import { AckGates, type Gate, type Held } from './ack-gates.ts';
 import { PrefetchTuner } from './prefetch.ts';
 import type { ShardEffect } from './protocol.ts';
 
@@ -79,9 +79,9 @@ export class ShardIntake {
     return true;
   }
 
-  deliver(tag: number, gate: Gate, events: number): void {
-    this.#gates.deliver(tag, gate);
+  deliver(tag: number, gate: Gate, events: number): Held {
     this.#prefetch.delivered(events);
+    return this.#gates.deliver(tag, gate);
   }
 
   deadLettered(tag: number): void {

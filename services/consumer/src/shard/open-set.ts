@@ -56,6 +56,8 @@ export interface Count {
   readonly tally: Tally;
   /** Of the meter whose formula the tally follows; absent while events are kept apart. */
   readonly meterId: string | undefined;
+  /** About what one entry of it takes in the journal. */
+  readonly bytes: number;
   /** When its first event was counted, monotonic. */
   readonly countedAtMs: number;
   events: number;
@@ -80,6 +82,21 @@ export interface OpenLane {
 }
 
 /**
+ * Where a set ends, whatever is in flight: more could not be committed in one write, or only by stopping everything else. Entries
+ * that are merged have a bound in bytes alone: to part them costs calls. A message enters whole, so a set is at most one larger.
+ */
+export interface SetBounds {
+  /** Events that each become an entry of their own. */
+  readonly each: number;
+  readonly bytes: number;
+}
+
+export const setBounds: SetBounds = { each: 50_000, bytes: 128 * 1024 * 1024 };
+
+/** Of an entry, beside its names, dimensions and window: identifier, value, times and the names of its fields. */
+const entryBytes = 300;
+
+/**
  * What a shard has counted since it last sealed: counts by key and window, the ids it claimed, and how old and how
  * large it is. It dies with its channel; nothing in it was promised to anybody.
  */
@@ -90,6 +107,9 @@ export class OpenSet {
   messages = 0;
   /** Events counted, duplicates left out. */
   events = 0;
+  /** Events that are kept apart, and about how large all entries are. */
+  #each = 0;
+  #bytes = 0;
   /** When its oldest message was accepted by a sidecar, on Redis' clock. */
   oldestAcceptedMs = Number.POSITIVE_INFINITY;
   /** Since when it holds anything, monotonic. */
@@ -148,15 +168,24 @@ export class OpenSet {
       }
       if (count === undefined) {
         newKey = key;
-        count = newCount(event, window, meter, nowMs);
+        count = newCount(event, window, meter, entryBytes + key.length, nowMs);
         this.counts.set(key, count);
+        if (count.tally.kind !== 'each') this.#bytes += count.bytes;
       }
       lane.last = count;
     }
     if (meter === undefined) this.#unknown(event, nowMs);
     addTo(count, event.value, timestampMs);
+    if (count.tally.kind === 'each') {
+      this.#each++;
+      this.#bytes += count.bytes;
+    }
     this.events++;
     return newKey;
+  }
+
+  isFull({ each, bytes }: SetBounds): boolean {
+    return this.#each >= each || this.#bytes >= bytes;
   }
 
   claimed(slot: number, id: IdHash): void {
@@ -201,7 +230,13 @@ function isFor({ tally }: Count, meter: Meter | undefined): boolean {
   return tally.kind === 'each' || tally.kind === meter?.formula;
 }
 
-function newCount(event: UsageEvent, window: Window, meter: Meter | undefined, countedAtMs: number): Count {
+function newCount(
+  event: UsageEvent,
+  window: Window,
+  meter: Meter | undefined,
+  bytes: number,
+  countedAtMs: number,
+): Count {
   return {
     account: event.account,
     customer: event.customer,
@@ -210,6 +245,7 @@ function newCount(event: UsageEvent, window: Window, meter: Meter | undefined, c
     ...window,
     tally: newTally(meter),
     meterId: meter?.formula === 'count' ? undefined : meter?.id,
+    bytes,
     countedAtMs,
     events: 0,
     newestMs: Number.NEGATIVE_INFINITY,

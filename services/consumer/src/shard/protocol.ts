@@ -9,6 +9,7 @@ import type {
   SettledAs,
   ShardState,
   TakeAnswer,
+  TotalsAnswer,
 } from '../../../../shared/journal/journal.ts';
 import type { MeterCatalog } from './open-set.ts';
 
@@ -38,11 +39,13 @@ export type JournalWrite =
     }
   | { readonly kind: 'complete'; readonly set: number; readonly token: string; readonly progressWrites: number }
   | { readonly kind: 'settle_deferred'; readonly identifier: string; readonly outcome: DeferredEnding }
+  /** Changes nothing: what these totals are now. */
+  | { readonly kind: 'read_totals'; readonly fields: readonly string[] }
   /** Changes nothing: which replays wait for the owner. */
   | { readonly kind: 'peek_replays'; readonly max: number }
   | { readonly kind: 'take_replays'; readonly replays: readonly ParkedEntry[] };
 
-export type JournalAnswer = CommitAnswer | SetAnswer | PeekAnswer | TakeAnswer;
+export type JournalAnswer = CommitAnswer | SetAnswer | TotalsAnswer | PeekAnswer | TakeAnswer;
 
 export type ShardEvent =
   /** The journal's state; `askedAtMs` is from before it was asked for. */

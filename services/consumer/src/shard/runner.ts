@@ -295,6 +295,8 @@ export class ShardRunner implements CallSource {
         return journal.complete(epoch, write.set, write.token, write.progressWrites);
       case 'settle_deferred':
         return journal.settleDeferred(epoch, write.identifier, write.outcome);
+      case 'read_totals':
+        return journal.readTotals(epoch, write.fields);
       case 'peek_replays':
         return journal.peekReplays(epoch, write.max);
       case 'take_replays':

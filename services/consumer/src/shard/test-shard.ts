@@ -12,6 +12,7 @@ import {
   shardState,
   startRedisMs,
   steadyRandom,
+  totalsAre,
   usageEvent,
   usageMessage,
 } from './testing.ts';
@@ -40,6 +41,8 @@ export class TestShard {
   endedAs: EndReason | undefined;
   /** The write under way. */
   write: JournalWrite | undefined;
+  /** Reads of totals wait for the test; else there are none, and that is answered at once. */
+  holdsTotals = false;
   readonly writes: JournalWrite[] = [];
   #tag = 0;
 
@@ -62,6 +65,12 @@ export class TestShard {
       if (effect.type === 'ack') this.acked = effect.tag;
       if (effect.type === 'ended') this.endedAs = effect.reason;
       if (effect.type !== 'write') continue;
+      if (effect.write.kind === 'read_totals' && !this.holdsTotals) {
+        return [
+          ...effects.filter((other) => other !== effect),
+          ...this.step({ type: 'written', answer: totalsAre(new Map(), this.nowMs) }),
+        ];
+      }
       if (this.write !== undefined) throw new Error('A second write began while one was under way.');
       this.write = effect.write;
       this.writes.push(effect.write);

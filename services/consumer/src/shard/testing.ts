@@ -79,7 +79,6 @@ export function shardState(said: Partial<ShardState> = {}): ShardState {
     deferred: [],
     cursors: new Map(),
     idSets: [],
-    totals: new Map(),
     ...said,
   };
 }
@@ -178,6 +177,10 @@ export function ok(nowMs = 0): JournalAnswer {
   return { answer: 'ok', redisMs: startRedisMs + nowMs };
 }
 
+export function totalsAre(totals: ReadonlyMap<string, string>, nowMs = 0): JournalAnswer {
+  return { answer: 'ok', redisMs: startRedisMs + nowMs, totals };
+}
+
 /** A flight and its memory, as loaded from this state. */
 export function newFlight(state = shardState()): { readonly flight: Flight; readonly memory: ShardMemory } {
   const limits = shardLimits();
@@ -211,10 +214,14 @@ export function committed(...customers: readonly string[]): { readonly flight: F
   return { flight, memory };
 }
 
-/** The write that is sent now. */
-export function nextWrite(flight: Flight, nowMs = 0, goingOn = true): JournalWrite {
+/** The write that is sent now. Totals that are asked for before are answered: there are none, or these. */
+export function nextWrite(flight: Flight, nowMs = 0, goingOn = true, totals = new Map<string, string>()): JournalWrite {
   flight.tick(nowMs);
-  const written = flight.nextWrite(nowMs, goingOn);
+  let written = flight.nextWrite(nowMs, goingOn);
+  if (written?.kind === 'read_totals') {
+    flight.written(totalsAre(totals, nowMs), nowMs);
+    written = flight.nextWrite(nowMs, goingOn);
+  }
   if (written === undefined) throw new Error('Nothing is to be written.');
   return written;
 }

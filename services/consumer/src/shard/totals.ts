@@ -8,20 +8,28 @@ import { unlistedRefusal } from './seal.ts';
 const hourMs = 3_600_000;
 const totalVersion = '1';
 
+/** Of which totals these entries are a part, each once. */
+export function totalFields(entries: readonly Entry[]): string[] {
+  return [...new Set(entries.map(fieldOf))];
+}
+
+function fieldOf({ windowStartMs, account = '', meter }: Entry): string {
+  return `${Math.floor(windowStartMs / hourMs) * (hourMs / 1000)}/${account}/${meter}`;
+}
+
 /**
- * The period totals (invariant 2): what was counted per account, meter and UTC hour of the events' windows, key
+ * The period totals (invariant 2): what was counted per account, meter and UTC hour of the events' windows, field
  * `<hour, unix seconds>/<account>/<meter>`, value `1;<sum>;<events>;<entries>`. The sum is empty for meters whose
- * values do not add up.
+ * values do not add up. Answers the new values; `totals` holds those that were there before of all that the entries are a part of.
  */
 export function addToTotals(
-  totals: Map<string, string>,
+  totals: ReadonlyMap<string, string>,
   entries: readonly Entry[],
   catalog: MeterCatalog,
 ): Map<string, string> {
   const changed = new Map<string, { sum: Decimal | undefined; events: number; entries: number }>();
   for (const entry of entries) {
-    const hour = Math.floor(entry.windowStartMs / hourMs) * (hourMs / 1000);
-    const key = `${hour}/${entry.account ?? ''}/${entry.meter}`;
+    const key = fieldOf(entry);
     const total = changed.get(key) ?? readTotal(totals.get(key));
     changed.set(key, total);
     const value = parseDecimal(entry.value);
@@ -35,7 +43,6 @@ export function addToTotals(
   const written = new Map<string, string>();
   for (const [key, { sum, events, entries: lines }] of changed) {
     const text = `${totalVersion};${sum === undefined ? '' : formatDecimal(sum)};${events};${lines}`;
-    totals.set(key, text);
     written.set(key, text);
   }
   return written;
