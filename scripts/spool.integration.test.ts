@@ -114,5 +114,5 @@ it('sweeps what dead sidecars left in a folder of spools, and leaves that of a l
     await sweeping;
   }
   expect(idsOf(await takeAll(amqpUrl, namespace))).toEqual(new Set(['left.1', 'left.2']));
-  expect((await run(['inspect', join(parent, 'living')])).words).toContain(': 1 messages to publish');
+  expect((await run(['inspect', join(parent, 'living')])).words).toContain(': 1 message to publish');
 });

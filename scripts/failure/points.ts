@@ -79,10 +79,10 @@ const twoTurnsLater = (point: PointName): string => `setImmediate(() => setImmed
 export const pointPatches: readonly Patch[] = [
   {
     file: outbox,
-    find: 'return channel.publish(this.#options.exchange, String(origin.slot), body, options, (error: unknown) =>',
+    find: 'return channel.publish(this.#options.exchange, String(origin.slot), body, options, (error: unknown) => {',
     replace:
       `${reach('publish-before')}; ${twoTurnsLater('publish-after')}\n` +
-      `return channel.publish(this.#options.exchange, String(origin.slot), body, options, (error: unknown) => ${reach('confirm')} ??`,
+      `return channel.publish(this.#options.exchange, String(origin.slot), body, options, (error: unknown) => { ${reach('confirm')};`,
   },
   around(answer, 'sendJson(response, status, { accepted: accepted.length, duplicates, rejected });', 'answer'),
   around(spool, 'await files.write(name, offset, Buffer.concat(records));', 'spool-write'),

