@@ -19,6 +19,8 @@ export class FakeJournal {
   readonly requests: JournalRequest[] = [];
   /** Names of requests that wait for the test. */
   readonly held = new Set<string>();
+  /** Names of requests that fail at once, with this error. */
+  readonly failsWith = new Map<string, Error>();
   /** What `load` answers. */
   state: ShardState | 'stale';
   readonly #nowMs: () => number;
@@ -66,7 +68,9 @@ export class FakeJournal {
         fail: () => reject(new Error('Connection is closed.')),
       };
       this.requests.push(request);
-      if (!this.held.has(name)) request.answer();
+      const error = this.failsWith.get(name);
+      if (error !== undefined) reject(error);
+      else if (!this.held.has(name)) request.answer();
     });
   }
 

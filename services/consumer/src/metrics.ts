@@ -17,6 +17,7 @@ export interface ConsumerView {
   readonly deadLettersWaiting: () => number;
   readonly brokerBlocked: () => boolean;
   readonly redisRefuses: () => boolean;
+  readonly journalsUnreadable: () => number;
 }
 
 /** The consumer's metrics are computed when they are scraped: nothing is counted twice, and the hot path is left alone. */
@@ -134,6 +135,11 @@ export function registerConsumerMetrics(registry: Registry, view: ConsumerView):
     'tallyman_consumer_redis_refuses',
     '1 while Redis answers writes with an error: nothing is sealed or billed',
     () => (view.redisRefuses() ? 1 : 0),
+  );
+  gauge(
+    'tallyman_consumer_journals_unreadable',
+    'Journals of its shards that are in a format which this version does not read: their usage is not billed',
+    view.journalsUnreadable,
   );
   gauge('tallyman_consumer_shards_owned', 'Shards that this consumer owns', () => total(() => 1));
   gauge('tallyman_consumer_members', 'Members of the cluster, as this one sees it', view.members);

@@ -326,6 +326,7 @@ export class ConsumerService implements Service {
       deadLettersWaiting: () => this.#deadLetters.waiting,
       brokerBlocked: () => this.#deadLetters.isBlocked,
       redisRefuses: () => this.#refusals.isOn,
+      journalsUnreadable: () => this.#member?.unreadableJournals.count ?? 0,
     });
     registerStockMetrics(this.#registry, () => this.#stock);
   }

@@ -4,7 +4,7 @@
  * closed, a topology that was gone and that no heartbeat noticed.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { newestFormat } from '../../../../shared/journal/format.ts';
+import { JournalFormatError, newestFormat } from '../../../../shared/journal/format.ts';
 import { createLog } from '../../../../shared/log/log.ts';
 import { Troubles } from '../../../../shared/log/troubles.ts';
 import { FakeBroker, type FakeChannel, type FakeSession, turns } from '../../../../shared/testing/fake-broker.ts';
@@ -32,8 +32,11 @@ class TestCluster {
   readonly halts: { readonly fault: string; readonly lost: boolean }[] = [];
   readonly member: Member;
   topology: Heartbeat['topology'] = here;
+  members: readonly string[] = ['me'];
   /** Of the log. */
   readonly lines: string[] = [];
+  readonly log = createLog({ service: 'test', level: 'info' }, { write: (line) => void this.lines.push(line) });
+  readonly troubles = new Troubles(this.log);
   inFlight = 0;
   #session: FakeSession | undefined;
 
@@ -60,14 +63,14 @@ class TestCluster {
     const ports: Partial<MemberPorts> = {
       broker: this.broker.connection,
       membership: {
-        heartbeat: async () => ({ members: ['me'], topology: this.topology, format: newestFormat }),
+        heartbeat: async () => ({ members: this.members, topology: this.topology, format: newestFormat }),
         withdraw: async () => [],
         distrust: async () => undefined,
       },
       journalOf: () => this.journal.journal,
       dispatcher,
-      troubles: new Troubles(createLog({ service: 'test', level: 'silent' })),
-      log: createLog({ service: 'test', level: 'info' }, { write: (line) => void this.lines.push(line) }),
+      troubles: this.troubles,
+      log: this.log,
       catalog: () => requestsCatalog,
       needCatalog: () => undefined,
       budgetPerS: () => 1_000,
@@ -196,6 +199,54 @@ describe('the log', () => {
     cluster.journal.held.add('renew').add('claim');
     await pass(leaseMs);
     expect(lines().slice(1)).toEqual([expect.stringMatching(/"shards":\[0\],"reason":"lease_expired".*Lost shards/)]);
+  });
+});
+
+// Redis was well and refused nothing, so nothing said why no usage was billed: the claims failed at debug level only.
+describe('a journal in a format that this version does not read', () => {
+  const unreadable = new JournalFormatError('The journal of shard 0', 9);
+  const told = (cluster: TestCluster): string[] => cluster.lines.filter((line) => line.includes('"journal_format"'));
+
+  it.each(['claim', 'load'])('is told once a minute from its %s on, and when it can be read', async (name) => {
+    const cluster = new TestCluster();
+    cluster.journal.failsWith.set(name, unreadable);
+    cluster.start();
+    await pass(30_000);
+    expect(cluster.owns).toBe(false);
+    expect(told(cluster)).toEqual([
+      expect.stringMatching(
+        /"level":"error".*"of":\["shard 0"\].*is in format 9.*does not read: their usage is not billed/,
+      ),
+    ]);
+    expect(cluster.troubles.remarks).toEqual([expect.stringMatching(/^Journals are in a format .*is in format 9/)]);
+    expect(cluster.member.unreadableJournals.count).toBe(1);
+    await pass(60_000);
+    expect(told(cluster)).toHaveLength(2);
+    cluster.journal.failsWith.clear();
+    await pass(20_000);
+    expect(cluster.owns).toBe(true);
+    expect(told(cluster)).toEqual([
+      expect.anything(),
+      expect.anything(),
+      expect.stringMatching(/"level":"info".*No journal is in a format/),
+    ]);
+    expect([cluster.troubles.remarks, cluster.member.unreadableJournals.count]).toEqual([[], 0]);
+  });
+
+  it("is not this member's any more when it is not met again, or the member is no more", async () => {
+    const cluster = new TestCluster();
+    cluster.journal.failsWith.set('claim', unreadable);
+    cluster.start();
+    await pass(1_000);
+    expect(cluster.troubles.remarks).toHaveLength(1);
+    cluster.members = ['other'];
+    await pass(20_000);
+    expect(cluster.troubles.remarks).toEqual([]);
+    cluster.members = ['me'];
+    await pass(5_000);
+    expect(cluster.troubles.remarks).toHaveLength(1);
+    await cluster.member.abandon();
+    expect(cluster.troubles.remarks).toEqual([]);
   });
 });
 

@@ -7,6 +7,7 @@ import type { MemberOptions, MemberPorts } from './member-ports.ts';
 import type { Heartbeat } from './membership.ts';
 import { OwnedShards } from './owned-shards.ts';
 import { OwnershipLog } from './ownership-log.ts';
+import { UnreadableJournals } from './unreadable-journals.ts';
 import { counted } from '../../../../shared/log/troubles.ts';
 
 const lostWrites = 'Redis has lost writes. What is in the broker is safe and waits; run npm run recover.';
@@ -19,6 +20,7 @@ const tickMs = 20;
 export class Member {
   readonly name: string;
   readonly shards: OwnedShards;
+  readonly unreadableJournals: UnreadableJournals;
   readonly #options: MemberOptions;
   readonly #ports: MemberPorts;
   readonly #core: OwnershipCore;
@@ -37,8 +39,10 @@ export class Member {
     this.#ports = ports;
     this.#core = new OwnershipCore({ ...options, member: name });
     this.#ownershipLog = new OwnershipLog(ports.log);
+    this.unreadableJournals = new UnreadableJournals(ports.troubles);
     this.shards = new OwnedShards(options, {
       ...ports,
+      unreadableJournals: this.unreadableJournals,
       ownershipLog: this.#ownershipLog,
       session: () => this.#session,
       ended: (shard, reason, next) => this.#post({ type: 'shard_ended', shard, reason, next }),
@@ -86,11 +90,13 @@ export class Member {
   async abandon(): Promise<void> {
     this.#over = true;
     clearInterval(this.#ticker);
+    this.unreadableJournals.allGone();
     await this.shards.abandon();
   }
 
   #tick(): void {
     this.#post({ type: 'ticked' });
+    this.unreadableJournals.tick();
     this.shards.tick();
   }
 
@@ -188,9 +194,10 @@ export class Member {
       const nowMs = performance.now();
       if (answer.granted) this.#ownershipLog.claimGranted(shard, nowMs);
       else this.#ownershipLog.claimRefused(shard, answer.holder, answer.remainingMs, nowMs);
+      this.unreadableJournals.gone(shard);
       this.#post({ type: 'claim_answered', shard, answer, askedAtMs });
     } catch (error) {
-      this.#ports.log.debug({ error, shard }, 'A claim was not answered.');
+      this.#notAnswered(error, shard, 'A claim was not answered.');
       this.#post({ type: 'claim_answered', shard, answer: undefined, askedAtMs });
     }
   }
@@ -201,7 +208,7 @@ export class Member {
       const answer = await this.#journalOf(shard).renew(epoch, ttlMs);
       this.#post({ type: 'renew_answered', shard, epoch, answer, askedAtMs });
     } catch (error) {
-      this.#ports.log.debug({ error, shard }, 'A lease was not renewed.');
+      this.#notAnswered(error, shard, 'A lease was not renewed.');
       this.#post({ type: 'renew_answered', shard, epoch, answer: undefined, askedAtMs });
     }
   }
@@ -213,6 +220,11 @@ export class Member {
       this.#ports.log.debug({ error, shard }, 'A lease was not released; it runs out by itself.');
     }
     this.#post({ type: 'release_answered', shard });
+  }
+
+  /** Redis that is away or refuses is told of by whoever is connected to it. */
+  #notAnswered(error: unknown, shard: number, what: string): void {
+    if (this.#over || !this.unreadableJournals.failed(shard, error)) this.#ports.log.debug({ error, shard }, what);
   }
 
   #journalOf(shard: number): ShardJournal {

@@ -17,9 +17,11 @@ import type { OwnershipLog } from './ownership-log.ts';
 import type { OwnershipEffect } from './protocol.ts';
 import type { MemberOptions, MemberPorts } from './member-ports.ts';
 import { addTotals } from './stats.ts';
+import type { UnreadableJournals } from './unreadable-journals.ts';
 
 interface OwnedShardsPorts extends MemberPorts {
   readonly ownershipLog: OwnershipLog;
+  readonly unreadableJournals: UnreadableJournals;
   readonly session: () => BrokerSession | undefined;
   /** The shard's calls are over. `next`: of the next set, as far as the journal has told. */
   readonly ended: (shard: number, reason: EndReason, next: number) => void;
@@ -77,7 +79,7 @@ export class OwnedShards {
 
   start(shard: number, epoch: number, deadlineMs: number, journal: ShardJournal): void {
     const { namespace, incarnation, slots, callTimeoutMs } = this.#options;
-    const { dispatcher, deadLetters, troubles, session, catalog, needCatalog } = this.#ports;
+    const { dispatcher, deadLetters, troubles, session, catalog, needCatalog, unreadableJournals } = this.#ports;
     const limits: ShardLimits = {
       ...this.#options.shard,
       shard,
@@ -99,6 +101,7 @@ export class OwnedShards {
       troubles,
       consuming: this.#consuming,
       loading: this.#loading,
+      isUnreadable: (error) => unreadableJournals.failed(shard, error),
       log,
       needCatalog,
       wakeDispatcher: () => dispatcher.wake(),

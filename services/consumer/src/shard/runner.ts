@@ -32,6 +32,8 @@ export interface ShardPorts {
   /** Shared by all shards of this consumer: queues that cannot be consumed, journals that cannot be read. */
   readonly consuming: SharedTrouble;
   readonly loading: SharedTrouble;
+  /** The journal is in a format that this version does not read, and that is told. */
+  readonly isUnreadable: (error: unknown) => boolean;
   readonly log: Logger;
   readonly needCatalog: (account: string) => void;
   /** The core has calls that could start. */
@@ -173,7 +175,7 @@ export class ShardRunner implements CallSource {
       this.post({ type: 'loaded', state, askedAtMs });
     } catch (error) {
       if (this.core.life !== 'loading' || this.#abandoned) return;
-      this.#ports.loading.met(this.#ports.queue, error);
+      if (!this.#ports.isUnreadable(error)) this.#ports.loading.met(this.#ports.queue, error);
       setTimeout(() => void this.#load(failures + 1), delayMs(retryPolicy, failures + 1, Math.random()));
     }
   }

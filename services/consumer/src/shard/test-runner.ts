@@ -66,6 +66,7 @@ export class TestRunner {
       troubles,
       consuming: new SharedTrouble(troubles, { reason: 'queue', message: 'It is not consumed.' }, 'It is.'),
       loading: new SharedTrouble(troubles, { reason: 'journal', message: 'It is not read.' }, 'It is.'),
+      isUnreadable: () => false,
       log,
       needCatalog: () => undefined,
       wakeDispatcher: () => undefined,
