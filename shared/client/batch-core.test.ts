@@ -223,3 +223,11 @@ it('settles every event exactly once, whatever is answered and when, and always 
     }),
   );
 });
+
+// `push(...settled)` has one argument per event: with a buffer of 64 MiB and more it threw, in the process of the application.
+it('gives up what is too old, however much it is', () => {
+  const core = new BatchCore<number>({ ...limits, bufferBytesMax: 1_024 * 1_024 * 1_024 });
+  for (let event = 0; event < 200_000; event++) core.add(event, String(event), 0);
+  expect(core.expire(limits.giveUpAfterMs)).toHaveLength(200_000);
+  expect(core.heldBytes).toBe(0);
+});

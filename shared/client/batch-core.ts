@@ -155,21 +155,21 @@ export class BatchCore<T> {
   expire(nowMs: number): readonly Settlement<T>[] {
     const bornBeforeMs = nowMs - this.#limits.giveUpAfterMs;
     const isOld = ({ recordedAtMs }: Entry<T>): boolean => recordedAtMs <= bornBeforeMs;
-    const expired: Settlement<T>[] = [];
+    const expired: (readonly Settlement<T>[])[] = [];
     const [oldest] = this.#queue;
     if (oldest !== undefined && isOld(oldest)) {
       const young = this.#queue.findIndex((entry) => !isOld(entry));
       const old = this.#queue.splice(0, young < 0 ? this.#queue.length : young);
       this.#queueBytes -= bytesOf(old);
-      expired.push(...this.#giveUp(old, 'gave_up', untried));
+      expired.push(this.#giveUp(old, 'gave_up', untried));
     }
-    if (!this.#waiting.some(({ entries }) => entries.some(isOld))) return expired;
     this.#waiting = this.#waiting.flatMap((batch) => {
-      expired.push(...this.#giveUp(batch.entries.filter(isOld), 'gave_up', batch));
+      if (!batch.entries.some(isOld)) return [batch];
+      expired.push(this.#giveUp(batch.entries.filter(isOld), 'gave_up', batch));
       const entries = batch.entries.filter((entry) => !isOld(entry));
       return entries.length === 0 ? [] : [{ ...batch, entries }];
     });
-    return expired;
+    return expired.flat();
   }
 
   /** Settles everything that is held, answered or not. */

@@ -29,6 +29,10 @@ export interface HeldShard {
 /** Leases of the mover: one name, so that a second run goes on where the first one was killed. */
 export const mover = 'npm run topology -- --reshard';
 
+/** While a script runs, Redis answers nobody else, and a script has no more than a million arguments. */
+const cursorsPerPiece = 10_000;
+export const entriesPerPiece = 1_000;
+
 export interface Journals {
   readonly redis: Redis;
   readonly namespace: string;
@@ -105,7 +109,7 @@ export async function moveSlots(
 async function copyMemory(state: ShardState, to: HeldShard, moves: (slot: number) => boolean): Promise<void> {
   const cursors = new Map([...state.cursors].filter(([key]) => moves(slotOfCursor(key))));
   const idSets = state.idSets.map(({ ids }) => ids.filter(({ slot }) => moves(slot))).filter((ids) => ids.length > 0);
-  if (cursors.size > 0) await commitEmpty(to, cursors, []);
+  for (const piece of piecesOf([...cursors], cursorsPerPiece)) await commitEmpty(to, new Map(piece), []);
   for (const ids of idSets) await commitEmpty(to, new Map(), ids);
 }
 
@@ -134,16 +138,38 @@ async function moveEntries(
 ): Promise<void> {
   const { redis, namespace } = journals;
   const [, ...places] = entryKeys(namespace, from.shard);
-  const kept = await Promise.all(places.map(async (key) => Object.entries(await redis.hgetall(key))));
+  const kept = await Promise.all(places.map((key) => readEntries(redis, key)));
   const newOwner = ([, text]: readonly [string, string]): number => ownerOf(slotOf(decodeParked(text).entry));
   for (const next of to.values()) {
     if (next.shard === from.shard) continue;
     const moved = kept.map((entries) => entries.filter((entry) => newOwner(entry) === next.shard));
     const identifiers = moved.flat().map(([identifier]) => identifier);
-    if (identifiers.length === 0) continue;
-    await runFenced(journals, next, 'adopt', entryKeys(namespace, next.shard), moved.flatMap(list));
-    await runFenced(journals, from, 'disown', entryKeys(namespace, from.shard), identifiers);
+    for (const [place, entries] of moved.entries())
+      for (const piece of piecesOf(entries, entriesPerPiece)) {
+        const lists = moved.flatMap((_, other) => list(other === place ? piece : []));
+        await runFenced(journals, next, 'adopt', entryKeys(namespace, next.shard), lists);
+      }
+    for (const piece of piecesOf(identifiers, entriesPerPiece))
+      await runFenced(journals, from, 'disown', entryKeys(namespace, from.shard), piece);
   }
+}
+
+/** Nobody writes meanwhile, so that one that is met twice is the same. */
+async function readEntries(redis: Redis, key: string): Promise<readonly (readonly [string, string])[]> {
+  const entries = new Map<string, string>();
+  let cursor = '0';
+  do {
+    const [next, fields] = await redis.hscan(key, cursor, 'COUNT', entriesPerPiece);
+    cursor = next;
+    for (let at = 0; at < fields.length; at += 2) entries.set(fields[at] ?? '', fields[at + 1] ?? '');
+  } while (cursor !== '0');
+  return [...entries];
+}
+
+function piecesOf<T>(all: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(all.length / size) }, (_, piece) =>
+    all.slice(piece * size, (piece + 1) * size),
+  );
 }
 
 function entryKeys(namespace: string, shard: number): readonly string[] {

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { type ChannelModel, connect } from 'amqplib';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { slotCount, slotOf } from '../event/lane.ts';
 import { encodeParked, newestFormat } from '../journal/format.ts';
 import type { ParkedEntry, SetCommit, ShardState } from '../journal/journal.ts';
 import { shardKeys } from '../journal/keys.ts';
+import { entriesPerPiece } from '../journal/move.ts';
 import { createRedisJournal } from '../journal/redis-journal.ts';
 import { sharedServices } from '../testing/shared-services.ts';
 import { until } from '../testing/until.ts';
@@ -96,7 +97,7 @@ describe('reshard', () => {
       forgottenCursors: [],
       ids: [{ slot, bytes: Buffer.alloc(16, slot) }],
       forgottenIdSets: [],
-      totals: new Map([['hour', '1']]),
+      totals: new Map([['0/cus/m', '1']]),
     };
     await asConsumer(shard, place.shards, async (journal, epoch) => {
       await journal.commit(epoch, commit);
@@ -177,6 +178,25 @@ describe('reshard', () => {
     for (let shard = after; shard < before; shard++) {
       expect(await queueState(connection, shardQueue(place.namespace, shard))).toBeUndefined();
     }
+  });
+
+  // One typo makes 100,000 dead entries in seconds: carried by one script they kept Redis from everybody, or were refused as too many.
+  it('carries any number of entries, in pieces', async () => {
+    const [slot = -1] = moving(3, 4);
+    const [from = -1, target = -1] = [slotMap(3)[slot], slotMap(4)[slot]];
+    await remember(from, slot);
+    const { parked } = shardKeys(place.namespace, from);
+    const [text = ''] = await redis.hvals(parked);
+    const names = Array.from({ length: 2 * entriesPerPiece + 1 }, (_, index) => `dead-${slot}-${index}`);
+    await redis.hset(parked, Object.fromEntries(names.map((name) => [name, text])));
+    const calls = vi.spyOn(redis, 'callBuffer');
+
+    expect(await to(4)).toBe('done');
+    const lengths = calls.mock.calls.map(([, args]) => (Array.isArray(args) ? args.length : 0));
+    calls.mockRestore();
+    expect(Math.max(...lengths)).toBeLessThan(2 * entriesPerPiece + 20);
+    expect((await parkedOf(target)).toSorted()).toEqual([`dead-${slot}`, ...names].toSorted());
+    expect(await parkedOf(from)).toEqual([]);
   });
 
   it('waits for messages and consumers, with every slot unbound, and goes back when told to', async () => {

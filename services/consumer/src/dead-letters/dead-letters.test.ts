@@ -3,7 +3,7 @@
  * closed is none: taken for one, the message is gone for ever.
  */
 import { expect, it } from 'vitest';
-import type { ConsumeMessage } from 'amqplib';
+import { type ConsumeMessage, IllegalOperationError } from 'amqplib';
 import { UnreadableMessage } from '../../../../shared/event/message.ts';
 import { createLog } from '../../../../shared/log/log.ts';
 import { Troubles } from '../../../../shared/log/troubles.ts';
@@ -147,4 +147,23 @@ it('is waited for while the broker has an alarm, and that is told', async () => 
   expect(letters.isBlocked).toBe(true);
   broker.lose(session);
   expect(letters.isBlocked).toBe(false);
+});
+
+// A channel that closes together with the answer that opens it was kept: every letter was refused by it until the connection ended.
+it('is published on another channel when its own was closed before anybody listened', async () => {
+  const { broker, bury } = setUp();
+  const session = broker.connect();
+  session.prepare = (channel) => {
+    session.prepare = () => undefined;
+    channel.closed();
+    channel.publish = () => {
+      throw new IllegalOperationError('Channel closed', '');
+    };
+  };
+  const burial = bury();
+  await again(session, 1);
+  expect(session.channels).toHaveLength(2);
+  session.channel.confirm();
+  await turns();
+  expect(burial.fate).toBe(true);
 });

@@ -167,7 +167,8 @@ export class DeadLetters {
       try {
         channel.publish(this.#exchange, routingKey, content, { persistent: true, mandatory: true, headers }, settle);
       } catch (error) {
-        // Either the channel is closed, or there is something in it that amqplib cannot encode.
+        // Either the channel is closed, and was before anybody listened, or there is something in it that amqplib cannot encode.
+        if (error instanceof IllegalOperationError && this.#channel === channel) this.#channel = undefined;
         settle(error instanceof IllegalOperationError ? error : new UnfitLetter(messageOf(error)));
       }
     });

@@ -190,4 +190,15 @@ describe('LaneQueue', () => {
     }
     expect(queue.armed.size).toBe(0);
   });
+
+  // `out.push(...lanes)` has one argument per lane: beyond some 120,000 of one account it threw.
+  it('goes on behind items that are gone, however many lanes they are of', () => {
+    const queue = new LaneQueue();
+    const items = Array.from({ length: 150_000 }, (_, lane) => laneItem(lane, `first of ${lane}`));
+    for (const item of items) queue.add(item, 0);
+    queue.add(laneItem(7, 'second of 7'), 0);
+    for (const item of items) queue.leave(item);
+    queue.wake(0);
+    expect(takeAll(queue, 0).map(({ entry: { identifier } }) => identifier)).toEqual(['second of 7']);
+  });
 });

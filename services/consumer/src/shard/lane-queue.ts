@@ -281,13 +281,13 @@ export class LaneQueue {
   /** What stands behind an item that is gone need not wait for the turn of that item. */
   #sift(nowMs: number): void {
     this.#haveGone = false;
-    const out = this.#waiting.filter(beginsWithGone);
+    const out = [this.#waiting.filter(beginsWithGone)];
     this.#waiting = this.#waiting.filter((lane) => !beginsWithGone(lane));
     for (const [account, lanes] of this.#accounts) {
-      out.push(...lanes.sift());
+      out.push(lanes.sift());
       this.#count(account);
     }
-    for (const lane of out) this.#place(lane, nowMs);
+    for (const lane of out.flat()) this.#place(lane, nowMs);
   }
 
   #count(account: string): void {

@@ -7,6 +7,12 @@ import { hashId, readIds } from './event-id.ts';
 import { type MeterCatalog, meterOf, OpenSet } from './open-set.ts';
 
 /**
+ * Id sets that one commit may forget: Redis drops their ids in the script that commits, and answers nobody else meanwhile. Two days
+ * without usage made 43,000 of them.
+ */
+const forgottenMax = 1_000;
+
+/**
  * What a shard remembers of the past in order to count each event once: cursors of messages, ids of events, and the
  * set that is being counted. Cursors and ids have a committed part, which only a commit extends, and an open part,
  * which dies with the channel (invariants 2 to 5).
@@ -105,13 +111,14 @@ export class ShardMemory {
 
   /**
    * Sets whose ids may be forgotten when a set is committed whose oldest message was accepted at `oldestAcceptedMs`:
-   * settled longer before that than the window (invariant 4), if `isInOrder`; or the oldest ones where the table is full.
+   * settled longer before that than the window (invariant 4), if `isInOrder`; or the oldest ones where the table is full. After a
+   * pause as long as the window those are all there are: the rest is for the sets that follow.
    */
   forgettableIdSets(oldestAcceptedMs: number, isInOrder: boolean): number[] {
     const forgettable: number[] = [];
     let kept = this.ids.size;
     for (const [set, settledAtMs] of this.#idSets) {
-      if (settledAtMs === undefined) break;
+      if (settledAtMs === undefined || forgettable.length === forgottenMax) break;
       const expired = isInOrder && settledAtMs + this.#dedupWindowMs < oldestAcceptedMs;
       if (!expired && kept <= this.#dedupMaxIds) break;
       if (!expired) this.idsForgottenEarly += this.ids.countOf(set);
