@@ -9,7 +9,8 @@ const usage = `npm run neighbours -- [--minutes N] [--rate N] [--flush-ms N] [--
 
 Runs a cluster of real processes with 20 connected accounts, of which each has a fault: a locked lane, a list of meters that cannot be
 read, customers answered 500, an account that is slow, revoked or silent … Posts usage of all of them, and says for each account how long
-its other customers waited to be billed. Ends with 1 if one of them waited longer than two flush intervals.
+its other customers waited to be billed. Ends with 1 if one of them waited longer than two flush intervals. Takes the minutes given,
+and up to two flush intervals more.
 
   --minutes N     how long usage is posted (3)
   --rate N        events per second, of all accounts (1000)
