@@ -9,12 +9,18 @@ interface OfMeter {
   left: number;
   /** Since when a newer list of meters has to come before they are called, or refused. */
   undecidedSinceMs: number | undefined;
+  /** That list has not come in time. */
+  isOverdue: boolean;
+  /** Its `left` is part of what is left in all. */
+  isCounted: boolean;
 }
 
 /**
  * Connected accounts that the provider does not serve while it serves others, or whose meters are not known; and meters of any
  * account that a newer list has to decide about. What the pending set has of them is not called, so it must neither
  * look as if it had been nor hold up the next set.
+ *
+ * Its sums are kept in step with each change: they are asked for all the time, and there may be thousands of such accounts.
  */
 export class ClosedAccounts {
   /** Why: what the dispatcher was told about the account's calls. */
@@ -22,17 +28,30 @@ export class ClosedAccounts {
   /** Why: what came of reading its meters. Without those none of its calls can start at all. */
   readonly #unlisted = new Map<string, string>();
   readonly #ofSet = new Map<string, Map<string, OfMeter>>();
+  /** Meters that wait for a newer list, and may still get one in time: the one that has waited for longest is first. */
   readonly #undecided = new Set<OfMeter>();
+  #left = 0;
+  readonly #deferred = new AccountCounts();
+  #deferredOfThem = 0;
 
   changed(account: string, closedFor: string | undefined): void {
-    if (closedFor === undefined) this.#closed.delete(account);
-    else this.#closed.set(account, closedFor);
+    this.#because(this.#closed, account, closedFor);
   }
 
   /** There is no list of the account's meters, for this reason; undefined: there is one. */
   unlisted(account: string, reason: string | undefined): void {
-    if (reason === undefined) this.#unlisted.delete(account);
-    else this.#unlisted.set(account, reason);
+    this.#because(this.#unlisted, account, reason);
+  }
+
+  #because(reasons: Map<string, string>, account: string, reason: string | undefined): void {
+    const was = this.isOneOfThem(account);
+    if (reason === undefined) reasons.delete(account);
+    else reasons.set(account, reason);
+    const is = this.isOneOfThem(account);
+    if (was === is) return;
+    const deferred = this.#deferred.get(account);
+    this.#deferredOfThem += is ? deferred : -deferred;
+    for (const meter of this.#ofSet.get(account)?.values() ?? []) this.#count(meter);
   }
 
   /** No attempt of the account is to be journaled; but one call of it may be armed, to try it with. */
@@ -40,13 +59,28 @@ export class ClosedAccounts {
     return this.#unlisted.has(account) || (this.#closed.has(account) && isArmed);
   }
 
-  get closed(): ReadonlySet<string> {
-    return new Set([...this.#closed.keys(), ...this.#unlisted.keys()]);
+  /** The journal keeps one more entry of this account beside the set; `released`: one less. */
+  held(account: string | undefined): void {
+    if (account === undefined) return;
+    this.#deferred.add(account);
+    if (this.isOneOfThem(account)) this.#deferredOfThem++;
+  }
+
+  released(account: string | undefined): void {
+    if (account === undefined) return;
+    this.#deferred.remove(account);
+    if (this.isOneOfThem(account)) this.#deferredOfThem--;
+  }
+
+  /** How many entries that the journal keeps beside the set are of such accounts. */
+  get deferredOfThem(): number {
+    return this.#deferredOfThem;
   }
 
   newSet(): void {
     this.#ofSet.clear();
     this.#undecided.clear();
+    this.#left = 0;
   }
 
   waits(item: Item): void {
@@ -56,18 +90,23 @@ export class ClosedAccounts {
       meters = new Map();
       this.#ofSet.set(account, meters);
     }
-    const known = meters.get(meter);
-    if (known === undefined) meters.set(meter, { account, items: [item], left: 1, undecidedSinceMs: undefined });
-    else {
-      known.items.push(item);
-      known.left++;
+    let known = meters.get(meter);
+    if (known === undefined) {
+      const isCounted = this.isOneOfThem(account);
+      known = { account, items: [], left: 0, undecidedSinceMs: undefined, isOverdue: false, isCounted };
+      meters.set(meter, known);
     }
+    known.items.push(item);
+    known.left++;
+    if (known.isCounted) this.#left++;
   }
 
   ended(item: Item): void {
     item.hasEnded = true;
     const meter = this.#meterOf(item);
-    if (meter !== undefined) meter.left--;
+    if (meter === undefined) return;
+    meter.left--;
+    if (meter.isCounted) this.#left--;
   }
 
   /** Whether a newer list has to come before the item is called, or refused. */
@@ -75,13 +114,15 @@ export class ClosedAccounts {
     item.needsList = isUndecided;
     // One that was deferred stands before what the set has for its lane.
     const meter = this.#meterOf(item);
-    if (meter === undefined) return;
+    if (meter === undefined || isUndecided === (meter.undecidedSinceMs !== undefined)) return;
     if (isUndecided) {
-      meter.undecidedSinceMs ??= nowMs;
+      meter.undecidedSinceMs = nowMs;
       this.#undecided.add(meter);
-    } else if (meter.undecidedSinceMs !== undefined) {
+    } else {
       meter.undecidedSinceMs = undefined;
+      meter.isOverdue = false;
       this.#undecided.delete(meter);
+      this.#count(meter);
     }
   }
 
@@ -98,36 +139,37 @@ export class ClosedAccounts {
 
   /** How much of what is left of the set cannot be called for one of these reasons. */
   left(nowMs: number): number {
-    if (this.#closed.size + this.#unlisted.size + this.#undecided.size === 0) return 0;
-    let left = 0;
-    for (const [{ left: more }] of this.#stuck(nowMs)) left += more;
-    return left;
+    for (const meter of this.#undecided) {
+      if (nowMs - (meter.undecidedSinceMs ?? nowMs) < listWaitMs) break;
+      this.#undecided.delete(meter);
+      meter.isOverdue = true;
+      this.#count(meter);
+    }
+    return this.#left;
   }
 
   /** That, with the reason. */
   itemsLeft(nowMs: number): [item: Item, reason: string][] {
+    if (this.left(nowMs) === 0) return [];
     const left: [Item, string][] = [];
-    for (const [{ items }, reason, isListMissing] of this.#stuck(nowMs)) {
-      for (const item of items) {
+    for (const meter of [...this.#ofSet.values()].flatMap((meters) => [...meters.values()])) {
+      if (!meter.isCounted || meter.left === 0) continue;
+      const closedFor = this.#closed.get(meter.account);
+      const reason = closedFor ?? this.#unlisted.get(meter.account) ?? needsNewerList;
+      for (const item of meter.items) {
         if (item.hasEnded) continue;
-        if (isListMissing) item.needsList = true;
+        if (closedFor === undefined) item.needsList = true;
         left.push([item, reason]);
       }
     }
     return left;
   }
 
-  *#stuck(nowMs: number): Generator<[meter: OfMeter, reason: string, isListMissing: boolean]> {
-    for (const [account, reason] of this.#closed)
-      for (const meter of this.#ofSet.get(account)?.values() ?? []) yield [meter, reason, false];
-    for (const [account, reason] of this.#unlisted) {
-      if (this.#closed.has(account)) continue;
-      for (const meter of this.#ofSet.get(account)?.values() ?? []) yield [meter, reason, true];
-    }
-    for (const meter of this.#undecided) {
-      const waitedMs = nowMs - (meter.undecidedSinceMs ?? nowMs);
-      if (waitedMs >= listWaitMs && !this.isOneOfThem(meter.account)) yield [meter, needsNewerList, true];
-    }
+  #count(meter: OfMeter): void {
+    const isCounted = meter.isOverdue || this.isOneOfThem(meter.account);
+    if (isCounted === meter.isCounted) return;
+    meter.isCounted = isCounted;
+    this.#left += isCounted ? meter.left : -meter.left;
   }
 
   #meterOf({ entry: { account = '', meter } }: Item): OfMeter | undefined {
@@ -138,19 +180,18 @@ export class ClosedAccounts {
 const needsNewerList = 'its meter is not in the list that is known, and no newer one can be read so far';
 
 /** How many of something each connected account has. */
-export class AccountCounts {
+class AccountCounts {
   readonly #counts = new Map<string, number>();
 
   get(account: string): number {
     return this.#counts.get(account) ?? 0;
   }
 
-  add(account: string | undefined): void {
-    if (account !== undefined) this.#counts.set(account, this.get(account) + 1);
+  add(account: string): void {
+    this.#counts.set(account, this.get(account) + 1);
   }
 
-  remove(account: string | undefined): void {
-    if (account === undefined) return;
+  remove(account: string): void {
     const left = this.get(account) - 1;
     if (left > 0) this.#counts.set(account, left);
     else this.#counts.delete(account);

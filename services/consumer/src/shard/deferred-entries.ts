@@ -1,6 +1,6 @@
 import { laneName } from '../../../../shared/event/lane.ts';
 import type { DeferredEnding, Entry, ParkedEntry, SettledAs } from '../../../../shared/journal/journal.ts';
-import { AccountCounts, type ClosedAccounts } from './closed-accounts.ts';
+import type { ClosedAccounts } from './closed-accounts.ts';
 import type { DriveLimits } from './drive-limits.ts';
 import { recordOf, type Item } from './item.ts';
 
@@ -53,7 +53,6 @@ export class DeferredEntries {
   #nextDueMs = Number.POSITIVE_INFINITY;
   /** Lanes whose turn may have come before that. */
   #woken = new Set<DeferredLane>();
-  readonly #ofAccount = new AccountCounts();
   readonly #needList = new Set<string>();
 
   constructor(limits: DriveLimits, random: () => number, accounts: ClosedAccounts) {
@@ -104,9 +103,7 @@ export class DeferredEntries {
 
   /** Those of closed accounts left out, and those of the platform's own that wait for a newer list of meters: they do not fail. */
   get #counted(): number {
-    let closed = this.#needList.size;
-    for (const account of this.#accounts.closed) closed += this.#ofAccount.get(account);
-    return this.#held + this.#expected - closed;
+    return this.#held + this.#expected - this.#needList.size - this.#accounts.deferredOfThem;
   }
 
   /** An entry of the set is to be one of them. */
@@ -199,7 +196,7 @@ export class DeferredEntries {
     if (end === undefined) return;
     this.#held--;
     this.#needList.delete(end.entry.identifier);
-    this.#ofAccount.remove(end.entry.account);
+    this.#accounts.released(end.entry.account);
     const name = laneName(end.entry);
     const lane = this.#laneOf(name);
     lane.size--;
@@ -212,7 +209,7 @@ export class DeferredEntries {
 
   #hold({ entry }: Item): void {
     this.#held++;
-    this.#ofAccount.add(entry.account);
+    this.#accounts.held(entry.account);
   }
 
   #schedule(item: Item, nowMs: number): void {

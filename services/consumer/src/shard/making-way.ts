@@ -59,7 +59,8 @@ export class MakingWay {
     const stuck = this.#judge(nowMs, redisMs);
     const stuckItems = [...stuck.values()].reduce((sum, items) => sum + items, 0);
     if (this.#driven.unsettled === 0 || accounts.left(nowMs) + stuckItems < this.#driven.unsettled) return;
-    for (const [item, reason] of accounts.itemsLeft(nowMs))
+    // Not looked through at every tick while there is no room.
+    for (const [item, reason] of deferred.roomForClosed > 0 ? accounts.itemsLeft(nowMs) : [])
       if (!item.isBusy && deferred.roomForClosed > 0) this.#settle(item, 'deferred', reason, redisMs);
     const { deferTail, deferredMax } = this.#limits;
     if (stuck.size > deferTail.lanes || stuckItems > deferred.free - Math.floor(deferredMax / 2)) return;
