@@ -41,12 +41,12 @@ export const callMutants: readonly Mutant[] = [
     profiles: ['accounts'],
     patches: [
       {
-        file: 'services/consumer/src/shard/core.ts',
+        file: 'services/consumer/src/shard/armed-accounts.ts',
         find: 'unlisted(name, of.meters === undefined ? of.unreadable : undefined)',
         replace: 'unlisted(name, undefined)',
       },
       {
-        file: 'services/consumer/src/shard/core.ts',
+        file: 'services/consumer/src/shard/armed-accounts.ts',
         find: 'if (nowMs - sinceMs >= listWaitMs) this',
         replace: 'if (nowMs - sinceMs < 0) this',
       },

@@ -1,6 +1,7 @@
 import type { Mutant } from './mutant.ts';
 
 const core = 'services/consumer/src/shard/core.ts';
+const sealing = 'services/consumer/src/shard/sealing.ts';
 const flight = 'services/consumer/src/shard/flight.ts';
 const journal = 'scripts/simulate/model-journal.ts';
 
@@ -16,8 +17,8 @@ const noNumberCheck = {
 };
 const noPendingCheck = { file: journal, find: 'if (this.#checks.pending && inFlight)', replace: 'if (false)' };
 const sealsInFlight = {
-  file: core,
-  find: 'if (this.flight.pendingSet !== undefined || open.messages === 0) return false;',
+  file: sealing,
+  find: 'if (flight.pendingSet !== undefined || open.messages === 0) return false;',
   replace: 'if (open.messages === 0) return false;',
 };
 
@@ -63,7 +64,7 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'not sealed at half of the prefetch',
     rule: '9: sealing also happens at half of the prefetch, so that the shard never stalls',
-    patches: [{ file: core, find: ' ||\n          this.#intake.isHalfFull', replace: '' }],
+    patches: [{ file: sealing, find: ' ||\n          intake.isHalfFull', replace: '' }],
     coveredBy:
       'the flush interval, which a shard waits for at most, and the prefetch, which grows: nothing goes wrong, it takes longer',
   },

@@ -1,6 +1,7 @@
 import type { Mutant } from './mutant.ts';
 
 const core = 'services/consumer/src/shard/core.ts';
+const counter = 'services/consumer/src/shard/message-counter.ts';
 const memory = 'services/consumer/src/shard/memory.ts';
 const flight = 'services/consumer/src/shard/flight.ts';
 const dedupTable = 'services/consumer/src/shard/dedup-table.ts';
@@ -63,9 +64,9 @@ export const countingMutants: readonly Mutant[] = [
           'generation, tag, ...decoded, origin: { ...decoded.origin, redelivered: message.origin.redelivered } }, this',
       },
       {
-        file: core,
-        find: 'switch (this.memory.cursors.find(origin)) {',
-        replace: "switch (origin.redelivered ? this.memory.cursors.find(origin) : 'new') {",
+        file: counter,
+        find: 'switch (this.#memory.cursors.find(origin)) {',
+        replace: "switch (origin.redelivered ? this.#memory.cursors.find(origin) : 'new') {",
       },
     ],
   },
@@ -120,8 +121,8 @@ export const countingMutants: readonly Mutant[] = [
     profiles: ['clocks'],
     patches: [
       {
-        file: core,
-        find: 'Math.min(message.receivedAt * 1000, this.flight.clock.at(deliveredAtMs))',
+        file: counter,
+        find: 'Math.min(message.receivedAt * 1000, this.#flight.clock.at(deliveredAtMs))',
         replace: 'message.receivedAt * 1000',
       },
     ],

@@ -1,7 +1,9 @@
 import type { Mutant } from './mutant.ts';
 
 const core = 'services/consumer/src/shard/core.ts';
+const counter = 'services/consumer/src/shard/message-counter.ts';
 const intake = 'services/consumer/src/shard/intake.ts';
+const sealing = 'services/consumer/src/shard/sealing.ts';
 
 /** Who keeps a message, and until when: invariants 3 and 5. */
 export const custodyMutants: readonly Mutant[] = [
@@ -19,22 +21,24 @@ export const custodyMutants: readonly Mutant[] = [
   {
     name: 'covered message acked while its set is pending',
     rule: '3: the gate of a covered message is the newest pending set',
-    patches: [{ file: core, find: "held.gate = this.flight.pendingSet ?? 'none';", replace: "held.gate = 'none';" }],
+    patches: [
+      { file: counter, find: "held.gate = this.#flight.pendingSet ?? 'none';", replace: "held.gate = 'none';" },
+    ],
   },
   {
     name: 'all-duplicate message acked without its cursor',
     rule: '2: a cursor is committed even if all events of its message were duplicates',
     patches: [
       {
-        file: core,
-        find: 'held.gate = this.flight.next;\n        const acceptedAtMs',
-        replace: 'const countedBefore = this.memory.countedEvents;\n        const acceptedAtMs',
+        file: counter,
+        find: 'held.gate = this.#flight.next;\n        const acceptedAtMs',
+        replace: 'const countedBefore = this.#memory.countedEvents;\n        const acceptedAtMs',
       },
       {
-        file: core,
-        find: 'acceptedAtMs, this.#catalog, deliveredAtMs);\n        break;',
+        file: counter,
+        find: 'acceptedAtMs, catalog, deliveredAtMs);\n        break;',
         replace:
-          "acceptedAtMs, this.#catalog, deliveredAtMs);\n        held.gate = this.memory.countedEvents > countedBefore ? this.flight.next : 'none';\n        break;",
+          "acceptedAtMs, catalog, deliveredAtMs);\n        held.gate = this.#memory.countedEvents > countedBefore ? this.#flight.next : 'none';\n        break;",
       },
       {
         file: 'services/consumer/src/shard/memory.ts',
@@ -75,10 +79,10 @@ export const custodyMutants: readonly Mutant[] = [
     name: 'unsealed counts kept after channel loss and duplicates of them acked early',
     rule: '5: an unsealed count dies with its channel',
     patches: [
-      { file: core, find: 'this.memory.discardOpen(this.flight.next);\n          if', replace: 'if' },
+      { file: counter, find: 'this.#memory.discardOpen(this.#flight.next);', replace: '' },
       {
-        file: core,
-        find: "case 'open':\n        held.gate = this.flight.next;",
+        file: counter,
+        find: "case 'open':\n        held.gate = this.#flight.next;",
         replace: "case 'open':\n        held.gate = 'none';",
       },
     ],
@@ -86,7 +90,7 @@ export const custodyMutants: readonly Mutant[] = [
   {
     name: 'unsealed counts kept after channel loss',
     rule: '5: an unsealed count dies with its channel',
-    patches: [{ file: core, find: 'this.memory.discardOpen(this.flight.next);\n          if', replace: 'if' }],
+    patches: [{ file: counter, find: 'this.#memory.discardOpen(this.#flight.next);', replace: '' }],
     coveredBy:
       'the gate of what was counted already: it opens with the set that holds the count, so early acks have to come together with it',
   },
@@ -100,7 +104,7 @@ export const custodyMutants: readonly Mutant[] = [
     rule: '7: a drain settles what was counted',
     patches: [
       {
-        file: core,
+        file: sealing,
         find: "case 'draining':\n        return true;",
         replace: "case 'draining':\n        return false;",
       },

@@ -4,7 +4,7 @@ import type { Call, CallSource, StartedCall } from '../dispatch/call.ts';
 import { defaultDispatchLimits, Dispatcher } from '../dispatch/dispatcher.ts';
 import { type Breakers, createBreakers } from '../provider/breakers.ts';
 import type { Outcome } from '../provider/provider.ts';
-import type { ShardLimits } from './core.ts';
+import type { ShardLimits } from './shard-limits.ts';
 import type { MeterCatalog } from './open-set.ts';
 import { TestShard } from './test-shard.ts';
 import { ok, requestsCatalog } from './testing.ts';

@@ -1,6 +1,7 @@
 import type { MessageOrigin, UsageEvent } from '../../../../shared/event/usage-event.ts';
 import type { ShardState } from '../../../../shared/journal/journal.ts';
-import { ShardCore, type ShardLimits } from './core.ts';
+import { ShardCore } from './core.ts';
+import type { ShardLimits } from './shard-limits.ts';
 import type { MeterCatalog } from './open-set.ts';
 import type { EndReason, JournalAnswer, JournalWrite, ShardEffect, ShardEvent } from './protocol.ts';
 import {

@@ -2,7 +2,7 @@ import type { MessageOrigin, UsageEvent, UsageMessage } from '../../../../shared
 import type { Entry, ParkedEntry, PendingSet, SettledAs, ShardState } from '../../../../shared/journal/journal.ts';
 import type { Call } from '../dispatch/call.ts';
 import type { Formula, Meter, Outcome } from '../provider/provider.ts';
-import type { ShardLimits } from './core.ts';
+import type { ShardLimits } from './shard-limits.ts';
 import type { Drive } from './drive.ts';
 import { defaultDriveLimits } from './drive-limits.ts';
 import { Flight } from './flight.ts';

@@ -1,0 +1,62 @@
+import type { Flight } from './flight.ts';
+import type { IntakeLimits, ShardIntake } from './intake.ts';
+import type { ShardMemory } from './memory.ts';
+import type { MessageCounter } from './message-counter.ts';
+import { unsureMeters } from './meter-knowledge.ts';
+import type { MeterCatalog } from './open-set.ts';
+
+export interface SealingParts {
+  readonly memory: ShardMemory;
+  readonly flight: Flight;
+  readonly intake: ShardIntake;
+  readonly counter: MessageCounter;
+}
+
+/** When a shard's open set is sealed: never while another one is in flight (invariant 9). */
+export class Sealing {
+  readonly #limits: IntakeLimits;
+  readonly #parts: SealingParts;
+  #dueSinceMs: number | undefined;
+
+  constructor(limits: IntakeLimits, parts: SealingParts) {
+    this.#limits = limits;
+    this.#parts = parts;
+  }
+
+  /**
+   * Seals the set if that is due. How events merge depends on their meter's formula, so a set with a meter that is not known waits
+   * for a newer catalog, as long as one may come: answers the account whose meters are needed then.
+   */
+  seal(mode: 'owned' | 'draining' | 'closing', catalog: MeterCatalog, nowMs: number): string | undefined {
+    if (!this.#isDue(mode, nowMs)) {
+      this.#dueSinceMs = undefined;
+      return undefined;
+    }
+    this.#dueSinceMs ??= nowMs;
+    const { memory, flight, intake } = this.#parts;
+    const room = flight.drive.deferred.roomForClosed;
+    const unsure = unsureMeters(memory.open.unknownMeters, catalog, this.#dueSinceMs, room, nowMs);
+    if (typeof unsure === 'string') return unsure;
+    flight.seal(memory, catalog, intake.isInOrder(memory.open.heldSinceMs), nowMs, unsure);
+    return undefined;
+  }
+
+  #isDue(mode: 'owned' | 'draining' | 'closing', nowMs: number): boolean {
+    const { memory, flight, intake, counter } = this.#parts;
+    const { open } = memory;
+    if (flight.pendingSet !== undefined || open.messages === 0) return false;
+    switch (mode) {
+      case 'draining':
+        return true;
+      case 'owned':
+        return (
+          open.events >= this.#limits.flushEvents ||
+          counter.isFull ||
+          nowMs - open.heldSinceMs >= this.#limits.flushIntervalMs ||
+          intake.isHalfFull
+        );
+      case 'closing':
+        return false;
+    }
+  }
+}

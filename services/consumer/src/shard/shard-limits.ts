@@ -1,0 +1,22 @@
+import type { DriveLimits } from './drive-limits.ts';
+import type { IntakeLimits } from './intake.ts';
+import type { SetBounds } from './open-set.ts';
+
+/** What a shard's core is told once, for its whole life. */
+export interface ShardLimits extends IntakeLimits {
+  readonly shard: number;
+  readonly incarnation: string;
+  readonly windowMs: number;
+  /** The longest window there may be; absent: they have one length. */
+  readonly windowMaxMs?: number;
+  /** So many entries of a set that are dead from the start are kept apart; absent: a thousand. */
+  readonly refusedApartMax?: number;
+  readonly dedupWindowMs: number;
+  readonly dedupMaxIds: number;
+  /** How long the cursors of a producer outlive it; absent: 40 days. */
+  readonly cursorLifeMs?: number;
+  /** A call's longest duration: none starts when the lease may end before it. */
+  readonly callTimeoutMs: number;
+  readonly drive: DriveLimits;
+  readonly set?: SetBounds;
+}
