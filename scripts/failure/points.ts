@@ -65,7 +65,7 @@ const pointsByName = {
 export const points: Readonly<Record<PointName, Point>> = pointsByName;
 export const pointNames = Object.keys(pointsByName) as readonly PointName[];
 
-const outbox = 'services/publisher/src/outbox/outbox.ts';
+const publishing = 'services/publisher/src/outbox/publishing-channel.ts';
 const answer = 'services/publisher/src/intake/events.ts';
 const spool = 'services/publisher/src/spool/disk.ts';
 const runner = 'services/consumer/src/shard/runner.ts';
@@ -78,11 +78,11 @@ const twoTurnsLater = (point: PointName): string => `setImmediate(() => setImmed
 
 export const pointPatches: readonly Patch[] = [
   {
-    file: outbox,
-    find: 'return channel.publish(this.#options.exchange, String(origin.slot), body, options, (error: unknown) => {',
+    file: publishing,
+    find: 'return channel.publish(this.#exchange, String(origin.slot), body, options, (error: unknown) => {',
     replace:
       `${reach('publish-before')}; ${twoTurnsLater('publish-after')}\n` +
-      `return channel.publish(this.#options.exchange, String(origin.slot), body, options, (error: unknown) => { ${reach('confirm')};`,
+      `return channel.publish(this.#exchange, String(origin.slot), body, options, (error: unknown) => { ${reach('confirm')};`,
   },
   around(answer, 'sendJson(response, status, { accepted: accepted.length, duplicates, rejected });', 'answer'),
   around(spool, 'await files.write(name, offset, Buffer.concat(records));', 'spool-write'),

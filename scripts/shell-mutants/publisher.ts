@@ -2,6 +2,7 @@ import type { ShellMutant } from './shell-mutant.ts';
 
 const files = 'services/publisher/src/spool/files.ts';
 const outbox = 'services/publisher/src/outbox/outbox.ts';
+const publishing = 'services/publisher/src/outbox/publishing-channel.ts';
 const outboxSuite = 'services/publisher/src/outbox/outbox.test.ts';
 const service = 'services/publisher/src/service.ts';
 const serviceSuite = 'services/publisher/src/service.test.ts';
@@ -15,7 +16,7 @@ export const publisherMutants: readonly ShellMutant[] = [
   {
     name: 'nack taken for a confirm',
     rule: '3.1: 202 only once every accepted event is durable',
-    patches: [{ file: outbox, find: 'told(error === null)', replace: 'told(true)' }],
+    patches: [{ file: publishing, find: 'told(error === null)', replace: 'told(true)' }],
     suite: outboxSuite,
   },
   {
@@ -64,7 +65,7 @@ export const publisherMutants: readonly ShellMutant[] = [
   {
     name: 'messages not mandatory',
     rule: '3.2: published mandatory; a returned message is a failure',
-    patches: [{ file: outbox, find: 'mandatory: true', replace: 'mandatory: false' }],
+    patches: [{ file: publishing, find: 'mandatory: true', replace: 'mandatory: false' }],
     suite: outboxSuite,
   },
   {

@@ -3,26 +3,21 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BrokerConnection, type BrokerSession } from '../../../shared/amqp/connection.ts';
 import { type Readiness, type RunningHttp, startHttp } from '../../../shared/http/server.ts';
-import { EntryBook } from '../../../shared/journal/entry-book.ts';
 import { createRedisJournal } from '../../../shared/journal/redis-journal.ts';
 import type { Lifecycle, Service } from '../../../shared/lifecycle/lifecycle.ts';
-import { patient, precise } from '../../../shared/limiter/pace.ts';
-import { createRedisLimiter } from '../../../shared/limiter/redis-limiter.ts';
+import { precise } from '../../../shared/limiter/pace.ts';
 import type { Logger } from '../../../shared/log/log.ts';
 import { Troubles } from '../../../shared/log/troubles.ts';
 import { createRegistry } from '../../../shared/metrics/metrics.ts';
 import { connectRedis, type Redis, untilReady } from '../../../shared/redis/client.ts';
 import { RedisRefusals } from '../../../shared/redis/refusals.ts';
 import { listenToScripts } from '../../../shared/redis/script.ts';
-import { clusterKeyPrefix } from '../../../shared/topology/names.ts';
 import { type Topology, topologyName } from '../../../shared/topology/record.ts';
 import { AgeWatch } from './age-watch.ts';
-import { type ConsumerConfig, isLiveKey } from './config.ts';
+import { type Billing, callTimeoutMs, startBilling } from './billing.ts';
+import type { ConsumerConfig } from './config.ts';
 import { type DeadLetters, openDeadLetters } from './dead-letters/dead-letters.ts';
-import { createLimiters, type Limiters, meterEventLimits } from './dispatch/limiters.ts';
-import { type RunningDispatcher, runDispatcher } from './dispatch/run-dispatcher.ts';
 import { noteDeletionCost } from './kubernetes/pod.ts';
-import { type MeterCatalogSource, startCatalog } from './meters/catalog.ts';
 import { registerConsumerMetrics } from './metrics.ts';
 import { distrust } from './ownership/distrust.ts';
 import { Member } from './ownership/member.ts';
@@ -30,17 +25,12 @@ import { createMembership, type Membership } from './ownership/membership.ts';
 import { agesOf, heldBy, noTotals } from './ownership/stats.ts';
 import { type Late, Outages, watchOutages } from './outages.ts';
 import { checkBroker, checkRedis } from './preflight.ts';
-import { type Breakers, createBreakers, platform } from './provider/breakers.ts';
-import { createStripeProvider, type StripeProvider } from './provider/stripe.ts';
-import { lookEveryMs, ReturnedMeters } from './replay/returned-meters.ts';
 import type { ShardRunner } from './shard/runner.ts';
 import { registerStockMetrics } from './stock/metrics.ts';
 import { Stock } from './stock/stock.ts';
 import { untilTopology } from './topology.ts';
 
 const haltedPollMs = 5_000;
-/** Leases are held for 0.9 of the lease time and renewed every sixth of it. */
-const longestCallPart = 0.65;
 
 /**
  * A consumer: a member of the cluster that owns shards, counts what their queues hold and drives it to Stripe.
@@ -62,11 +52,7 @@ export class ConsumerService implements Service {
   #session: BrokerSession | undefined;
   #redis: Redis | undefined;
   #http: RunningHttp | undefined;
-  #provider: StripeProvider | undefined;
-  #breakers: Breakers | undefined;
-  #limiters: Limiters | undefined;
-  #dispatcher: RunningDispatcher | undefined;
-  #catalog: MeterCatalogSource | undefined;
+  #billing: Billing | undefined;
   #member: Member | undefined;
   #stock: Stock | undefined;
   #haltReason: string | undefined;
@@ -85,7 +71,7 @@ export class ConsumerService implements Service {
   }
 
   async start(): Promise<void> {
-    const { namespace, redisUrl, ca, leaseMs } = this.#config;
+    const { redisUrl, ca, leaseMs } = this.#config;
     this.#http = await startHttp({
       config: this.#config.http,
       log: this.#log,
@@ -114,7 +100,15 @@ export class ConsumerService implements Service {
     });
     this.#redis = redis;
     listenToScripts(redis, this.#refusals);
-    this.#startProvider(redis, clusterKeyPrefix(namespace));
+    this.#billing = startBilling({
+      config: this.#config,
+      redis,
+      registry: this.#registry,
+      log: this.#log,
+      member: () => this.#member,
+      signal: this.#stopping.signal,
+    });
+    watchOutages(new Outages(this.#log, () => this.#late()), this.#broker, redis, this.#billing.breakers);
     await untilReady(redis);
     await checkRedis(redis, this.#log, this.#troubles);
     this.#stock = new Stock({
@@ -141,10 +135,7 @@ export class ConsumerService implements Service {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#member?.leave();
-    await this.#dispatcher?.stop();
-    this.#catalog?.stop();
-    this.#breakers?.stop();
-    this.#provider?.close();
+    await this.#billing?.stop();
     await Promise.all([this.#broker.stop(), this.#deadLetters.stop()]);
     this.#redis?.disconnect();
     await this.#http?.stop(500);
@@ -153,10 +144,8 @@ export class ConsumerService implements Service {
   /** Becomes a member, as soon as the topology is verified and the meters are known. */
   async #enter(redis: Redis): Promise<void> {
     const { namespace, shards } = this.#config;
-    const catalog = this.#catalog;
-    const dispatcher = this.#dispatcher;
-    if (catalog === undefined || dispatcher === undefined)
-      throw new Error('A member needs a catalog and a dispatcher.');
+    if (this.#billing === undefined) throw new Error('A member needs a catalog and a dispatcher.');
+    const { catalog, dispatcher, limiters } = this.#billing;
     const { signal } = this.#stopping;
     const topology = await untilTopology({
       redis,
@@ -179,7 +168,7 @@ export class ConsumerService implements Service {
         shard: this.#config,
         incarnation: topology.incarnation,
         slots: topology.slots,
-        callTimeoutMs: this.#callTimeoutMs(),
+        callTimeoutMs: callTimeoutMs(this.#config),
       },
       {
         broker: this.#broker,
@@ -191,7 +180,7 @@ export class ConsumerService implements Service {
         log: this.#log,
         catalog: () => catalog.current(),
         needCatalog: (account) => catalog.refresh(account),
-        budgetPerS: () => precise.aim * (this.#limiters?.rate.perS ?? 1),
+        budgetPerS: () => precise.aim * limiters.rate.perS,
         past: this.#past,
         halted: (fault, lost) => void this.#halt(member, fault, lost ? membership : undefined, topology, redis),
       },
@@ -259,68 +248,13 @@ export class ConsumerService implements Service {
     return { ...heldBy(this.#runners), messagesWaiting: this.#stock?.messagesWaiting };
   }
 
-  #startProvider(redis: Redis, keyPrefix: string): void {
-    const { stripeApiKey, stripeApiBase, stripeConcurrency, stripeRatePerS, stripeShare } = this.#config;
-    const isLive = isLiveKey(stripeApiKey.reveal());
-    this.#provider = createStripeProvider({
-      apiKey: stripeApiKey,
-      apiBase: stripeApiBase,
-      timeoutMs: this.#callTimeoutMs(),
-      concurrency: stripeConcurrency,
-    });
-    this.#breakers = createBreakers(this.#provider);
-    watchOutages(new Outages(this.#log, () => this.#late()), this.#broker, redis, this.#breakers);
-    const limits = meterEventLimits(isLive, stripeRatePerS, stripeShare);
-    const limiterOf = (account: string) =>
-      createRedisLimiter({
-        redis,
-        keyPrefix,
-        provider: 'stripe',
-        credential: () => stripeApiKey.reveal(),
-        endpoint: 'v1-meter-events',
-        log: this.#log,
-        ...(account === platform
-          ? { ratePerS: limits.ratePerS }
-          : { ratePerS: limits.connectedRatePerS, account, precision: patient }),
-      });
-    this.#limiters = createLimiters(limiterOf, limits.ratePerS);
-    this.#dispatcher = runDispatcher({
-      provider: this.#breakers,
-      limiters: this.#limiters,
-      concurrency: stripeConcurrency,
-      registry: this.#registry,
-      log: this.#log,
-    });
-    this.#catalog = startCatalog({ provider: this.#provider, redis, keyPrefix, log: this.#log });
-    const returnedMeters = new ReturnedMeters({
-      book: new EntryBook(redis, this.#config.namespace),
-      ownedShards: () => this.#member?.shards.runners.keys() ?? [],
-      needMeters: (account) => this.#catalog?.refresh(account),
-      log: this.#log,
-    });
-    this.#catalog.onRead((catalog, account) => {
-      this.#member?.shards.catalogRead(catalog, account);
-      void returnedMeters.look(catalog);
-    });
-    // What could not be looked through then: another list had just come, Redis was away, the shard was another's.
-    const again = setInterval(() => {
-      if (this.#member !== undefined && this.#catalog !== undefined) void returnedMeters.look(this.#catalog.current());
-    }, lookEveryMs);
-    this.#stopping.signal.addEventListener('abort', () => clearInterval(again), { once: true });
-  }
-
-  /** A call only starts while the lease lasts longer than it may; a renewed lease must leave room for that. */
-  #callTimeoutMs(): number {
-    return Math.min(this.#config.stripeTimeoutMs, Math.floor(this.#config.leaseMs * longestCallPart));
-  }
-
   #registerMetrics(): void {
     registerConsumerMetrics(this.#registry, {
       runners: () => this.#runners,
       past: () => this.#past,
       members: () => this.#member?.members.length ?? 0,
       halted: () => this.#haltReason !== undefined,
-      meterListsUnread: () => this.#catalog?.unread.count ?? 0,
+      meterListsUnread: () => this.#billing?.catalog.unread.count ?? 0,
       windowMs: () => this.#member?.shards.windows.windowMs ?? this.#config.windowMs,
       capacityRatio: () => this.#member?.shards.windows.capacityRatio ?? 0,
       deadLettersWaiting: () => this.#deadLetters.waiting,
@@ -349,8 +283,8 @@ export class ConsumerService implements Service {
       reasons,
       remarks: [
         ...new Set([
-          ...(this.#catalog?.unread.remarks ?? []),
-          ...(this.#dispatcher?.remarks() ?? []),
+          ...(this.#billing?.catalog.unread.remarks ?? []),
+          ...(this.#billing?.dispatcher.remarks() ?? []),
           ...this.#broker.remarks,
           ...this.#deadLetters.remarks,
           ...this.#troubles.remarks,

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ConfirmChannel } from 'amqplib';
 import type { BrokerConnection, BrokerSession } from '../../../../shared/amqp/connection.ts';
-import { encodeHeaders, producerHeader, sequenceHeader, slotHeader } from '../../../../shared/event/message.ts';
+import { producerHeader, sequenceHeader, slotHeader } from '../../../../shared/event/message.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
 import { messageOf } from '../../../../shared/network/fault.ts';
 import type { PublisherMetrics } from '../metrics.ts';
@@ -10,6 +9,7 @@ import type { MessageOrigin } from '../../../../shared/event/usage-event.ts';
 import type { OutboxCore, OutboxEvent, Outgoing, TurnedAwayReason } from './core.ts';
 import { OutageLog } from './outage-log.ts';
 import type { PackedEvent } from './packing.ts';
+import { PublishingChannel } from './publishing-channel.ts';
 
 /** Live messages that are published for each one of the spool, while there are both. */
 const livePerReplayed = 4;
@@ -39,7 +39,7 @@ export interface OutboxOptions {
 type Link =
   | { readonly kind: 'away' }
   | { readonly kind: 'opening'; readonly session: BrokerSession }
-  | { readonly kind: 'open'; readonly session: BrokerSession; readonly channel: ConfirmChannel; writable: boolean };
+  | { readonly kind: 'open'; readonly session: BrokerSession; readonly channel: PublishingChannel; writable: boolean };
 
 export class Outbox {
   readonly #options: OutboxOptions;
@@ -121,16 +121,14 @@ export class Outbox {
     this.#tellRefusal();
   }
 
-  async #openChannel(session: BrokerSession): Promise<ConfirmChannel | undefined> {
+  async #openChannel(session: BrokerSession): Promise<PublishingChannel | undefined> {
     const { exchange } = this.#options;
     try {
-      const channel = await session.createConfirmChannel();
-      // Before amqplib's own listener, which fails every unconfirmed message: they are not refused, they are unknown.
-      channel.prependListener('close', () => this.#channelClosed(session));
-      channel.on('drain', () => this.#drained(session));
-      channel.on('return', (message) => this.#returned(session.generation, message.properties.headers));
-      await channel.checkExchange(exchange);
-      return channel;
+      return await PublishingChannel.open(session, exchange, {
+        closed: () => this.#channelClosed(session),
+        drained: () => this.#drained(session),
+        returned: (headers) => this.#returned(session.generation, headers),
+      });
     } catch (error) {
       if (isNotFound(error)) this.#outage.exchangeMissing();
       else this.#outage.channelFailed(messageOf(error));
@@ -257,7 +255,7 @@ export class Outbox {
     }
   }
 
-  #publishLive(session: BrokerSession, channel: ConfirmChannel, outgoing: Outgoing): boolean {
+  #publishLive(session: BrokerSession, channel: PublishingChannel, outgoing: Outgoing): boolean {
     const { metrics } = this.#options;
     const { origin, body, events, again } = outgoing;
     if (again) {
@@ -277,24 +275,18 @@ export class Outbox {
   /** False when the channel wants no more before its `drain` event; this one it has taken all the same. */
   #publish(
     session: BrokerSession,
-    channel: ConfirmChannel,
+    channel: PublishingChannel,
     origin: MessageOrigin,
     body: Buffer,
     told: (confirmed: boolean) => void,
   ): boolean {
-    const options = {
-      persistent: true,
-      mandatory: true,
-      contentType: 'application/json',
-      headers: encodeHeaders(origin),
-    };
     try {
-      return channel.publish(this.#options.exchange, String(origin.slot), body, options, (error: unknown) => {
-        this.#outage.told(error === null ? 'confirmed' : 'refused', origin);
-        told(error === null);
+      return channel.publish(origin, body, (confirmed) => {
+        this.#outage.told(confirmed ? 'confirmed' : 'refused', origin);
+        told(confirmed);
       });
     } catch (error) {
-      // amqplib closes a connection in steps, and throws in between; the message stays unconfirmed and is taken again.
+      // The message stays unconfirmed and is taken again.
       const { generation } = session;
       this.#options.log.warn(
         { cause: messageOf(error), generation },

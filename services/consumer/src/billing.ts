@@ -1,0 +1,98 @@
+import { EntryBook } from '../../../shared/journal/entry-book.ts';
+import { patient } from '../../../shared/limiter/pace.ts';
+import { createRedisLimiter } from '../../../shared/limiter/redis-limiter.ts';
+import type { Logger } from '../../../shared/log/log.ts';
+import type { Registry } from '../../../shared/metrics/metrics.ts';
+import type { Redis } from '../../../shared/redis/client.ts';
+import { clusterKeyPrefix } from '../../../shared/topology/names.ts';
+import { type ConsumerConfig, isLiveKey } from './config.ts';
+import { createLimiters, type Limiters, meterEventLimits } from './dispatch/limiters.ts';
+import { type RunningDispatcher, runDispatcher } from './dispatch/run-dispatcher.ts';
+import { type MeterCatalogSource, startCatalog } from './meters/catalog.ts';
+import type { Member } from './ownership/member.ts';
+import { type Breakers, createBreakers, platform } from './provider/breakers.ts';
+import { createStripeProvider } from './provider/stripe.ts';
+import { lookEveryMs, ReturnedMeters } from './replay/returned-meters.ts';
+
+/** The consumer's side towards the billing provider: its meters, and the calls to it. It outlives memberships. */
+export interface Billing {
+  readonly breakers: Breakers;
+  readonly limiters: Limiters;
+  readonly dispatcher: RunningDispatcher;
+  readonly catalog: MeterCatalogSource;
+  stop(): Promise<void>;
+}
+
+export interface BillingOptions {
+  readonly config: ConsumerConfig;
+  readonly redis: Redis;
+  readonly registry: Registry;
+  readonly log: Logger;
+  /** Who owns shards now. */
+  readonly member: () => Member | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Leases are held for 0.9 of the lease time and renewed every sixth of it. */
+const longestCallPart = 0.65;
+
+/** A call only starts while the lease lasts longer than it may; a renewed lease must leave room for that. */
+export function callTimeoutMs({ stripeTimeoutMs, leaseMs }: ConsumerConfig): number {
+  return Math.min(stripeTimeoutMs, Math.floor(leaseMs * longestCallPart));
+}
+
+export function startBilling({ config, redis, registry, log, member, signal }: BillingOptions): Billing {
+  const { namespace, stripeApiKey, stripeApiBase, stripeConcurrency, stripeRatePerS, stripeShare } = config;
+  const keyPrefix = clusterKeyPrefix(namespace);
+  const isLive = isLiveKey(stripeApiKey.reveal());
+  const provider = createStripeProvider({
+    apiKey: stripeApiKey,
+    apiBase: stripeApiBase,
+    timeoutMs: callTimeoutMs(config),
+    concurrency: stripeConcurrency,
+  });
+  const breakers = createBreakers(provider);
+  const limits = meterEventLimits(isLive, stripeRatePerS, stripeShare);
+  const limiterOf = (account: string) =>
+    createRedisLimiter({
+      redis,
+      keyPrefix,
+      provider: 'stripe',
+      credential: () => stripeApiKey.reveal(),
+      endpoint: 'v1-meter-events',
+      log,
+      ...(account === platform
+        ? { ratePerS: limits.ratePerS }
+        : { ratePerS: limits.connectedRatePerS, account, precision: patient }),
+    });
+  const limiters = createLimiters(limiterOf, limits.ratePerS);
+  const dispatcher = runDispatcher({ provider: breakers, limiters, concurrency: stripeConcurrency, registry, log });
+  const catalog = startCatalog({ provider, redis, keyPrefix, log });
+  const returnedMeters = new ReturnedMeters({
+    book: new EntryBook(redis, namespace),
+    ownedShards: () => member()?.shards.runners.keys() ?? [],
+    needMeters: (account) => catalog.refresh(account),
+    log,
+  });
+  catalog.onRead((read, account) => {
+    member()?.shards.catalogRead(read, account);
+    void returnedMeters.look(read);
+  });
+  // What could not be looked through then: another list had just come, Redis was away, the shard was another's.
+  const again = setInterval(() => {
+    if (member() !== undefined) void returnedMeters.look(catalog.current());
+  }, lookEveryMs);
+  signal.addEventListener('abort', () => clearInterval(again), { once: true });
+  return {
+    breakers,
+    limiters,
+    dispatcher,
+    catalog,
+    async stop() {
+      await dispatcher.stop();
+      catalog.stop();
+      breakers.stop();
+      provider.close();
+    },
+  };
+}
