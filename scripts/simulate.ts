@@ -16,8 +16,9 @@ const help = `npm run simulate -- …
   --seconds 120            goes on for that long; with --seeds, until there are so many, but not for more than twice as long
   --seed 49                one seed again, with all that happened in it
   --seed 49 --faults 1,4 --requests none --rates none --active-ms 3000    only a part of its schedule
-  --mutants [NAME …]       breaks one rule after the other: the checker has to find each out
-  --mutants --write        the same, and writes what was found to the table of scripts/simulate/README.md
+  --mutants [NAME …]       breaks one rule after the other: the checker has to find each out. It begins with the seed that the
+                           table of scripts/simulate/README.md names
+  --mutants --write        the same from seed 1 on, and writes what was found to that table
   --seed 49 --mutant NAME  one seed with one rule broken`;
 
 const defaultSeeds = 2000;

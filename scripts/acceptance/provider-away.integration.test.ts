@@ -20,7 +20,7 @@ it(
       ready: true,
       remarks: [expect.stringContaining('STRIPE_API_KEY')],
     });
-    expect(await consumer.lastLines(50)).toContain('nothing is counted: usage waits in the broker');
+    expect(await consumer.lastLines(50)).toContain('"reason":"stripe_key_refused"');
 
     await tellSimulator(simulatorUrl, 'world', { revokedKeys: [] });
     await until(async () => {

@@ -88,7 +88,7 @@ describe('a consumer', { timeout: testTimeoutMs }, () => {
     expect(await channel.deleteQueue(queue, { ifEmpty: true })).toEqual({ messageCount: 0 });
     await until(async () => {
       const lines = await consumer.lastLines(20);
-      expect(lines).toContain('"code":404');
+      expect(lines).toContain('"reason":"channel_404"');
       expect(lines).toContain(queue);
     }, patient);
     // Not durable before the queue is there again, so not answered either.

@@ -193,7 +193,6 @@ export const callMutants: readonly Mutant[] = [
     name: 'deferred entry of a locked lane retried at the head of its lane',
     rule: '5 (faults): an entry that keeps failing makes way for what its lane has in the next set',
     profiles: ['broken_customers'],
-    coveredBy: 'the age of the trouble: what stands behind it makes way without a call',
     patches: [
       {
         file: drive,

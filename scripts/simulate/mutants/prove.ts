@@ -11,17 +11,22 @@ export interface Search {
   /** Of those that are covered by another rule; of their profiles only. */
   readonly coveredSeeds: number;
   readonly processes: number;
+  /** Where a mutant was found the last time, to begin with. */
+  readonly knownSeeds?: ReadonlyMap<string, number>;
 }
 
 /** Tries every mutant, so many side by side; `told` hears of each as soon as it is over. */
 export async function prove(
   mutants: readonly Mutant[],
-  { from, seeds, coveredSeeds, processes }: Search,
+  { from, seeds, coveredSeeds, processes, knownSeeds = new Map() }: Search,
   told: (mutant: Mutant, verdict: Verdict) => void,
 ): Promise<void> {
   const left = [...mutants];
-  const trialOf = ({ name, coveredBy }: Mutant): Trial =>
-    coveredBy === undefined ? { name, from, seeds, runsMax: seeds } : { name, from, seeds, runsMax: coveredSeeds };
+  const trialOf = ({ name, coveredBy }: Mutant): Trial => {
+    const first = knownSeeds.get(name);
+    const runsMax = coveredBy === undefined ? seeds : coveredSeeds;
+    return { name, from, seeds, runsMax, ...(first === undefined ? {} : { first }) };
+  };
   const work = async (): Promise<void> => {
     for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift())
       told(mutant, await tryMutant(trialOf(mutant)));

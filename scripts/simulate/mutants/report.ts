@@ -29,7 +29,14 @@ export async function proveAll(options: {
   const startedAtMs = performance.now();
   await prove(
     chosen,
-    { from: 1, seeds: options.seeds, coveredSeeds, processes: options.processes },
+    {
+      from: 1,
+      seeds: options.seeds,
+      coveredSeeds,
+      processes: options.processes,
+      // What the table says is looked at first; what is written to the table is the first seed of all.
+      ...(options.write ? {} : { knownSeeds: seedsInTable() }),
+    },
     (mutant, verdict) => {
       const row = { mutant, verdict };
       rows.push(row);
@@ -81,14 +88,31 @@ function shortened(violation: string): string {
   return line.length <= violationShown ? line : `${line.slice(0, violationShown)} …`;
 }
 
-/** All other rows stay as they are. */
-function writeRow(row: Row): void {
+interface Table {
+  readonly before: string;
+  /** Each row by the name of its mutant. */
+  readonly lines: Map<string, string>;
+  readonly after: string;
+}
+
+function readTable(): Table {
   const text = readFileSync(readme, 'utf8');
   const [before, rest] = text.split(begin);
   const [table, after] = rest?.split(end) ?? [];
   if (before === undefined || table === undefined || after === undefined)
     throw new Error(`${readme} has no place for the table.`);
   const lines = new Map(table.split('\n').map((line) => [line.split('|')[1]?.trim() ?? '', line]));
+  return { before, lines, after };
+}
+
+function seedsInTable(): ReadonlyMap<string, number> {
+  const cells = [...readTable().lines].map(([name, line]) => [name, Number(line.split('|')[3])] as const);
+  return new Map(cells.filter(([, seed]) => Number.isInteger(seed) && seed > 0));
+}
+
+/** All other rows stay as they are. */
+function writeRow(row: Row): void {
+  const { before, lines, after } = readTable();
   lines.set(row.mutant.name, lineOf(row));
   const kept = mutants.flatMap(({ name }) => lines.get(name) ?? []);
   writeFileSync(readme, [before + begin, '', ...head, ...kept, '', end + after].join('\n'));

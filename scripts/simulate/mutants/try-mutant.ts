@@ -14,6 +14,8 @@ export interface Trial {
   readonly seeds: number;
   /** Seeds of its profiles. */
   readonly runsMax: number;
+  /** Tried before all others: it was found there the last time. */
+  readonly first?: number;
   /** Look for a shorter schedule of the seed that fails. */
   readonly shrink?: boolean;
 }
@@ -37,13 +39,14 @@ async function run(trial: Trial): Promise<void> {
 }
 
 function tryMutant(
-  { name, from, seeds, runsMax, shrink }: Trial,
+  { name, from, seeds, runsMax, first, shrink }: Trial,
   mutant: Mutant,
   runSeed: typeof RunSeed,
   shrinkSeed: typeof ShrinkSeed,
 ): Verdict {
   let seedsRun = 0;
-  for (let seed = from; seed < from + seeds && seedsRun < runsMax; seed++) {
+  for (const seed of seedsOf(from, seeds, first)) {
+    if (seedsRun === runsMax) break;
     if (mutant.profiles !== undefined && !mutant.profiles.includes(profileOf(seed))) continue;
     seedsRun++;
     const violations = runSeed(seed, { trace: false }).violations;
@@ -53,6 +56,11 @@ function tryMutant(
     return { name, seedsRun, found: shrink === true ? { ...found, shrunk: shrinkSeed(seed) } : found };
   }
   return { name, seedsRun };
+}
+
+function* seedsOf(from: number, seeds: number, first: number | undefined): Generator<number> {
+  if (first !== undefined) yield first;
+  for (let seed = from; seed < from + seeds; seed++) if (seed !== first) yield seed;
 }
 
 /** What a seed's profile is called, without drawing the rest of its schedule. */
