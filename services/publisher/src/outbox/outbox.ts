@@ -5,6 +5,7 @@ import type { Logger } from '../../../../shared/log/log.ts';
 import { messageOf } from '../../../../shared/network/fault.ts';
 import type { PublisherMetrics } from '../metrics.ts';
 import type { Replayed, Spool } from '../spool/spool.ts';
+import { WakeTimer } from '../wake-timer.ts';
 import type { MessageOrigin } from '../../../../shared/event/usage-event.ts';
 import type { OutboxCore, OutboxEvent, Outgoing, TurnedAwayReason } from './core.ts';
 import { OutageLog } from './outage-log.ts';
@@ -48,8 +49,7 @@ export class Outbox {
   readonly #answers = new Map<number, (outcome: Outcome) => void>();
   #link: Link = { kind: 'away' };
   #lastRequest = 0;
-  #timer: NodeJS.Timeout | undefined;
-  #timerAtMs = Infinity;
+  readonly #timer = new WakeTimer(() => this.#step({ kind: 'ticked' }));
   #isStopped = false;
   #isPumping = false;
   /** A first connection was made, or was not. */
@@ -101,7 +101,7 @@ export class Outbox {
   stop(): void {
     this.#isStopped = true;
     if (this.#link.kind !== 'away') this.#lost(this.#link.session.generation);
-    clearTimeout(this.#timer);
+    this.#timer.stop();
     if (this.#core.unconfirmedMessages > 0) {
       this.#options.log.warn(
         { messages: this.#core.unconfirmedMessages },
@@ -191,7 +191,7 @@ export class Outbox {
       answer(effect.kind === 'turned_away' ? effect.reason : effect.kind);
     }
     this.#pump();
-    this.#setTimer();
+    this.#timer.setFor(this.#core.wakeAtMs);
   }
 
   /** Hands out what can be handed out. What becomes known while it does is seen to afterwards, not in between. */
@@ -295,20 +295,6 @@ export class Outbox {
       session.abandon('the channel for publishing takes nothing more');
       return false;
     }
-  }
-
-  #setTimer(): void {
-    const atMs = this.#core.wakeAtMs;
-    if (atMs >= this.#timerAtMs) return;
-    clearTimeout(this.#timer);
-    this.#timerAtMs = atMs;
-    this.#timer = setTimeout(
-      () => {
-        this.#timerAtMs = Infinity;
-        this.#step({ kind: 'ticked' });
-      },
-      Math.max(0, Math.ceil(atMs - performance.now())),
-    );
   }
 }
 

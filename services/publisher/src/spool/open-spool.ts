@@ -4,6 +4,7 @@ import type { Faults } from './faults.ts';
 import { isMissing, type SpoolFiles } from './files.ts';
 import type { SpoolLimits } from './limits.ts';
 import type { FolderLock } from './lock.ts';
+import { WakeTimer } from '../wake-timer.ts';
 
 export interface OpenSpoolOptions {
   readonly files: SpoolFiles;
@@ -29,8 +30,7 @@ export class OpenSpool {
   readonly #options: OpenSpoolOptions;
   readonly #running = new Set<Promise<void>>();
   #isClosed = false;
-  #timer: NodeJS.Timeout | undefined;
-  #timerAtMs = Infinity;
+  readonly #timer = new WakeTimer(() => this.#ended({ kind: 'ticked' }));
 
   constructor(options: OpenSpoolOptions) {
     this.#options = options;
@@ -39,7 +39,7 @@ export class OpenSpool {
 
   step(event: SpoolEvent): void {
     for (const effect of this.core.step(event, now())) this.#carryOut(effect);
-    this.#setTimer();
+    if (!this.#isClosed) this.#timer.setFor(this.core.wakeAtMs(performance.now()));
   }
 
   /** Resolves when no file work is under way. */
@@ -50,7 +50,7 @@ export class OpenSpool {
   /** Never rejects: what was to be durable was synced before, and a close that fails has closed all the same. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    clearTimeout(this.#timer);
+    this.#timer.stop();
     await this.#options.files.close().catch(() => undefined);
     await this.#options.lock.release().catch(() => undefined);
   }
@@ -145,22 +145,6 @@ export class OpenSpool {
   #run(work: Promise<void>): void {
     const running = work.finally(() => this.#running.delete(running));
     this.#running.add(running);
-  }
-
-  #setTimer(): void {
-    if (this.#isClosed) return;
-    const { nowMs } = now();
-    const atMs = this.core.wakeAtMs(nowMs);
-    if (atMs >= this.#timerAtMs) return;
-    clearTimeout(this.#timer);
-    this.#timerAtMs = atMs;
-    this.#timer = setTimeout(
-      () => {
-        this.#timerAtMs = Infinity;
-        this.#ended({ kind: 'ticked' });
-      },
-      Math.max(0, Math.ceil(atMs - nowMs)),
-    );
   }
 }
 
