@@ -9,6 +9,9 @@ const lettersSuite = 'services/consumer/src/dead-letters/dead-letters.test.ts';
 const member = 'services/consumer/src/ownership/member.ts';
 const memberSuite = 'services/consumer/src/ownership/member.test.ts';
 const ownedShards = 'services/consumer/src/ownership/owned-shards.ts';
+const returned = 'services/consumer/src/replay/returned-meters.ts';
+const awaited = 'services/consumer/src/replay/awaited-meters.ts';
+const looksSuite = 'services/consumer/src/replay/looks.test.ts';
 const dispatcher = 'services/consumer/src/dispatch/run-dispatcher.ts';
 const dispatcherSuite = 'services/consumer/src/dispatch/run-dispatcher.test.ts';
 
@@ -230,5 +233,41 @@ export const consumerMutants: readonly ShellMutant[] = [
       },
     ],
     suite: dispatcherSuite,
+  },
+  {
+    name: 'parked entries told to nobody',
+    rule: 'entries whose meter is back are sent again by themselves: none of them is overlooked',
+    patches: [{ file: runner, find: 'this.#ports.parked(parked);', replace: '' }],
+    suite: runnerSuite,
+  },
+  {
+    name: 'entries parked since a look forgotten',
+    rule: 'entries whose meter is back are sent again by themselves: none of them is overlooked',
+    patches: [{ file: returned, find: 'if (looked !== undefined) for', replace: 'if (looked?.atMs === 0) for' }],
+    suite: looksSuite,
+  },
+  {
+    name: 'another tenure not looked through',
+    rule: 'entries whose meter is back are sent again by themselves: none of them is overlooked',
+    patches: [
+      {
+        file: returned,
+        find: 'const [shard, { tenure }] of this.#shards) if (owned.get(shard) !== tenure)',
+        replace: 'const shard of this.#shards.keys()) if (!owned.has(shard))',
+      },
+    ],
+    suite: looksSuite,
+  },
+  {
+    name: 'look that was cut short taken for whole',
+    rule: 'entries whose meter is back are sent again by themselves: none of them is overlooked',
+    patches: [{ file: returned, find: 'atMs: undefined };', replace: 'atMs };' }],
+    suite: looksSuite,
+  },
+  {
+    name: 'entries from before a clock was set back wait',
+    rule: 'entries whose meter is back are sent again by themselves: none of them is overlooked',
+    patches: [{ file: awaited, find: 'parkedAtMs > nowMs + inexactMs', replace: 'parkedAtMs > Number.MAX_VALUE' }],
+    suite: looksSuite,
   },
 ];

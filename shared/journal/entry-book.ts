@@ -106,8 +106,15 @@ export class EntryBook {
     return lengths.reduce((sum, length) => sum + length, 0);
   }
 
-  /** Reads piece by piece and without a lease: what changes meanwhile may be met in both states, or in neither. */
-  async *list(shard: number, states: ReadonlySet<EntryState>): AsyncGenerator<FoundEntry> {
+  /**
+   * Reads piece by piece and without a lease: what changes meanwhile may be met in both states, or in neither. `mayMatter`: whether
+   * an entry that is stored like this is wanted, asked before it is decoded.
+   */
+  async *list(
+    shard: number,
+    states: ReadonlySet<EntryState>,
+    mayMatter: (text: string) => boolean = () => true,
+  ): AsyncGenerator<FoundEntry> {
     await this.#checkFormat(shard);
     for (const { place, key } of await this.#keysOf(shard, states)) {
       let cursor = '0';
@@ -115,7 +122,9 @@ export class EntryBook {
         const [next, fields] = await this.#redis.hscan(key, cursor, 'COUNT', fieldsPerPiece);
         cursor = next;
         for (let at = 1; at < fields.length; at += 2) {
-          const found = foundIn(place, shard, fields[at] ?? '');
+          const text = fields[at] ?? '';
+          if (!mayMatter(text)) continue;
+          const found = foundIn(place, shard, text);
           if (states.has(found.state)) yield found;
         }
       } while (cursor !== '0');

@@ -78,3 +78,8 @@ export function closedOf(
 export function isMeterRefusal({ state, reason }: Pick<ParkedEntry, 'state' | 'reason'>): boolean {
   return state === 'dead' && /^(no_meter|archived_meter)\b/.test(reason);
 }
+
+/** Without decoding it: a record with any other reason is most often none of them. */
+export function mayNameMeterRefusal(text: string): boolean {
+  return text.includes('no_meter') || text.includes('archived_meter');
+}

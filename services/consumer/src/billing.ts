@@ -20,6 +20,7 @@ export interface Billing {
   readonly limiters: Limiters;
   readonly dispatcher: RunningDispatcher;
   readonly catalog: MeterCatalogSource;
+  readonly returnedMeters: Pick<ReturnedMeters, 'parked'>;
   stop(): Promise<void>;
 }
 
@@ -70,15 +71,15 @@ export function startBilling({ config, redis, registry, log, member, signal }: B
   const catalog = startCatalog({ provider, redis, keyPrefix, log });
   const returnedMeters = new ReturnedMeters({
     book: new EntryBook(redis, namespace),
-    ownedShards: () => member()?.shards.runners.keys() ?? [],
+    ownedShards: () => member()?.shards.runners ?? new Map(),
     needMeters: (account) => catalog.refresh(account),
     log,
   });
   catalog.onRead((read, account) => {
     member()?.shards.catalogRead(read, account);
-    void returnedMeters.look(read);
+    void returnedMeters.look(read, account);
   });
-  // What could not be looked through then: another list had just come, Redis was away, the shard was another's.
+  // What was not looked through then: it had been within the minute, Redis was away, the shard was another's.
   const again = setInterval(() => {
     if (member() !== undefined) void returnedMeters.look(catalog.current());
   }, lookEveryMs);
@@ -88,6 +89,7 @@ export function startBilling({ config, redis, registry, log, member, signal }: B
     limiters,
     dispatcher,
     catalog,
+    returnedMeters,
     async stop() {
       await dispatcher.stop();
       catalog.stop();

@@ -145,7 +145,7 @@ export class ConsumerService implements Service {
   async #enter(redis: Redis): Promise<void> {
     const { namespace, shards } = this.#config;
     if (this.#billing === undefined) throw new Error('A member needs a catalog and a dispatcher.');
-    const { catalog, dispatcher, limiters } = this.#billing;
+    const { catalog, dispatcher, limiters, returnedMeters } = this.#billing;
     const { signal } = this.#stopping;
     const topology = await untilTopology({
       redis,
@@ -180,6 +180,7 @@ export class ConsumerService implements Service {
         log: this.#log,
         catalog: () => catalog.current(),
         needCatalog: (account) => catalog.refresh(account),
+        parked: (shard, entries) => returnedMeters.parked(shard, entries),
         budgetPerS: () => precise.aim * limiters.rate.perS,
         past: this.#past,
         halted: (fault, lost) => void this.#halt(member, fault, lost ? membership : undefined, topology, redis),

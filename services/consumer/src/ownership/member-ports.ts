@@ -1,6 +1,6 @@
 import type { BrokerConnection } from '../../../../shared/amqp/connection.ts';
 import type { JournalFormat } from '../../../../shared/journal/format.ts';
-import type { ShardJournal } from '../../../../shared/journal/journal.ts';
+import type { ParkedEntry, ShardJournal } from '../../../../shared/journal/journal.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
 import type { Troubles } from '../../../../shared/log/troubles.ts';
 import type { DeadLetters } from '../dead-letters/dead-letters.ts';
@@ -45,6 +45,8 @@ export interface MemberPorts {
   /** The catalog that is known now; a member is only made once there is one. */
   readonly catalog: () => MeterCatalog;
   readonly needCatalog: (account: string) => void;
+  /** The journal has these entries of a shard as parked now. */
+  readonly parked: (shard: number, entries: readonly ParkedEntry[]) => void;
   /** Calls per second that the cluster may make now. */
   readonly budgetPerS: () => number;
   /** Totals of tenures that are over are added here. */

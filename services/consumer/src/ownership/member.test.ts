@@ -73,6 +73,7 @@ class TestCluster {
       log: this.log,
       catalog: () => requestsCatalog,
       needCatalog: () => undefined,
+      parked: () => undefined,
       budgetPerS: () => 1_000,
       past: noTotals(),
       halted: (fault, lost) => void this.halts.push({ fault, lost }),

@@ -80,7 +80,8 @@ export class OwnedShards {
 
   start(shard: number, epoch: number, deadlineMs: number, journal: ShardJournal): void {
     const { namespace, incarnation, slots, callTimeoutMs } = this.#options;
-    const { dispatcher, deadLetters, troubles, session, catalog, needCatalog, unreadableJournals } = this.#ports;
+    const { dispatcher, deadLetters, troubles, session, catalog, needCatalog, parked, unreadableJournals } =
+      this.#ports;
     const limits: ShardLimits = {
       ...this.#options.shard,
       shard,
@@ -105,6 +106,7 @@ export class OwnedShards {
       isUnreadable: (error) => unreadableJournals.failed(shard, error),
       log,
       needCatalog,
+      parked: (entries) => parked(shard, entries),
       wakeDispatcher: () => dispatcher.wake(),
       ended: (reason) => void this.#ended(shard, runner, reason),
     });

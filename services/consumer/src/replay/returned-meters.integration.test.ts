@@ -41,6 +41,7 @@ async function waitingIn(book: EntryBook, shards: readonly number[]): Promise<re
   return waiting;
 }
 
+const tenure = {};
 const nobody = (): never => expect.unreachable('no account is asked for');
 
 it('puts down as replays what its meter was missing for, in the shards that are owned, once', async () => {
@@ -52,7 +53,7 @@ it('puts down as replays what its meter was missing for, in the shards that are 
     );
     await shardOfDead(namespace, shard, entries);
   }
-  const returned = new ReturnedMeters({ book, ownedShards: () => [1], needMeters: nobody, log });
+  const returned = new ReturnedMeters({ book, ownedShards: () => new Map([[1, tenure]]), needMeters: nobody, log });
   await returned.look({ meters: metersOf(meter('requests')), askedAtMs: performance.now() });
 
   const waiting = await waitingIn(book, [0, 1]);
@@ -74,7 +75,7 @@ it("goes by a connected account's own meters, and asks for those that are not kn
   );
   const asked: string[] = [];
   const needMeters = (account: string): void => void asked.push(account);
-  const returned = new ReturnedMeters({ book, ownedShards: () => [0], needMeters, log });
+  const returned = new ReturnedMeters({ book, ownedShards: () => new Map([[0, tenure]]), needMeters, log });
   const askedAtMs = performance.now();
   const connected = new Map([
     ['acct_listed', { meters: metersOf(meter('requests')), askedAtMs }],
@@ -93,12 +94,17 @@ it('looks again with the same meters after it could not, and not after it could'
   const failing: Pick<EntryBook, 'now' | 'list' | 'replay'> = {
     now: () => book.now(),
     replay: (shard, found, decision) => book.replay(shard, found, decision),
-    list: (shard, states) => {
+    list: (shard, states, mayMatter) => {
       if (++lists === 1) throw new Error('Redis is away');
-      return book.list(shard, states);
+      return book.list(shard, states, mayMatter);
     },
   };
-  const returned = new ReturnedMeters({ book: failing, ownedShards: () => [0], needMeters: nobody, log });
+  const returned = new ReturnedMeters({
+    book: failing,
+    ownedShards: () => new Map([[0, tenure]]),
+    needMeters: nobody,
+    log,
+  });
   const catalog = { meters: metersOf(meter('requests')), askedAtMs: performance.now() };
   await returned.look(catalog);
   expect(await waitingIn(book, [0])).toHaveLength(0);
@@ -112,7 +118,7 @@ it('goes on with the next list of meters when Redis is away', async () => {
   const away = new Redis({ port: 1, lazyConnect: true, retryStrategy: () => null });
   const returned = new ReturnedMeters({
     book: new EntryBook(away, 'n'),
-    ownedShards: () => [0],
+    ownedShards: () => new Map([[0, tenure]]),
     needMeters: nobody,
     log,
   });

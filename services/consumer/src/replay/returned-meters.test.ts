@@ -1,13 +1,14 @@
 import { expect, it } from 'vitest';
-import type { FoundEntry } from '../../../../shared/journal/entry-book.ts';
 import type { ParkedEntry, PastLife } from '../../../../shared/journal/journal.ts';
 import { entry, meter, metersOf } from '../shard/testing.ts';
-import { isToBeReplayed, replayer } from './returned-meters.ts';
+import { replayer } from './awaited-meters.ts';
+import { isToBeReplayed } from './returned-meters.ts';
 
 const askedRedisMs = 1_000;
+const times = { askedMs: askedRedisMs, nowMs: 2_000 };
 const requests = metersOf(meter('requests'));
 
-function found(said: Partial<ParkedEntry> = {}): Pick<FoundEntry, 'record'> {
+function found(said: Partial<ParkedEntry> = {}): { readonly record: ParkedEntry } {
   const reason = 'archived_meter: No active meter found';
   return { record: { entry: entry(), state: 'dead', reason, attempts: 1, parkedAtMs: 900, set: 1, ...said } };
 }
@@ -24,16 +25,16 @@ function replays(times: number): readonly PastLife[] {
 }
 
 it('replays what was refused for its meter, once a newer list of meters has it', () => {
-  expect(isToBeReplayed(found(), requests, askedRedisMs)).toBe(true);
+  expect(isToBeReplayed(found(), requests, times)).toBe(true);
   const never = found({
     reason: 'no_meter: none',
     entry: entry({ refusal: 'no_meter: none', events: 7 }),
     attempts: 0,
   });
-  expect(isToBeReplayed(never, requests, askedRedisMs)).toBe(true);
+  expect(isToBeReplayed(never, requests, times)).toBe(true);
 });
 
-const cases: readonly [what: string, found: Pick<FoundEntry, 'record'>, meters?: typeof requests][] = [
+const cases: readonly [what: string, found: { readonly record: ParkedEntry }, meters?: typeof requests][] = [
   ['what was refused for something else', found({ reason: 'resource_missing: No such customer' })],
   ['what is in doubt', found({ state: 'in_doubt' })],
   ['what was refused after the list was asked for', found({ parkedAtMs: askedRedisMs })],
@@ -53,5 +54,5 @@ const cases: readonly [what: string, found: Pick<FoundEntry, 'record'>, meters?:
 ];
 
 it.each(cases)('leaves alone %s', (_, parked, meters = requests) => {
-  expect(isToBeReplayed(parked, meters, askedRedisMs)).toBe(false);
+  expect(isToBeReplayed(parked, meters, times)).toBe(false);
 });

@@ -231,8 +231,11 @@ describe('an inherited set', () => {
     await test.tick();
     const isTold = () => test.lines.some((line) => line.includes('Entries are in doubt'));
     expect(isTold()).toBe(false);
+    expect(test.parked).toEqual([]);
     test.journal.last('progress').answer();
     await turns(3);
     expect(isTold()).toBe(true);
+    // Who looks for meters that are back goes by this, too.
+    expect(test.parked).toMatchObject([{ state: 'in_doubt' }]);
   });
 });

@@ -1,7 +1,7 @@
 import type { ConsumeMessage } from 'amqplib';
 import type { BrokerSession } from '../../../../shared/amqp/connection.ts';
 import { decodeMessage, UnreadableMessage } from '../../../../shared/event/message.ts';
-import type { ShardJournal } from '../../../../shared/journal/journal.ts';
+import type { ParkedEntry, ShardJournal } from '../../../../shared/journal/journal.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
 import type { SharedTrouble } from '../../../../shared/log/shared-trouble.ts';
 import type { Troubles } from '../../../../shared/log/troubles.ts';
@@ -36,6 +36,8 @@ export interface ShardPorts {
   readonly isUnreadable: (error: unknown) => boolean;
   readonly log: Logger;
   readonly needCatalog: (account: string) => void;
+  /** The journal has these entries as parked now. */
+  readonly parked: (entries: readonly ParkedEntry[]) => void;
   /** The core has calls that could start. */
   readonly wakeDispatcher: () => void;
   /** The core has ended, its channel is closed and everything on it has arrived. */
@@ -276,12 +278,18 @@ export class ShardRunner implements CallSource {
     let answer: JournalAnswer | undefined;
     try {
       answer = await this.#send(write);
-      if (answer.answer === 'ok') tellParked(this.#ports.troubles, parkedBy(write));
+      if (answer.answer === 'ok') this.#tellParked(parkedBy(write));
     } catch (error) {
       this.#unansweredWrites++;
       this.#ports.log.debug({ error, kind: write.kind }, 'A journal write was not answered; it is repeated as it was.');
     }
     this.post({ type: 'written', answer });
+  }
+
+  #tellParked(parked: readonly ParkedEntry[]): void {
+    if (parked.length === 0) return;
+    tellParked(this.#ports.troubles, parked);
+    this.#ports.parked(parked);
   }
 
   #send(write: JournalWrite): Promise<JournalAnswer> {

@@ -6,6 +6,7 @@ import { createLog } from '../../../../shared/log/log.ts';
 import { SharedTrouble } from '../../../../shared/log/shared-trouble.ts';
 import { Troubles } from '../../../../shared/log/troubles.ts';
 import { FakeSession, turns } from '../../../../shared/testing/fake-broker.ts';
+import type { ParkedEntry } from '../../../../shared/journal/journal.ts';
 import { FakeJournal } from '../../../../shared/testing/fake-journal.ts';
 import { ShardCore } from './core.ts';
 import type { ShardLimits } from './shard-limits.ts';
@@ -45,6 +46,7 @@ export class TestRunner {
   readonly foreignSlots = new Set<number>();
   /** Of the log. */
   readonly lines: string[] = [];
+  readonly parked: ParkedEntry[] = [];
   readonly runner: ShardRunner;
   readonly #startedAtMs = performance.now();
   isConnected = true;
@@ -70,6 +72,7 @@ export class TestRunner {
       isUnreadable: () => false,
       log,
       needCatalog: () => undefined,
+      parked: (entries) => void this.parked.push(...entries),
       wakeDispatcher: () => undefined,
       ended: (reason) => {
         this.endedAs = reason;
