@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import Stripe from 'stripe';
 import { ConfigError, readSettings } from '../shared/config/config.ts';
 import { settings } from '../shared/config/settings.ts';
+import { stripeKeyFault } from '../shared/config/stripe-key.ts';
 import { exitCodes } from './backing.ts';
 import { carryOut, type Ids, idsOf } from './provision/carry-out.ts';
 import { FileError, parseFile, type Wanted } from '../shared/provision/file.ts';
@@ -91,7 +92,9 @@ function refuse(error: unknown, file: string): number {
 
 function connect(isLiveAllowed: boolean): Stripe | number {
   const { stripeApiKey, stripeApiBase } = settings;
-  const config = readSettings('scripts', process.env, { key: stripeApiKey, base: stripeApiBase }).values();
+  const config = readSettings('scripts', process.env, { key: stripeApiKey, base: stripeApiBase })
+    .rule(['key', 'base'], ({ key, base }) => stripeKeyFault(key, base))
+    .values();
   const { protocol, hostname, port } = new URL(config.base);
   const key = config.key.reveal();
   const isLive = /^[sr]k_live_/.test(key);

@@ -175,7 +175,8 @@ export const apiBase: Kind<string> = {
   },
 };
 
-function isPrivateHost(hostname: string): boolean {
+/** Only a private network leads there. */
+export function isPrivateHost(hostname: string): boolean {
   const address = hostname.replace(/^\[|\]$/g, '');
   if (isIP(address) !== 0) return privateAddresses.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
   return !address.includes('.') || /\.(svc|svc\.cluster\.local|internal|localhost)$/.test(address);

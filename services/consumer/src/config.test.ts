@@ -43,6 +43,18 @@ describe('parseConfig of the consumer', () => {
     expect(parseConfig(small)).toMatchObject({ leaseMs: 1_000, stripeTimeoutMs: 500, shards: 1, windowMaxMs: 60_000 });
   });
 
+  // A publishable key was taken: the consumer joined, was ready, and billed nothing.
+  it('refuses what is no key for Stripe, and takes any at a private address, where Stripe is not', () => {
+    const withKey = (key: string, base = '') =>
+      parseConfig({ ...required, STRIPE_API_KEY: key, STRIPE_API_BASE: base });
+    expect(() => withKey('pk_test_1')).toThrow(/STRIPE_API_KEY is a publishable key.*rk_….*sk_…/);
+    expect(() => withKey('whsec_1')).toThrow(/STRIPE_API_KEY is no key of Stripe/);
+    expect(() => withKey('whsec_1')).not.toThrow(/whsec_1/);
+    for (const key of ['sk_test_1', 'rk_live_1', 'sk_org_live_1']) expect(withKey(key).stripeApiKey.reveal()).toBe(key);
+    for (const base of ['http://127.0.0.1:12111', 'http://simulator', 'https://10.0.0.7', 'http://[::1]:9'])
+      expect(withKey('pk_test_1', base).stripeApiKey.reveal()).toBe('pk_test_1');
+  });
+
   it('leaves the rate to the kind of key, unless told', () => {
     const rateOf = (key: string, rate = '') =>
       parseConfig({ ...required, STRIPE_API_KEY: key, TALLYMAN_STRIPE_RATE_PER_S: rate }).stripeRatePerS;

@@ -1,6 +1,7 @@
 import { type Environment, type ReadFile, readSettings, type Secret } from '../../../shared/config/config.ts';
 import { addServerRules, type HttpConfig, httpConfigOf, serverShape } from '../../../shared/config/http-config.ts';
 import { settings } from '../../../shared/config/settings.ts';
+import { stripeKeyFault } from '../../../shared/config/stripe-key.ts';
 import type { LogLevel } from '../../../shared/log/log.ts';
 
 export interface ConsumerConfig {
@@ -60,6 +61,9 @@ const shape = {
 export function parseConfig(env: Environment, readFile?: ReadFile): ConsumerConfig {
   const reading = readSettings('consumer', env, shape, readFile);
   addServerRules(reading, { v1: false });
+  reading.rule(['stripeApiKey', 'stripeApiBase'], ({ stripeApiKey, stripeApiBase }) =>
+    stripeKeyFault(stripeApiKey, stripeApiBase),
+  );
   reading.rule(['windowMs', 'windowMaxMs'], ({ windowMs, windowMaxMs }) =>
     windowMaxMs >= windowMs
       ? undefined
