@@ -14,6 +14,8 @@ const awaited = 'services/consumer/src/replay/awaited-meters.ts';
 const looksSuite = 'services/consumer/src/replay/looks.test.ts';
 const dispatcher = 'services/consumer/src/dispatch/run-dispatcher.ts';
 const dispatcherSuite = 'services/consumer/src/dispatch/run-dispatcher.test.ts';
+const keyGate = 'services/consumer/src/provider/key-gate.ts';
+const redisWatch = 'services/consumer/src/redis-watch.ts';
 
 /** From the broker to the provider. */
 export const consumerMutants: readonly ShellMutant[] = [
@@ -269,5 +271,17 @@ export const consumerMutants: readonly ShellMutant[] = [
     rule: 'entries whose meter is back are sent again by themselves: none of them is overlooked',
     patches: [{ file: awaited, find: 'parkedAtMs > nowMs + inexactMs', replace: 'parkedAtMs > Number.MAX_VALUE' }],
     suite: looksSuite,
+  },
+  {
+    name: 'refused key joins beside others',
+    rule: 'a consumer that cannot bill takes no shards from those that can',
+    patches: [{ file: keyGate, find: '(await members()) === 0', replace: '(await members()) >= 0' }],
+    suite: 'services/consumer/src/provider/key-gate.test.ts',
+  },
+  {
+    name: 'Redis of a new connection not looked at',
+    rule: 'a Redis that may lose what it acknowledged is told',
+    patches: [{ file: redisWatch, find: "  redis.on('ready', onReady);\n", replace: '' }],
+    suite: 'services/consumer/src/redis-watch.test.ts',
   },
 ];

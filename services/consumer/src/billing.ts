@@ -2,6 +2,7 @@ import { EntryBook } from '../../../shared/journal/entry-book.ts';
 import { patient } from '../../../shared/limiter/pace.ts';
 import { createRedisLimiter } from '../../../shared/limiter/redis-limiter.ts';
 import type { Logger } from '../../../shared/log/log.ts';
+import type { Troubles } from '../../../shared/log/troubles.ts';
 import type { Registry } from '../../../shared/metrics/metrics.ts';
 import type { Redis } from '../../../shared/redis/client.ts';
 import { clusterKeyPrefix } from '../../../shared/topology/names.ts';
@@ -11,6 +12,7 @@ import { type RunningDispatcher, runDispatcher } from './dispatch/run-dispatcher
 import { type MeterCatalogSource, startCatalog } from './meters/catalog.ts';
 import type { Member } from './ownership/member.ts';
 import { type Breakers, createBreakers, platform } from './provider/breakers.ts';
+import { countMembers, isKeyHeldBack, untilKeyMayJoin } from './provider/key-gate.ts';
 import { createStripeProvider } from './provider/stripe.ts';
 import { lookEveryMs, ReturnedMeters } from './replay/returned-meters.ts';
 
@@ -21,6 +23,10 @@ export interface Billing {
   readonly dispatcher: RunningDispatcher;
   readonly catalog: MeterCatalogSource;
   readonly returnedMeters: Pick<ReturnedMeters, 'parked'>;
+  /** Accounts whose meters cannot be read now; the platform's own is one of them, also while its key is what keeps this one out. */
+  readonly meterListsUnread: number;
+  /** Resolves once the meters are known, and this consumer takes no shards from others with a key that is refused. */
+  untilJoinable(waits: () => void): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -29,6 +35,7 @@ export interface BillingOptions {
   readonly redis: Redis;
   readonly registry: Registry;
   readonly log: Logger;
+  readonly troubles: Troubles;
   /** Who owns shards now. */
   readonly member: () => Member | undefined;
   readonly signal: AbortSignal;
@@ -42,7 +49,7 @@ export function callTimeoutMs({ stripeTimeoutMs, leaseMs }: ConsumerConfig): num
   return Math.min(stripeTimeoutMs, Math.floor(leaseMs * longestCallPart));
 }
 
-export function startBilling({ config, redis, registry, log, member, signal }: BillingOptions): Billing {
+export function startBilling({ config, redis, registry, log, troubles, member, signal }: BillingOptions): Billing {
   const { namespace, stripeApiKey, stripeApiBase, stripeConcurrency, stripeRatePerS, stripeShare } = config;
   const keyPrefix = clusterKeyPrefix(namespace);
   const isLive = isLiveKey(stripeApiKey.reveal());
@@ -90,6 +97,20 @@ export function startBilling({ config, redis, registry, log, member, signal }: B
     dispatcher,
     catalog,
     returnedMeters,
+    get meterListsUnread() {
+      return Math.max(catalog.unread.count, isKeyHeldBack(troubles) ? 1 : 0);
+    },
+    async untilJoinable(waits) {
+      await catalog.untilKnown(signal, waits);
+      await untilKeyMayJoin({
+        keyRefusal: () => provider.keyRefusal(),
+        members: () => countMembers(redis, namespace),
+        troubles,
+        log,
+        signal,
+        waits,
+      });
+    },
     async stop() {
       await dispatcher.stop();
       catalog.stop();

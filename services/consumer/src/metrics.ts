@@ -17,6 +17,8 @@ export interface ConsumerView {
   readonly deadLettersWaiting: () => number;
   readonly brokerBlocked: () => boolean;
   readonly redisRefuses: () => boolean;
+  /** It may lose what it has acknowledged, or evict it. */
+  readonly redisUnsafe: () => boolean;
   readonly journalsUnreadable: () => number;
 }
 
@@ -135,6 +137,11 @@ export function registerConsumerMetrics(registry: Registry, view: ConsumerView):
     'tallyman_consumer_redis_refuses',
     '1 while Redis answers writes with an error: nothing is sealed or billed',
     () => (view.redisRefuses() ? 1 : 0),
+  );
+  gauge(
+    'tallyman_consumer_redis_unsafe',
+    '1 while Redis may lose in a crash what it has acknowledged, or evict it: usage could be billed twice',
+    () => (view.redisUnsafe() ? 1 : 0),
   );
   gauge(
     'tallyman_consumer_journals_unreadable',

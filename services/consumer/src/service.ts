@@ -24,7 +24,8 @@ import { Member } from './ownership/member.ts';
 import { createMembership, type Membership } from './ownership/membership.ts';
 import { agesOf, heldBy, noTotals } from './ownership/stats.ts';
 import { type Late, Outages, watchOutages } from './outages.ts';
-import { checkBroker, checkRedis } from './preflight.ts';
+import { checkBroker } from './preflight.ts';
+import { isRedisUnsafe, watchRedis } from './redis-watch.ts';
 import type { ShardRunner } from './shard/runner.ts';
 import { registerStockMetrics } from './stock/metrics.ts';
 import { Stock } from './stock/stock.ts';
@@ -56,8 +57,8 @@ export class ConsumerService implements Service {
   #member: Member | undefined;
   #stock: Stock | undefined;
   #haltReason: string | undefined;
-  /** All was there but the provider's list of meters, and it has not joined since. */
-  #awaitsMeters = false;
+  /** All was there but the provider's list of meters, or its yes to the key, and it has not joined since. */
+  #awaitsProvider = false;
 
   constructor(config: ConsumerConfig, log: Logger, lifecycle: Lifecycle) {
     this.#config = config;
@@ -80,7 +81,7 @@ export class ConsumerService implements Service {
     });
     this.#registerMetrics();
     this.#broker.onConnected((session) => {
-      if (session.generation === 1) checkBroker(session, this.#log, this.#troubles);
+      checkBroker(session, this.#log, this.#troubles);
       this.#session = session;
       this.#member?.brokerConnected(session);
     });
@@ -105,12 +106,13 @@ export class ConsumerService implements Service {
       redis,
       registry: this.#registry,
       log: this.#log,
+      troubles: this.#troubles,
       member: () => this.#member,
       signal: this.#stopping.signal,
     });
     watchOutages(new Outages(this.#log, () => this.#late()), this.#broker, redis, this.#billing.breakers);
     await untilReady(redis);
-    await checkRedis(redis, this.#log, this.#troubles);
+    await watchRedis(redis, { log: this.#log, troubles: this.#troubles, signal: this.#stopping.signal });
     this.#stock = new Stock({
       ...this.#config,
       redis,
@@ -147,17 +149,14 @@ export class ConsumerService implements Service {
     if (this.#billing === undefined) throw new Error('A member needs a catalog and a dispatcher.');
     const { catalog, dispatcher, limiters, returnedMeters } = this.#billing;
     const { signal } = this.#stopping;
-    const topology = await untilTopology({
-      redis,
-      namespace,
-      shards,
-      session: () => this.#session,
-      troubles: this.#troubles,
-      signal,
+    const session = (): BrokerSession | undefined => this.#session;
+    const verified = () => untilTopology({ redis, namespace, shards, session, troubles: this.#troubles, signal });
+    let topology = await verified();
+    await this.#billing.untilJoinable(() => {
+      this.#awaitsProvider = true;
     });
-    await catalog.untilKnown(signal, () => {
-      this.#awaitsMeters = true;
-    });
+    // A person may have changed it in that time.
+    if (this.#awaitsProvider) topology = await verified();
     signal.throwIfAborted();
     const name = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
     const membership = createMembership(redis, namespace);
@@ -255,12 +254,13 @@ export class ConsumerService implements Service {
       past: () => this.#past,
       members: () => this.#member?.members.length ?? 0,
       halted: () => this.#haltReason !== undefined,
-      meterListsUnread: () => this.#billing?.catalog.unread.count ?? 0,
+      meterListsUnread: () => this.#billing?.meterListsUnread ?? 0,
       windowMs: () => this.#member?.shards.windows.windowMs ?? this.#config.windowMs,
       capacityRatio: () => this.#member?.shards.windows.capacityRatio ?? 0,
       deadLettersWaiting: () => this.#deadLetters.waiting,
       brokerBlocked: () => this.#deadLetters.isBlocked,
       redisRefuses: () => this.#refusals.isOn,
+      redisUnsafe: () => isRedisUnsafe(this.#troubles),
       journalsUnreadable: () => this.#member?.unreadableJournals.count ?? 0,
     });
     registerStockMetrics(this.#registry, () => this.#stock);
@@ -269,14 +269,14 @@ export class ConsumerService implements Service {
   #readiness(): Readiness {
     const reasons: string[] = [];
     const isMember = this.#member?.isMember === true;
-    if (isMember) this.#awaitsMeters = false;
+    if (isMember) this.#awaitsProvider = false;
     if (this.#lifecycle.state === 'draining') reasons.push('It is draining.');
     if (this.#haltReason !== undefined) reasons.push(this.#haltReason);
     if (this.#session === undefined) reasons.push('There is no connection to the broker.');
     if (this.#redis?.status !== 'ready') reasons.push('There is no connection to Redis.');
     if (this.#refusals.isOn) reasons.push('Redis refuses writes.');
-    // Not for want of the meters: the provider's state never changes readiness, or no rollout would end while it is away.
-    if (reasons.length === 0 && !isMember && !this.#awaitsMeters)
+    // Not for want of the meters or of a key: the provider's state never changes readiness, or no rollout would end while it is away.
+    if (reasons.length === 0 && !isMember && !this.#awaitsProvider)
       reasons.push('It is not a member of the cluster yet; usage waits in the broker. Was npm run topology run?');
     return {
       ready: reasons.length === 0,

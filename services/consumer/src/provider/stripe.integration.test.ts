@@ -49,6 +49,21 @@ describe('an entry sent to Stripe', () => {
     expect(seen[1]!.headers).not.toHaveProperty('x-stripe-client-telemetry');
   });
 
+  it('tells of a key that is refused, and of nothing else that keeps Stripe from answering', async () => {
+    const error = (status: number) => json(status, { error: { type: 'api_error', message: 'Not now.' } });
+    const refused = { error: { type: 'invalid_request_error', message: 'Invalid API Key provided' } };
+    for (const status of [401, 403]) {
+      const { base, seen } = await scriptedStripe(json(status, refused));
+      expect(await providerAt(base).keyRefusal()).toContain('Invalid API Key');
+      expect(seen[0]).toMatchObject({ method: 'GET', url: '/v1/billing/meters?limit=1' });
+    }
+    for (const answer of [error(429), error(500), error(503), error(409), json(200, { object: 'list', data: [] })]) {
+      const { base } = await scriptedStripe(answer);
+      expect(await providerAt(base).keyRefusal()).toBeUndefined();
+    }
+    expect(await providerAt('http://127.0.0.1:1').keyRefusal()).toBeUndefined();
+  });
+
   it('takes a rotated key without a restart', async () => {
     const { base, seen } = await scriptedStripe(accept);
     let key = 'sk_test_old';

@@ -24,6 +24,8 @@ export interface StripeOptions {
 }
 
 export interface StripeProvider extends Provider {
+  /** What Stripe says to the key as it is now, if it refuses it; undefined for every other answer, and for none in time. */
+  keyRefusal(): Promise<string | undefined>;
   /** Ends the connections, with them the calls in flight. */
   close(): void;
 }
@@ -34,6 +36,8 @@ const defaultKeys = { customerKey: 'stripe_customer_id', valueKey: 'value' } as 
 const meterPageSize = 100;
 const meterPagesMax = 200;
 const listTimeMaxMs = 10_000;
+/** Nobody waits longer for a word about the key. */
+const keyTimeMaxMs = 2_000;
 /** Reads of meters at a time: the platform's own, and those of connected accounts. */
 export const meterReadsMax = 8;
 
@@ -73,6 +77,15 @@ export function createStripeProvider({ apiKey, apiBase, timeoutMs, concurrency }
         const reason = 'reason' in outcome ? outcome.reason : String(error);
         throw new MetersUnreadable(reason, { cause: error, isKeyRefused: outcome.kind === 'unauthorized' });
       }
+    },
+
+    async keyRefusal() {
+      const timeout = Math.min(timeoutMs, keyTimeMaxMs);
+      // A page without an `error` is no rejection for the package.
+      const outcome = classify(
+        await stripe.billing.meters.list({ limit: 1 }, { timeout }).catch((error: unknown) => error),
+      );
+      return outcome.kind === 'unauthorized' ? outcome.reason : undefined;
     },
 
     close: () => httpClient.close(),
