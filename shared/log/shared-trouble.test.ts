@@ -23,3 +23,17 @@ it('is told once for all that have it, and over when none has it any more', () =
   expect(lines.slice(1)).toMatchObject([{ level: 'info', reason: 'queue', msg: 'Fine again.' }]);
   expect(troubles.remarks).toEqual([]);
 });
+
+// A shard that could not be consumed was given back, and that was told as if it were consumed again.
+it('ends without a word when the last one that has it leaves with it', () => {
+  const lines: string[] = [];
+  const troubles = new Troubles(
+    createLog({ service: 'test', level: 'info' }, { write: (line) => void lines.push(line) }),
+  );
+  const shared = new SharedTrouble(troubles, { reason: 'queue', message: 'It cannot be consumed.' }, 'Fine again.');
+  shared.met('a', new Error('NOT_FOUND'));
+  shared.left('a');
+  shared.gone('a');
+  expect(troubles.remarks).toEqual([]);
+  expect(lines).toEqual([expect.stringContaining('It cannot be consumed.')]);
+});

@@ -32,9 +32,18 @@ export class SharedTrouble {
     });
   }
 
-  /** It has it no more, or is no more. */
+  /** It is well again. */
   gone(subject: string): void {
+    this.#end(subject, this.#overMessage);
+  }
+
+  /** It is not ours any more, well or not: where it was the last one, that is no success to tell of. */
+  left(subject: string): void {
+    this.#end(subject);
+  }
+
+  #end(subject: string, message?: string): void {
     if (this.#troubled.delete(subject) && this.#troubled.size === 0)
-      this.#troubles.over(this.#trouble.about ?? this.#trouble.reason, this.#overMessage);
+      this.#troubles.over(this.#trouble.about ?? this.#trouble.reason, message);
   }
 }

@@ -90,7 +90,7 @@ export class Member {
   async abandon(): Promise<void> {
     this.#over = true;
     clearInterval(this.#ticker);
-    this.unreadableJournals.allGone();
+    this.unreadableJournals.allLeft();
     await this.shards.abandon();
   }
 

@@ -42,18 +42,23 @@ export class UnreadableJournals {
     return true;
   }
 
-  /** Its journal could be read, or is not this member's to read. */
+  /** Its journal could be read. */
   gone(shard: number): void {
     if (this.#metAtMs.delete(shard)) this.#trouble.gone(nameOf(shard));
   }
 
   tick(): void {
     const nowMs = this.#now();
-    for (const [shard, atMs] of this.#metAtMs) if (nowMs - atMs >= forgottenMs) this.gone(shard);
+    for (const [shard, atMs] of this.#metAtMs) if (nowMs - atMs >= forgottenMs) this.#left(shard);
   }
 
-  allGone(): void {
-    for (const shard of this.#metAtMs.keys()) this.gone(shard);
+  allLeft(): void {
+    for (const shard of this.#metAtMs.keys()) this.#left(shard);
+  }
+
+  /** It is not this member's to read any more. */
+  #left(shard: number): void {
+    if (this.#metAtMs.delete(shard)) this.#trouble.left(nameOf(shard));
   }
 }
 

@@ -164,6 +164,19 @@ describe('a queue that cannot be consumed', () => {
     await pass(5_000, 500);
     expect(test.lines.slice(1)).toEqual([expect.stringContaining('It is.')]);
   });
+
+  // The broker was killed, the shards were given back, and the log said "Every shard queue is consumed again." of a dead broker.
+  it('is not told as consumed again when the shard is given back', async () => {
+    const test = new TestRunner();
+    test.session.channelFault = new Error('NOT_FOUND');
+    test.runner.start();
+    await pass(1_000);
+    test.runner.post({ type: 'hand_over' });
+    await test.tick();
+    await pass(1_000);
+    expect(test.endedAs).toBe('released');
+    expect(test.lines).toEqual([expect.stringContaining('It is not consumed.')]);
+  });
 });
 
 describe('the end of a tenure', () => {

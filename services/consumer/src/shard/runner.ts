@@ -126,8 +126,8 @@ export class ShardRunner implements CallSource {
 
   /** They are the next owner's. */
   #forgetTroubles(): void {
-    this.#ports.consuming.gone(this.#ports.queue);
-    this.#ports.loading.gone(this.#ports.queue);
+    this.#ports.consuming.left(this.#ports.queue);
+    this.#ports.loading.left(this.#ports.queue);
   }
 
   #run(effects: readonly ShardEffect[]): void {

@@ -34,7 +34,7 @@ export class SpoolDrain {
     }));
     const spool = new Spool({
       folder,
-      // Nothing is written to it.
+      // Nothing is written to it, so that it has no room, and is not full.
       limits: spoolLimits(0),
       log,
       metrics: createSpoolMetrics(registry, () => spool),
