@@ -161,7 +161,7 @@ export class PublisherService implements Service {
     const turnsAway = this.#outbox?.turnsAway;
     if (turnsAway !== undefined && turnsAway !== 'overloaded')
       reasons.push(`There is no connection to the broker that takes messages (${turnsAway}).`);
-    const remarks = [...(this.#connection?.remarks ?? []), ...(this.#outbox?.remarks ?? [])];
+    const remarks = [this.#connection, this.#outbox, this.#spool].flatMap((part) => part?.remarks ?? []);
     return { ready: reasons.length === 0, state, reasons, remarks };
   }
 }

@@ -40,7 +40,7 @@ const refusals = {
     reason: 'spool_unavailable',
     level: 'error',
     message:
-      'The broker takes no messages and the spool cannot be written to, so new usage is answered with 503 and stays with its clients. Look at the disk.',
+      'The broker takes no messages and the spool cannot be used, so new usage is answered with 503 and stays with its clients. Bring the broker back; the line about the spool says what is wrong with it.',
   },
 } as const satisfies Readonly<Record<string, Trouble>>;
 

@@ -26,21 +26,26 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-async function open({ folder = join(tmpdir(), `tallyman-outage-${randomUUID()}`), hasSpool = true } = {}) {
+async function open({
+  folder = join(tmpdir(), `tallyman-outage-${randomUUID()}`),
+  hasSpool = true,
+  hasIntake = true,
+  spoolBytes = 1024 ** 2,
+} = {}) {
   const lines: Record<string, unknown>[] = [];
   const write = (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>);
   const log = createLog({ service: 'test', level: 'info' }, { write });
   const registry = new Registry();
   const spool = new Spool({
     folder,
-    limits: spoolLimits(1024 ** 2),
+    limits: spoolLimits(spoolBytes),
     log,
     metrics: createSpoolMetrics(registry, () => spool),
   });
   const broker = new FakeBroker();
   const core = new OutboxCore({ producer: 'p', source: 'test', region: '' }, { ...defaultLimits, messageEventsMax: 1 });
   const metrics = createMetrics(registry, () => ({ unconfirmedMessages: 0, heldBytes: 0, connected: true }));
-  const withSpool = hasSpool ? { spool } : {};
+  const withSpool = { hasIntake, ...(hasSpool ? { spool } : {}) };
   const outbox = new Outbox({ core, connection: broker.connection, exchange: 'x.usage', log, metrics, ...withSpool });
   if (hasSpool) await spool.start();
   const stop = async (): Promise<void> => {
@@ -93,6 +98,42 @@ it('says what a former life has left, and when it is with the broker', async () 
   const { channel } = await connected(broker);
   await confirmAll(channel, () => spool.isEmpty && outbox.remarks.length === 0);
   expect(told()).toEqual(['info: Spool emptied: 1 message reached the broker late. None was lost.']);
+});
+
+// `npm run spool -- drain` has no intake and a spool without room, and printed at each success that usage is answered with 503.
+it('says nothing of 503 when a spool is drained, which nobody submits anything to', async () => {
+  const first = await open();
+  await first.submit('a');
+  await first.stop();
+  const { broker, spool, outbox, told } = await open({ folder: first.folder, hasIntake: false, spoolBytes: 0 });
+  broker.fail();
+  const session = await connected(broker);
+  await confirmAll(session.channel, () => spool.isEmpty && outbox.remarks.length === 0);
+  broker.lose(session);
+  expect(told()).toEqual([
+    'warn: The spool holds messages of a former life; they are published again.',
+    'info: Spool emptied: 1 message reached the broker late. None was lost.',
+  ]);
+});
+
+// Two sidecars with one folder: a stack, no word of the other one, and nothing on `/readyz` of what it means.
+it('says that another process has its spool and what that means, for as long as it has it', async () => {
+  const first = await open();
+  const { broker, spool, told, lines } = await open({ folder: first.folder });
+  expect(lines).toMatchObject([{ level: 'error', reason: 'locked', folder: first.folder }]);
+  expect(lines[0]).not.toHaveProperty('error');
+  expect(told()).toEqual([expect.stringMatching(/Another process has the spool folder.*503.*TALLYMAN_SPOOL_DIR/)]);
+  expect(spool.remarks).toEqual([
+    expect.stringMatching(/this sidecar has no spool: while the broker is away, it answers 503/),
+  ]);
+  broker.fail();
+  expect(told()).toEqual([
+    expect.stringMatching(/^error: .*the spool cannot be used, so new usage is answered with 503/),
+  ]);
+  await first.stop();
+  await until(() => spool.isOpen);
+  expect(spool.remarks).toEqual([]);
+  expect(told()).toContain('info: The folder of the spool can be used: this is fine again.');
 });
 
 it.each([

@@ -27,6 +27,8 @@ export interface OutboxOptions {
   readonly metrics: PublisherMetrics;
   /** Where messages go while the broker does not take them, and come from again. */
   readonly spool?: Spool;
+  /** False: nobody submits anything, so that there is no usage to be turned away. */
+  readonly hasIntake?: boolean;
 }
 
 /**
@@ -179,6 +181,7 @@ export class Outbox {
 
   /** At the start there is no connection yet, and nothing to say: only once one has failed. */
   #tellRefusal(): void {
+    if (!this.#hasTried || this.#options.hasIntake === false) return;
     const reason = this.#core.turnsAway;
     if (reason !== 'overloaded') this.#outage.turnedAway(reason);
   }

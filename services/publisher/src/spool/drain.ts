@@ -34,14 +34,14 @@ export class SpoolDrain {
     }));
     const spool = new Spool({
       folder,
-      // Nothing is written to it, so that it has no room, and is not full.
+      // Nothing is written to it.
       limits: spoolLimits(0),
       log,
       metrics: createSpoolMetrics(registry, () => spool),
     });
     this.#spool = spool;
     this.#connection = new BrokerConnection({ readUrl, ca, name: 'tallyman spool', log });
-    this.#outbox = new Outbox({ core, connection: this.#connection, exchange, log, metrics, spool });
+    this.#outbox = new Outbox({ core, connection: this.#connection, exchange, log, metrics, spool, hasIntake: false });
   }
 
   get state(): SpoolState {

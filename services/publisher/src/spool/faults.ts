@@ -1,14 +1,33 @@
 import type { Logger } from '../../../../shared/log/log.ts';
+import { Troubles } from '../../../../shared/log/troubles.ts';
+import { messageOf } from '../../../../shared/network/fault.ts';
 import type { Upkeep } from './core.ts';
 import { parkedName } from './files.ts';
 import type { SpoolMetrics } from './metrics.ts';
 
-/** Says what is wrong with a spool: once per reason, and not per try; and what was parked, each time. */
+/** What cannot be done: with the folder as a whole, with new messages, with those that are in it. */
+export type Failing = 'open' | 'write' | 'upkeep';
+
+export interface SpoolFault {
+  readonly failing: Failing;
+  /** Where it is not the error's code. */
+  readonly reason?: string;
+  /** What it means for the usage, and what to do. */
+  readonly message: string;
+}
+
+const overMessages: Readonly<Record<Failing, string>> = {
+  open: 'The folder of the spool can be used: this is fine again.',
+  write: 'The spool can be written to again.',
+  upkeep: 'The spool can be read, and its progress noted, again.',
+};
+
+/** Says what is wrong with a spool: once per reason and minute, and when it is over; and what was parked, each time. */
 export class Faults {
   readonly #folder: string;
   readonly #log: Logger;
   readonly #metrics: SpoolMetrics;
-  #reason: string | undefined;
+  readonly #troubles: Troubles;
   #parked = 0;
 
   constructor({
@@ -23,23 +42,35 @@ export class Faults {
     this.#folder = folder;
     this.#log = log;
     this.#metrics = metrics;
+    this.#troubles = new Troubles(log);
   }
 
-  failed(error: unknown, sentence: string): void {
+  /** What is wrong now, for `/readyz`. */
+  get remarks(): readonly string[] {
+    return this.#troubles.remarks;
+  }
+
+  failed(error: unknown, { failing, reason, message }: SpoolFault): void {
     this.#metrics.failures.inc();
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    if (reason === this.#reason) return;
-    this.#reason = reason;
-    this.#log.error({ error, folder: this.#folder }, sentence);
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'other';
+    this.#troubles.tell({
+      about: failing,
+      reason: reason ?? code,
+      level: 'error',
+      message,
+      fields: { folder: this.#folder, cause: messageOf(error) },
+      remark: `${message} (${messageOf(error)})`,
+    });
   }
 
-  recovered(sentence: string): void {
-    if (this.#reason !== undefined) this.#log.info({ folder: this.#folder }, sentence);
-    this.#reason = undefined;
+  recovered(failing: Failing): void {
+    this.#troubles.over(failing, overMessages[failing], { folder: this.#folder });
   }
 
   gone(error: unknown, records: number): void {
     this.#metrics.failures.inc();
+    this.#troubles.over('write');
+    this.#troubles.over('upkeep');
     this.#log.error(
       { error, folder: this.#folder, records },
       'The folder of the spool was moved or deleted. The messages that were in it are not published by this process: put the folder back and start a sidecar on it.',

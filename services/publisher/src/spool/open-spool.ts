@@ -1,6 +1,6 @@
 import { SpoolCore, type SpoolEffect, type SpoolEvent, type Upkeep } from './core.ts';
 import { commit, type Commit, doUpkeep, type Opened, probe, SpoolGone, undo } from './disk.ts';
-import type { Faults } from './faults.ts';
+import type { Faults, SpoolFault } from './faults.ts';
 import { isMissing, type SpoolFiles } from './files.ts';
 import type { SpoolLimits } from './limits.ts';
 import type { FolderLock } from './lock.ts';
@@ -20,6 +20,17 @@ export interface OpenSpoolOptions {
   readonly onGone: (error: unknown) => void;
   readonly onCommit: (seconds: number) => void;
 }
+
+const unwritable: SpoolFault = {
+  failing: 'write',
+  message:
+    'The spool cannot be written to: while the broker is away, usage is answered with 503. It is tried again. Look at the disk.',
+};
+const unreadable: SpoolFault = {
+  failing: 'upkeep',
+  message:
+    'The spool cannot be read, or its progress not be noted: its messages wait there, and none is lost. It is tried again. Look at the disk.',
+};
 
 /**
  * One spool folder from its opening to its end: runs the effects of the core on its files, tells it how they ended, and
@@ -80,10 +91,7 @@ export class OpenSpool {
     } catch (error) {
       if (await this.#isGone(error)) return;
       const segment = await undo(files, effect);
-      faults.failed(
-        error,
-        'The spool cannot be written to; while the broker is away events are answered with 503. It is tried again.',
-      );
+      faults.failed(error, unwritable);
       this.#ended({ kind: 'commit_failed', segment });
       return;
     }
@@ -97,14 +105,11 @@ export class OpenSpool {
       await probe(files);
     } catch (error) {
       if (await this.#isGone(error)) return;
-      faults.failed(
-        error,
-        'The spool still cannot be written to; while the broker is away events are answered with 503.',
-      );
+      faults.failed(error, unwritable);
       this.#ended({ kind: 'probed', ok: false });
       return;
     }
-    faults.recovered('The spool can be written to again.');
+    faults.recovered('write');
     this.#ended({ kind: 'probed', ok: true });
   }
 
@@ -115,10 +120,11 @@ export class OpenSpool {
       event = await doUpkeep(files, work);
     } catch (error) {
       if (await this.#isGone(error)) return;
-      faults.failed(error, 'The spool could not be read, or its progress not be noted; it is tried again.');
+      faults.failed(error, unreadable);
       this.#ended({ kind: 'upkeep_failed' });
       return;
     }
+    faults.recovered('upkeep');
     if (work.kind === 'park') faults.parked(work);
     this.#ended(event);
   }

@@ -2,7 +2,7 @@ import type { MessageOrigin } from '../../../../shared/event/usage-event.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
 import type { Replay } from './core.ts';
 import { type Opened, openFolder } from './disk.ts';
-import { Faults } from './faults.ts';
+import { Faults, type SpoolFault } from './faults.ts';
 import { FolderFiles, makeFolder } from './files.ts';
 import type { SpoolLimits } from './limits.ts';
 import { type FolderLock, lockFolder, SpoolLocked } from './lock.ts';
@@ -33,6 +33,19 @@ type State =
   | { readonly kind: 'open'; readonly spool: OpenSpool }
   | { readonly kind: 'stopped' };
 
+const unopened = {
+  locked: {
+    failing: 'open',
+    reason: 'locked',
+    message:
+      'Another process has the spool folder, so this sidecar has no spool: while the broker is away, it answers 503. Give each sidecar a TALLYMAN_SPOOL_DIR of its own, or stop the other one.',
+  },
+  unavailable: {
+    failing: 'open',
+    message:
+      'The folder of the spool cannot be used, so there is no spool: while the broker is away, usage is answered with 503. It is tried again. Look at the folder and its rights.',
+  },
+} as const satisfies Readonly<Record<string, SpoolFault>>;
 const reopenMs = 1_000;
 const stopTimeoutMs = 2_000;
 
@@ -80,6 +93,11 @@ export class Spool {
   /** Stretches of it that were kept aside since the start. */
   get parked(): number {
     return this.#faults.parkedCount;
+  }
+
+  /** What is wrong with it, for `/readyz`. */
+  get remarks(): readonly string[] {
+    return this.#faults.remarks;
   }
 
   get oldestAcceptedMs(): number | undefined {
@@ -203,7 +221,7 @@ export class Spool {
   #opened({ tornBytes }: Opened, spool: OpenSpool): void {
     const { folder, log } = this.#options;
     this.#state = { kind: 'open', spool };
-    this.#faults.recovered('The folder of the spool can be used.');
+    this.#faults.recovered('open');
     if (tornBytes > 0) {
       log.warn(
         { folder, bytes: tornBytes },
@@ -216,11 +234,9 @@ export class Spool {
 
   #couldNotOpen(error: unknown): void {
     if (this.#state.kind !== 'closed') return;
-    this.#state = { kind: 'closed', why: error instanceof SpoolLocked ? 'locked' : 'unavailable' };
-    this.#faults.failed(
-      error,
-      'The folder of the spool cannot be used; while the broker is away events are answered with 503. It is tried again.',
-    );
+    const why = error instanceof SpoolLocked ? 'locked' : 'unavailable';
+    this.#state = { kind: 'closed', why };
+    this.#faults.failed(error, unopened[why]);
     this.#timer = setTimeout(() => void this.start(), reopenMs);
   }
 
