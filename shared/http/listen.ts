@@ -1,10 +1,21 @@
 import { once } from 'node:events';
 import { chmodSync } from 'node:fs';
-import { unlink } from 'node:fs/promises';
+import { lstat, unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { createConnection, type ListenOptions } from 'node:net';
+import { addressFault, codeOf, ListenError, type ListenPlace, socketFault } from './listen-error.ts';
 
-/** Listens and answers where: the port that was taken, or 0 for a Unix socket. */
+/** Listens and answers where: the port that was taken. Throws a `ListenError`. */
+export async function listenOnPort(server: Server, place: ListenPlace, backlog: number): Promise<number> {
+  const { host, port } = place;
+  try {
+    return await listen(server, { host, port, backlog });
+  } catch (error) {
+    throw addressFault(error, place);
+  }
+}
+
+/** The port that was taken, or 0 for a Unix socket. */
 export async function listen(server: Server, options: ListenOptions): Promise<number> {
   server.listen(options);
   await once(server, 'listening');
@@ -12,23 +23,34 @@ export async function listen(server: Server, options: ListenOptions): Promise<nu
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-/** A socket file outlives a killed process. It is removed, but only if nobody answers on it. `mode`: rights of the file, as of `chmod`. */
+/**
+ * A socket file outlives a killed process. It is removed, but only if it is a socket and nobody answers on it. `mode`: rights of the
+ * file, as of `chmod`. Throws a `ListenError`.
+ */
 export async function listenOnSocket(server: Server, path: string, mode?: number): Promise<void> {
   try {
-    await listenAt(server, path, mode);
+    await listenAt(server, path, mode).catch(async (error: unknown) => {
+      if (codeOf(error) !== 'EADDRINUSE') throw error;
+      await removeLeftSocket(path, error);
+      await listenAt(server, path, mode);
+    });
   } catch (error) {
-    if (codeOf(error) !== 'EADDRINUSE') throw error;
-    if (await isAnswering(path)) {
-      throw new Error(
-        `Another process listens on the socket ${path}. Stop it, or set TALLYMAN_SOCKET to another path.`,
-        {
-          cause: error,
-        },
-      );
-    }
-    await unlink(path);
-    await listenAt(server, path, mode);
+    throw socketFault(error, path);
   }
+}
+
+async function removeLeftSocket(path: string, cause: unknown): Promise<void> {
+  if (!(await lstat(path)).isSocket())
+    throw new ListenError(`${path} is there already, and is no socket. Set TALLYMAN_SOCKET to another path.`, {
+      cause,
+    });
+  if (await isAnswering(path)) {
+    throw new ListenError(
+      `Another process listens on the socket ${path}. Stop it, or set TALLYMAN_SOCKET to another path.`,
+      { cause },
+    );
+  }
+  await unlink(path);
 }
 
 async function listenAt(server: Server, path: string, mode: number | undefined): Promise<void> {
@@ -49,8 +71,4 @@ async function isAnswering(path: string): Promise<boolean> {
   } finally {
     socket.destroy();
   }
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { type IncomingMessage, request as httpRequest, type ServerResponse } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -383,4 +383,22 @@ it('leaves the socket of a living process alone', async () => {
   cleanups.push(async () => void other.close());
   await expect(start({ socket })).rejects.toThrow(`Another process listens on the socket ${socket}`);
   expect((await stat(socket)).isSocket()).toBe(true);
+});
+
+// Told with a stack and without a remedy; a file at the path that was no socket was deleted.
+it('says which address it cannot listen on, and what to do', async () => {
+  const taken = await start({});
+  const { host, port } = { host: '127.0.0.1', port: taken.port };
+  const inUse = `Port ${port} of ${host} is taken by another process. Stop that one, or set`;
+  await expect(start({ host, port })).rejects.toThrow(`${inUse} TALLYMAN_PORT`);
+  await expect(start({ admin: { host, port } })).rejects.toThrow(`${inUse} TALLYMAN_ADMIN_PORT`);
+  await expect(start({ host: '192.0.2.1' })).rejects.toThrow(
+    'This machine has no address 192.0.2.1. Set TALLYMAN_HOST',
+  );
+  const socket = await socketPath();
+  await writeFile(socket, 'precious');
+  await expect(start({ socket })).rejects.toThrow(`${socket} is there already, and is no socket.`);
+  expect(await readFile(socket, 'utf8')).toBe('precious');
+  await expect(start({ socket: join(socket, 'below') })).rejects.toThrow('has no folder to be in');
+  await expect(start({ socket: `${socket}${'x'.repeat(200)}` })).rejects.toThrow('shorter');
 });

@@ -11,7 +11,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { HttpConfig } from '../config/http-config.ts';
 import type { Logger } from '../log/log.ts';
 import { bearerCheck } from './bearer.ts';
-import { listen, listenOnSocket } from './listen.ts';
+import { listenOnPort, listenOnSocket } from './listen.ts';
 import { Connections } from './connections.ts';
 import { answerProbe, probeRoutes, type Probes } from './probes.ts';
 import { sendError, sendNotFound, sendUnauthorized } from './respond.ts';
@@ -67,6 +67,8 @@ const defaultBounds: HttpBounds = {
 /** Connections that wait to be accepted. The kernel's own bound is often lower. */
 const backlog = 4_096;
 const dropReportMs = 10_000;
+const mainSettings = { hostSetting: 'TALLYMAN_HOST', portSetting: 'TALLYMAN_PORT' };
+const adminSettings = { hostSetting: 'TALLYMAN_ADMIN_HOST', portSetting: 'TALLYMAN_ADMIN_PORT' };
 
 export async function startHttp(options: HttpOptions): Promise<RunningHttp> {
   const { config, log } = options;
@@ -76,12 +78,12 @@ export async function startHttp(options: HttpOptions): Promise<RunningHttp> {
   let port = 0;
   let adminPort: number | undefined;
   try {
-    if (config.socket === undefined) port = await listen(main, { host: config.host, port: config.port, backlog });
+    if (config.socket === undefined) port = await listenOnPort(main, { ...config, ...mainSettings }, backlog);
     else await listenOnSocket(main, config.socket, config.socketMode);
     if (config.admin !== undefined) {
       const admin = boundedServer(bounds, probeRouter(options), log);
       connections.push(new Connections(admin));
-      adminPort = await listen(admin, config.admin);
+      adminPort = await listenOnPort(admin, { ...config.admin, ...adminSettings }, backlog);
     }
   } catch (error) {
     for (const each of connections) await each.stop(0);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ConfigError } from '../config/config.ts';
+import { ListenError } from '../http/listen-error.ts';
 import type { Host, Signal } from './host.ts';
 import { type Lifecycle, runService, type Service } from './lifecycle.ts';
 
@@ -133,6 +134,16 @@ describe('runService', () => {
     await run({ start: () => Promise.reject(new ConfigError(['TALLYMAN_SHARDS is 8; the topology has 16.'])) });
     expect([host.exits, stops]).toEqual([[78], 1]);
     expect(host.errors).toContain('TALLYMAN_SHARDS is 8; the topology has 16.');
+  });
+
+  // A port that was taken was a stack trace without a remedy.
+  it('says without a stack that it cannot listen, and exits with 1', async () => {
+    await run({ start: () => Promise.reject(new ListenError('Port 7070 of 127.0.0.1 is taken by another process.')) });
+    expect([lifecycle.state, host.exits, stops]).toEqual(['failed', [1], 1]);
+    expect(host.errors).toBe(
+      'tallyman publisher did not start, because it cannot listen:\n  - Port 7070 of 127.0.0.1 is taken by another process.\n',
+    );
+    expect(host.lines.join('')).not.toMatch(/stack|fatal/);
   });
 
   it('drains when the signal comes during the start, whatever becomes of the start', async () => {

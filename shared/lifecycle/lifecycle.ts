@@ -14,6 +14,7 @@
  * was not settled is then delivered again.
  */
 import { ConfigError, configExitCode, type Environment } from '../config/config.ts';
+import { ListenError } from '../http/listen-error.ts';
 import { createLog, type Logger, type LogLevel } from '../log/log.ts';
 import { processHost, type Host, type Signal } from './host.ts';
 
@@ -135,7 +136,8 @@ class Life<C extends ServiceConfig> implements Lifecycle {
 
   async #startFailed(error: unknown, service: Service): Promise<void> {
     this.#moveTo('failed', 'the start failed');
-    if (error instanceof ConfigError) this.#host.writeError(error.report(`tallyman ${this.#definition.service}`));
+    if (error instanceof ConfigError || error instanceof ListenError)
+      this.#host.writeError(error.report(`tallyman ${this.#definition.service}`));
     else this.#log.fatal({ error }, 'The service could not start. It has taken nothing, so no usage is lost.');
     try {
       await this.#stop(service);

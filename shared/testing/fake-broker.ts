@@ -172,6 +172,7 @@ export class FakeBroker {
   readonly #blocked: ((blocked: boolean) => void)[] = [];
   readonly #failed: (() => void)[] = [];
   #generation = 0;
+  isStarted = false;
   isStopped = false;
   remarks: readonly string[] = [];
 
@@ -191,8 +192,9 @@ export class FakeBroker {
     this.#blocked.push(listener);
   }
 
+  /** `connect` comes when the test wants it. */
   start(): void {
-    // `connect` comes when the test wants it.
+    this.isStarted = true;
   }
 
   async stop(): Promise<void> {

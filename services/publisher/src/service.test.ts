@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
 import { ConfigError } from '../../../shared/config/config.ts';
+import { ListenError } from '../../../shared/http/listen-error.ts';
 import { createLog } from '../../../shared/log/log.ts';
 import type { Lifecycle } from '../../../shared/lifecycle/lifecycle.ts';
 import { type FakeBroker, type FakeSession, turns } from '../../../shared/testing/fake-broker.ts';
@@ -102,6 +103,13 @@ it('publishes, while it drains, again what the broker refuses', async () => {
   session.channel.confirm();
   expect(await answer).toBe(202);
   expect(await stopped).toBe(0);
+});
+
+// A port that was taken was followed by "Connected to the broker.", and what a former life had left was waited for in vain.
+it('connects to nothing where it cannot listen, and ends at once', async () => {
+  const env = { TALLYMAN_SPOOL_BYTES: '10000000', TALLYMAN_DRAIN_MS: '60000' };
+  await expect(startSidecar({ ...env, TALLYMAN_SOCKET: '/nowhere/at/all.sock' })).rejects.toThrow(ListenError);
+  expect(brokers.map(({ isStarted }) => isStarted)).toEqual([false]);
 });
 
 it('says with its exit code that usage is left in the spool, which it answered with 202', async () => {

@@ -87,7 +87,6 @@ export class PublisherService implements Service {
     this.#outbox = outbox;
     this.#spool = spool;
     if (spool !== undefined) await Promise.race([spool.start(), sleep(spoolOpenTimeoutMs, undefined, { ref: false })]);
-    connection.start();
 
     const readingBytesMax = Math.max(defaultLimits.heldBytesMax, bodyBytesMax);
     const limits = { bodyBytesMax, readingBytesMax, requestEventsMax };
@@ -99,13 +98,16 @@ export class PublisherService implements Service {
       ...intake,
       readiness: () => this.#readiness(),
     });
+    // Last: where nothing can listen, there is nothing to connect for.
+    connection.start();
   }
 
   async stop(): Promise<ExitCode> {
     const deadlineMs = performance.now() + this.#config.drainMs;
     // Answers in progress wait for the broker's confirms, so the connection is still needed.
     await this.#http?.stop(this.#config.drainMs);
-    await this.#outbox?.emptySpool(deadlineMs);
+    // Without a listener the start has not come as far as the broker.
+    if (this.#http !== undefined) await this.#outbox?.emptySpool(deadlineMs);
     const left = this.#spoolLeft();
     this.#outbox?.stop();
     await Promise.all([this.#spool?.stop(), this.#connection?.stop()]);
