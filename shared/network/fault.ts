@@ -62,6 +62,12 @@ export function networkFault(error: unknown): Fault | undefined {
   return codes[code] ?? (code === 'EPROTO' || code.startsWith('ERR_SSL_') ? noTls : undefined);
 }
 
+/** What nobody foresaw, in its own words, as one sentence. */
+export function unforeseen(error: unknown): Fault {
+  const message = messageOf(error);
+  return { reason: 'other', words: /[.!?]$/.test(message) ? message : `${message}.` };
+}
+
 /** The message of an error on one line; of several addresses of one name each. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ');

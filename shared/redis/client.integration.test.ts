@@ -80,6 +80,23 @@ it('rejects at once while there is no connection, and says once that it broke, w
   expect(lines).toHaveLength(4);
 });
 
+// A failover, or a URL that names a replica: "Redis is back: this is fine again." eight times a second, while no write was taken.
+it('leaves a Redis that is read-only, and says neither that it broke nor that it is back', async () => {
+  const server = await privateRedis();
+  const { redis, lines } = connect(new Secret(server.url));
+  await untilReady(redis);
+  await askDirectly(server, 'replicaof', '127.0.0.1', '1');
+  let connections = 0;
+  redis.on('ready', () => (connections += 1));
+  await until(async () => {
+    await redis.set('key', '1').catch(() => undefined);
+    expect(connections).toBeGreaterThanOrEqual(2);
+  });
+  await askDirectly(server, 'replicaof', 'no', 'one');
+  await until(() => redis.set('key', '1'));
+  expect(lines).toEqual(['Redis is connected.']);
+});
+
 it('gives up a command, and then the connection, of a Redis that is frozen', async () => {
   const server = await privateRedis();
   const { redis } = connect(new Secret(server.url), 100);

@@ -36,11 +36,14 @@ export interface RedisClientOptions {
 
 const defaultCommandTimeoutMs = 5_000;
 const reconnectPolicy = { baseMs: 100, maxMs: 3_000 };
+/** A replica refuses every write: it is not left more often than this, or each of them would cost a connection. */
+const readOnlyPatienceMs = 1_000;
 
 /** Connects at once and in the background: see `untilReady`. Ends with `disconnect()`. */
 export function connectRedis(url: Secret, options: RedisClientOptions): Redis {
   const { log, name, ca, commandTimeoutMs = defaultCommandTimeoutMs, random = Math.random } = options;
   let primary: Node | undefined;
+  let leftAtMs = -Infinity;
   const redis = new Redis({
     ...redisAddress(url, ca),
     connectionName: name,
@@ -65,12 +68,16 @@ export function connectRedis(url: Secret, options: RedisClientOptions): Redis {
       primary = movedTo(error);
       if (primary !== undefined)
         log.info({ ...primary }, 'This Redis node is not the primary; connecting to the one that is.');
-      return primary !== undefined || error.message.startsWith('READONLY');
+      const isReadOnly = error.message.startsWith('READONLY') && performance.now() - leftAtMs >= readOnlyPatienceMs;
+      if (isReadOnly) leftAtMs = performance.now();
+      if (primary === undefined && !isReadOnly) return false;
+      changes.leaves();
+      return true;
     },
     // Nothing here needs RESP3, and some managed proxies do not speak it.
     protocol: 2,
   });
-  logChanges(redis, log, options.troubles ?? new Troubles(log));
+  const changes = logChanges(redis, log, options.troubles ?? new Troubles(log));
   return redis;
 }
 
@@ -125,9 +132,14 @@ export function movedTo(error: unknown): Node | undefined {
 const about = 'redis';
 const waits = 'Nothing is sealed or sent, and usage waits in the broker.';
 
-/** Without an `error` listener each failed attempt would be printed, with its stack. */
-function logChanges(redis: Redis, log: Logger, troubles: Troubles): void {
+/**
+ * Without an `error` listener each failed attempt would be printed, with its stack. `leaves`: to be called before a connection that
+ * works is given up for another node. That is no outage, and the next connection no recovery: whoever was refused says what is wrong.
+ */
+function logChanges(redis: Redis, log: Logger, troubles: Troubles): { leaves(): void } {
   let isReady = false;
+  let isFirst = true;
+  let isLeaving = false;
   let lastError: Error | undefined;
   const tell = (error: unknown, what: string): void => {
     const { reason, words, lasts } = redisFault(error);
@@ -143,12 +155,18 @@ function logChanges(redis: Redis, log: Logger, troubles: Troubles): void {
   redis.on('reconnecting', () => {
     if (!isReady) return;
     isReady = false;
-    tell(lastError ?? new Error('Connection is closed.'), 'The connection to Redis broke');
+    if (!isLeaving) tell(lastError ?? new Error('Connection is closed.'), 'The connection to Redis broke');
   });
   redis.on('ready', () => {
-    const away = troubles.over(about);
-    log.info({ ...away }, away === undefined ? 'Redis is connected.' : 'Redis is back: this is fine again.');
+    if (troubles.over(about, 'Redis is back: this is fine again.') === undefined && isFirst)
+      log.info('Redis is connected.');
     isReady = true;
+    isFirst = isLeaving = false;
     lastError = undefined;
   });
+  return {
+    leaves() {
+      isLeaving = true;
+    },
+  };
 }

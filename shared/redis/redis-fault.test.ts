@@ -13,7 +13,14 @@ it.each([
   ['getaddrinfo ENOTFOUND nosuch.invalid', 'dns'],
   ['connect ETIMEDOUT', 'timeout'],
   ['Command timed out', 'silent'],
+  ["Socket timeout. Expecting data, but didn't receive any in 5000ms.", 'silent'],
+  ["Stream isn't writeable and enableOfflineQueue options is false", 'closed'],
   ['something new', 'other'],
 ])('knows what "%s" means', (message, reason) => {
   expect(redisFault(new Error(message)).reason).toBe(reason);
+});
+
+// "didn't receive any in 5000ms.. Nothing is sealed": a full stop was put behind whatever a library had said.
+it.each(['something new', 'something new.'])('repeats what nobody foresaw as one sentence: %s', (message) => {
+  expect(redisFault(new Error(message)).words).toBe('something new.');
 });

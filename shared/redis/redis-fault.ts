@@ -1,4 +1,4 @@
-import { type Fault, messageOf, networkFault } from '../network/fault.ts';
+import { type Fault, messageOf, networkFault, unforeseen } from '../network/fault.ts';
 
 /** What Redis says, or ioredis of what it heard, while a connection is made. */
 const meanings: readonly (readonly [RegExp, Fault])[] = [
@@ -51,13 +51,16 @@ const meanings: readonly (readonly [RegExp, Fault])[] = [
     /RESP type|Protocol error/,
     { reason: 'protocol', words: 'what answers there does not speak Redis. Correct host and port.', lasts: true },
   ],
-  [/timed out/, { reason: 'silent', words: 'it does not answer. Look at its load and its disk.' }],
-  [/Connection is closed/, { reason: 'closed', words: 'it, or something on the way, closed the connection.' }],
+  [/timed out|Socket timeout/, { reason: 'silent', words: 'it does not answer. Look at its load and its disk.' }],
+  [
+    /Connection is closed|Stream isn't writeable/,
+    { reason: 'closed', words: 'it, or something on the way, closed the connection.' },
+  ],
 ];
 
 /** Why Redis cannot be used, in plain words. What nobody foresaw is told in its own words. */
 export function redisFault(error: unknown): Fault {
   const message = messageOf(error);
   const meaning = meanings.find(([pattern]) => pattern.test(message))?.[1];
-  return meaning ?? networkFault(error) ?? { reason: 'other', words: `${message}.` };
+  return meaning ?? networkFault(error) ?? unforeseen(error);
 }

@@ -15,6 +15,7 @@ export class RedisRefusals implements ScriptListener {
   readonly #troubles: Troubles;
   readonly #now: () => number;
   readonly #refusedAtMs = new Map<string, number>();
+  #listener: (isOn: boolean) => void = () => undefined;
 
   /** `now` is monotonic, in milliseconds. */
   constructor(troubles: Troubles, now: () => number = () => performance.now()) {
@@ -26,7 +27,13 @@ export class RedisRefusals implements ScriptListener {
     return this.#refusedAtMs.size > 0;
   }
 
+  /** Called when writes are refused, and when they are all taken again. */
+  onChange(listener: (isOn: boolean) => void): void {
+    this.#listener = listener;
+  }
+
   refused(script: string, error: Error): void {
+    if (!this.isOn) this.#listener(true);
     this.#refusedAtMs.set(script, this.#now());
     const { reason, words } = redisFault(error);
     this.#troubles.tell({
@@ -44,6 +51,8 @@ export class RedisRefusals implements ScriptListener {
     const nowMs = this.#now();
     this.#refusedAtMs.delete(script);
     for (const [other, atMs] of this.#refusedAtMs) if (nowMs - atMs >= forgottenMs) this.#refusedAtMs.delete(other);
-    if (this.#refusedAtMs.size === 0) this.#troubles.over(about, 'Redis takes writes again: this is fine again.');
+    if (this.isOn) return;
+    this.#troubles.over(about, 'Redis takes writes again: this is fine again.');
+    this.#listener(false);
   }
 }

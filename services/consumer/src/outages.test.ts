@@ -2,6 +2,8 @@ import { EventEmitter } from 'node:events';
 import { expect, it } from 'vitest';
 import { createLog } from '../../../shared/log/log.ts';
 import type { Redis } from '../../../shared/redis/client.ts';
+import { RedisRefusals } from '../../../shared/redis/refusals.ts';
+import { Troubles } from '../../../shared/log/troubles.ts';
 import { FakeBroker, turns } from '../../../shared/testing/fake-broker.ts';
 import { type Late, Outages, watchOutages } from './outages.ts';
 import type { AccountChange, Breakers } from './provider/breakers.ts';
@@ -67,9 +69,10 @@ it('says nothing of what was away for a moment, and of the end of what never beg
 it('watches broker, Redis and the platform account of the provider, from when they were there first', async () => {
   const { outages, lines, wait } = setUp();
   const [broker, redis] = [new FakeBroker(), new EventEmitter()];
+  const refusals = { isOn: false, onChange: () => undefined } as unknown as RedisRefusals;
   let change: (change: AccountChange) => void = () => undefined;
   const breakers = { onChange: (listener: typeof change) => (change = listener) } as unknown as Breakers;
-  watchOutages(outages, broker.connection, redis as unknown as Redis, breakers);
+  watchOutages(outages, broker.connection, redis as unknown as Redis, refusals, breakers);
   redis.emit('close');
   wait(5_000);
   redis.emit('ready');
@@ -88,4 +91,26 @@ it('watches broker, Redis and the platform account of the provider, from when th
   change({ account: '', state: 'closed', reason: '' });
   await turns();
   expect(lines.map(({ pillar }) => pillar)).toEqual(['the broker', 'Redis', 'the billing provider']);
+});
+
+// Hours of a Redis that was full, read-only or without a right ended without a line of what they had cost.
+it('takes writes that Redis refuses for an outage, through every reconnect, until they are all taken again', async () => {
+  const { outages, lines, wait } = setUp();
+  const redis = Object.assign(new EventEmitter(), { status: 'ready' });
+  const refusals = new RedisRefusals(new Troubles(createLog({ service: 'test', level: 'silent' })));
+  const breakers = { onChange: () => undefined } as unknown as Breakers;
+  watchOutages(outages, new FakeBroker().connection, redis as unknown as Redis, refusals, breakers);
+  redis.emit('ready');
+  refusals.refused('commit', new Error("READONLY You can't write against a read only replica."));
+  for (let second = 0; second < 600; second++) {
+    redis.emit('close');
+    redis.emit('ready');
+    wait(1_000);
+    refusals.refused('commit', new Error("READONLY You can't write against a read only replica."));
+  }
+  await turns();
+  expect(lines).toEqual([]);
+  refusals.carriedOut('commit');
+  await turns();
+  expect(lines).toMatchObject([{ pillar: 'Redis', lastedS: 600 }]);
 });

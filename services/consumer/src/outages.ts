@@ -2,6 +2,7 @@ import type { BrokerConnection } from '../../../shared/amqp/connection.ts';
 import type { Logger } from '../../../shared/log/log.ts';
 import { counted } from '../../../shared/log/troubles.ts';
 import type { Redis } from '../../../shared/redis/client.ts';
+import type { RedisRefusals } from '../../../shared/redis/refusals.ts';
 import { type Breakers, platform } from './provider/breakers.ts';
 
 /** What a consumer stands on. */
@@ -78,11 +79,24 @@ export class Outages {
 }
 
 /** Of what was there once: that it is not there yet, at the start, is no outage. */
-export function watchOutages(outages: Outages, broker: BrokerConnection, redis: Redis, breakers: Breakers): void {
+export function watchOutages(
+  outages: Outages,
+  broker: BrokerConnection,
+  redis: Redis,
+  refusals: RedisRefusals,
+  breakers: Breakers,
+): void {
   broker.onLost(() => outages.began('the broker'));
   broker.onConnected(() => void outages.ended('the broker'));
   redis.once('ready', () => redis.on('close', () => outages.began('Redis')));
-  redis.on('ready', () => void outages.ended('Redis'));
+  // A Redis that refuses writes is as good as away, however often it is connected to meanwhile.
+  redis.on('ready', () => {
+    if (!refusals.isOn) void outages.ended('Redis');
+  });
+  refusals.onChange((isOn) => {
+    if (isOn) outages.began('Redis');
+    else if (redis.status === 'ready') void outages.ended('Redis');
+  });
   breakers.onChange(({ account, state }) => {
     if (account !== platform) return;
     if (state === 'open') outages.began('the billing provider');

@@ -110,7 +110,13 @@ export class ConsumerService implements Service {
       member: () => this.#member,
       signal: this.#stopping.signal,
     });
-    watchOutages(new Outages(this.#log, () => this.#late()), this.#broker, redis, this.#billing.breakers);
+    watchOutages(
+      new Outages(this.#log, () => this.#late()),
+      this.#broker,
+      redis,
+      this.#refusals,
+      this.#billing.breakers,
+    );
     await untilReady(redis);
     await watchRedis(redis, { log: this.#log, troubles: this.#troubles, signal: this.#stopping.signal });
     this.#stock = new Stock({

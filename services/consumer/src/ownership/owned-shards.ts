@@ -103,6 +103,7 @@ export class OwnedShards {
       troubles,
       consuming: this.#consuming,
       loading: this.#loading,
+      loaded: () => unreadableJournals.gone(shard),
       isUnreadable: (error) => unreadableJournals.failed(shard, error),
       log,
       needCatalog,

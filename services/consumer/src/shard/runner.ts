@@ -5,6 +5,7 @@ import type { ParkedEntry, ShardJournal } from '../../../../shared/journal/journ
 import type { Logger } from '../../../../shared/log/log.ts';
 import type { SharedTrouble } from '../../../../shared/log/shared-trouble.ts';
 import type { Troubles } from '../../../../shared/log/troubles.ts';
+import { redisFault } from '../../../../shared/redis/redis-fault.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { DeadLetters } from '../dead-letters/dead-letters.ts';
 import type { Call, CallSource } from '../dispatch/call.ts';
@@ -33,6 +34,8 @@ export interface ShardPorts {
   readonly consuming: SharedTrouble;
   readonly loading: SharedTrouble;
   /** The journal is in a format that this version does not read, and that is told. */
+  /** Its journal was read. */
+  readonly loaded: () => void;
   readonly isUnreadable: (error: unknown) => boolean;
   readonly log: Logger;
   readonly needCatalog: (account: string) => void;
@@ -174,10 +177,11 @@ export class ShardRunner implements CallSource {
     try {
       const state = await this.#ports.journal.load(this.#ports.epoch);
       this.#ports.loading.gone(this.#ports.queue);
+      this.#ports.loaded();
       this.post({ type: 'loaded', state, askedAtMs });
     } catch (error) {
       if (this.core.life !== 'loading' || this.#abandoned) return;
-      if (!this.#ports.isUnreadable(error)) this.#ports.loading.met(this.#ports.queue, error);
+      if (!this.#ports.isUnreadable(error)) this.#ports.loading.met(this.#ports.queue, redisFault(error).words);
       setTimeout(() => void this.#load(failures + 1), delayMs(retryPolicy, failures + 1, Math.random()));
     }
   }
@@ -211,7 +215,8 @@ export class ShardRunner implements CallSource {
       this.#ports.consuming.gone(this.#ports.queue);
     } catch (error) {
       if (this.#open !== open) return;
-      this.#ports.consuming.met(this.#ports.queue, error);
+      // The connection itself says when it is away.
+      if (this.#ports.session() === session) this.#ports.consuming.met(this.#ports.queue, error);
       if (open.channel !== undefined) {
         this.#lost(open);
         return;
@@ -243,7 +248,7 @@ export class ShardRunner implements CallSource {
     action(open.channel).catch((error: unknown) => {
       // Closed meanwhile on purpose, as at the end of a drain.
       if (this.#open !== open) return;
-      this.#ports.consuming.met(this.#ports.queue, error);
+      if (this.#ports.session() !== undefined) this.#ports.consuming.met(this.#ports.queue, error);
       this.#lost(open);
     });
   }

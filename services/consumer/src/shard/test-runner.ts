@@ -69,6 +69,7 @@ export class TestRunner {
       troubles,
       consuming: new SharedTrouble(troubles, { reason: 'queue', message: 'It is not consumed.' }, 'It is.'),
       loading: new SharedTrouble(troubles, { reason: 'journal', message: 'It is not read.' }, 'It is.'),
+      loaded: () => undefined,
       isUnreadable: () => false,
       log,
       needCatalog: () => undefined,
