@@ -1,5 +1,6 @@
 import type { ChannelModel } from 'amqplib';
 import { Redis } from 'ioredis';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { brokerFault } from '../shared/amqp/broker-fault.ts';
 import { dialBroker } from '../shared/amqp/dial.ts';
 import { ConfigError, type Environment, readSettings, type Secret } from '../shared/config/config.ts';
@@ -65,6 +66,48 @@ export async function onBacking(env: Environment, run: (place: TopologyPlace) =>
   }
 }
 
+/** What can be reached of broker and Redis; of one that cannot, a sentence that says why. */
+export interface Reached {
+  readonly channels: ChannelModel | string;
+  readonly redis: Redis | string;
+  readonly namespace: string;
+  readonly shards: number;
+}
+
+/** Like `onBacking`, for what looks at one of them though the other does not answer, and soon. */
+export async function onEither(env: Environment, run: (place: Reached) => Promise<number>): Promise<number> {
+  try {
+    const { amqpUrl, redisUrl, ca, namespace, shards } = settings;
+    const config = readSettings('scripts', env, { amqpUrl, redisUrl, ca, namespace, shards }).values();
+    const [redis, channels] = await Promise.all([
+      orWhyNot(connectToRedis(config, undefined, soonMs), unreachable('Redis', 'REDIS_URL', config.redisUrl, silent)),
+      orWhyNot(connectToBroker(config, soonMs), unreachable('The broker', 'AMQP_URL', config.amqpUrl, silent)),
+    ]);
+    try {
+      return await run({ channels, redis, namespace: config.namespace, shards: config.shards });
+    } finally {
+      if (typeof redis !== 'string') redis.disconnect();
+      // One that does not answer does not answer this either, and a process that ends closes its connections.
+      if (typeof channels !== 'string') await Promise.race([channels.close().catch(() => undefined), sleep(closeMs)]);
+    }
+  } catch (error) {
+    return explain(error);
+  }
+}
+
+const soonMs = 4_000;
+const closeMs = 500;
+const silent: Fault = { reason: 'silent', words: `it gave no answer within ${soonMs / 1_000} s.` };
+
+/** At the latest half a second after what it should have taken. */
+async function orWhyNot<Connection>(connecting: Promise<Connection>, late: string): Promise<Connection | string> {
+  const known = connecting.catch((error: unknown) => {
+    if (error instanceof Unavailable) return error.message;
+    throw error;
+  });
+  return Promise.race([known, sleep(soonMs + closeMs, late, { ref: false })]);
+}
+
 function explain(error: unknown): number {
   if (error instanceof ConfigError || error instanceof TopologyError) {
     for (const fault of error.faults) console.error(fault);
@@ -86,7 +129,11 @@ interface Place {
 }
 
 /** Of a Redis Cluster with one shard the primary: any other node names it instead of an answer. */
-async function connectToRedis(place: Omit<Place, 'amqpUrl'>, primary?: { host: string; port: number }): Promise<Redis> {
+async function connectToRedis(
+  place: Omit<Place, 'amqpUrl'>,
+  primary?: { host: string; port: number },
+  timeoutMs = answerTimeoutMs,
+): Promise<Redis> {
   const { redisUrl: url, ca, namespace } = place;
   const redis = new Redis({
     ...redisAddress(url, ca),
@@ -94,8 +141,8 @@ async function connectToRedis(place: Omit<Place, 'amqpUrl'>, primary?: { host: s
     lazyConnect: true,
     retryStrategy: () => null,
     maxRetriesPerRequest: 0,
-    connectTimeout: answerTimeoutMs,
-    commandTimeout: answerTimeoutMs,
+    connectTimeout: timeoutMs,
+    commandTimeout: timeoutMs,
     protocol: 2,
   });
   let lastError: unknown;
@@ -109,14 +156,14 @@ async function connectToRedis(place: Omit<Place, 'amqpUrl'>, primary?: { host: s
   } catch (error) {
     redis.disconnect();
     const moved = movedTo(error);
-    if (moved !== undefined && primary === undefined) return connectToRedis(place, moved);
+    if (moved !== undefined && primary === undefined) return connectToRedis(place, moved, timeoutMs);
     throw new Unavailable(unreachable('Redis', 'REDIS_URL', url, redisFault(lastError ?? error)));
   }
 }
 
-async function connectToBroker({ amqpUrl: url, ca }: Place): Promise<ChannelModel> {
+async function connectToBroker({ amqpUrl: url, ca }: Place, timeoutMs = answerTimeoutMs): Promise<ChannelModel> {
   try {
-    const connection = await dialBroker(url.reveal(), { ca, timeoutMs: answerTimeoutMs });
+    const connection = await dialBroker(url.reveal(), { ca, timeoutMs });
     connection.on('error', () => {
       // Whoever waits for an answer is rejected with the same error.
     });

@@ -2,7 +2,7 @@ import type { ShardSummary } from '../shared/journal/inspect.ts';
 import { shardName, usageExchange } from '../shared/topology/names.ts';
 import { isHealthy, obstacles, renewIncarnation, survey, type Survey } from '../shared/topology/recovery.ts';
 import { exitCodes, onBacking } from './backing.ts';
-import { plural } from './status/assess.ts';
+import { plural } from './status/words.ts';
 
 /**
  * `npm run recover`: what a person runs after Redis lost data. Says what is known and what is not; makes a new incarnation

@@ -1,11 +1,13 @@
-import { exitCodes, onBacking } from './backing.ts';
+import { exitCodes, onEither } from './backing.ts';
 import { assess } from './status/assess.ts';
+import { needsPerson } from './status/finding.ts';
 import { look } from './status/look.ts';
 import { report } from './status/report.ts';
 
 /**
  * `npm run status`: what is well, what waits and goes on by itself, what is parked until a person decides, and what to do. It asks
- * broker and Redis, changes nothing and sends nothing. Exits with 0 if nothing needs a person, else with 1.
+ * broker and Redis, where consumers leave what they see, changes nothing and sends nothing. Exits with 0 if nothing needs a person,
+ * with 69 if broker or Redis does not answer, else with 1.
  */
 async function status(args: readonly string[]): Promise<number> {
   const unknown = args.find((argument) => argument !== '--json');
@@ -13,14 +15,17 @@ async function status(args: readonly string[]): Promise<number> {
     console.error(`npm run status takes --json, not ${JSON.stringify(unknown)}.`);
     return exitCodes.usage;
   }
-  return onBacking(process.env, async (place) => {
-    const findings = assess(await look(place), place.shards);
-    const needsPerson = findings.some(({ kind }) => kind === 'wrong' || kind === 'parked');
+  return onEither(process.env, async (place) => {
+    const seen = await look(place);
+    const findings = assess(seen, place.shards);
+    const isNeeded = needsPerson(findings);
     console.log(
-      args.includes('--json') ? JSON.stringify({ needsPerson, findings }) : report(place.namespace, findings),
+      args.includes('--json') ? JSON.stringify({ needsPerson: isNeeded, findings }) : report(place.namespace, findings),
     );
-    return needsPerson ? exitCodes.refused : exitCodes.done;
+    if (Object.keys(seen.away).length > 0) return exitCodes.unavailable;
+    return isNeeded ? exitCodes.refused : exitCodes.done;
   });
 }
 
-process.exitCode = await status(process.argv.slice(2));
+// What does not answer would keep the process alive.
+process.exit(await status(process.argv.slice(2)));

@@ -1,14 +1,17 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type ChannelModel, connect } from 'amqplib';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createCatalogStore } from '../services/consumer/src/meters/stored-catalog.ts';
 import { createMembership } from '../services/consumer/src/ownership/membership.ts';
+import { createViewStore } from '../services/consumer/src/view/stored-view.ts';
 import { newestFormat } from '../shared/journal/format.ts';
 import { createRedisJournal } from '../shared/journal/redis-journal.ts';
 import { redisNowMs } from '../shared/redis/clock.ts';
-import { clusterKeyPrefix, usageExchange } from '../shared/topology/names.ts';
+import { clusterKeyPrefix, shardQueue, usageExchange } from '../shared/topology/names.ts';
 import { readTopology } from '../shared/topology/record.ts';
 import { freePort } from '../shared/testing/ports.ts';
 import { sharedServices } from '../shared/testing/shared-services.ts';
@@ -232,6 +235,8 @@ describe('npm run status', () => {
   it('is healthy, with 0, once consumers own every shard and know the meters', async () => {
     await run('topology', env);
     await createMembership(redis, namespace).heartbeat('one', 60_000);
+    const held = { messagesHeld: 0, eventsOpen: 0, entriesPending: 0 };
+    await createViewStore(redis, namespace).write('pod', { member: 'one', reasons: [], remarks: [], ...held });
     const readAtMs = await redisNowMs(redis);
     await createCatalogStore(redis, clusterKeyPrefix(namespace)).store({ readAtMs, meters: [] });
     for (const shard of [0, 1])
@@ -242,6 +247,45 @@ describe('npm run status', () => {
     expect(code).toBe(0);
     expect(JSON.parse((await run('status', env, '--json')).stdout)).toMatchObject({ needsPerson: false });
   });
+
+  it('says no more than is known where a consumer leaves no view, as one of an older version', async () => {
+    await run('topology', env);
+    await createMembership(redis, namespace).heartbeat('one', 60_000);
+    const { code, stdout } = await run('status', env, '--json');
+    expect(code).toBe(1);
+    expect(stdout).toContain('What 1 consumer of 1 sees is not known (one)');
+  });
+
+  it('names the queues that the broker lacks', async () => {
+    await run('topology', env);
+    const channel = await connection.createChannel();
+    await channel.deleteQueue(shardQueue(namespace, 1));
+    await channel.close();
+    expect((await run('status', env)).stdout).toContain(`The broker lacks the queue ${shardQueue(namespace, 1)}: `);
+  });
+
+  // One that was frozen kept the command for 20 s and more, which then said nothing of the other one.
+  it.each(['REDIS_URL', 'AMQP_URL'] as const)(
+    'answers soon with 69 while %s is silent, and tells of the other',
+    async (name) => {
+      await run('topology', env);
+      await createMembership(redis, namespace).heartbeat('one', 60_000);
+      const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+      onTestFinished(() => void silent.close());
+      await once(silent, 'listening');
+      const { port } = silent.address() as AddressInfo;
+      const scheme = name === 'REDIS_URL' ? 'redis' : 'amqp';
+      const startedAt = performance.now();
+      const { code, stdout } = await run('status', { ...env, [name]: `${scheme}://127.0.0.1:${port}` });
+      expect(performance.now() - startedAt).toBeLessThan(12_000);
+      expect(code).toBe(69);
+      expect(stdout).toMatch(new RegExp(`^WRONG\\n.*127\\.0\\.0\\.1:${port} \\(${name}\\) cannot be used`));
+      expect(stdout).toContain(
+        name === 'REDIS_URL' ? 'No message waits for a consumer' : '1 consumer; 0 of 2 shards owned',
+      );
+      expect(stdout).not.toContain('Nothing is declared');
+    },
+  );
 
   it('does not guess what an argument means', async () => {
     expect(await run('status', env, '--jsn')).toMatchObject({ code: 64, stdout: '' });

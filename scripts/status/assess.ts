@@ -1,18 +1,11 @@
 import { isHealthy, obstacles } from '../../shared/topology/recovery.ts';
-import { deadExchange, usageExchange } from '../../shared/topology/names.ts';
+import { deadExchange, shardQueue, usageExchange } from '../../shared/topology/names.ts';
 import { lostByRedis } from '../../shared/topology/verify.ts';
+import { isHeldKnown, ofHeld, ofRemarks, ofSilentConsumers } from './assess-consumers.ts';
+import { ofRedis } from './assess-redis.ts';
+import type { Finding } from './finding.ts';
 import type { EntriesOfReason, Look } from './look.ts';
-
-/**
- * What is to be thought of a look at the cluster. `well`: as it should be. `waiting`: it goes on by itself. `parked`: kept until
- * a person decides. `wrong`: nothing, or not everything, is counted until a person acts.
- */
-export interface Finding {
-  readonly kind: 'well' | 'waiting' | 'parked' | 'wrong';
-  readonly text: string;
-  /** What a person does about it. */
-  readonly advice?: string;
-}
+import { duration, plural } from './words.ts';
 
 /** Older than this, the list of meters was due for a while: consumers read it every quarter of an hour. */
 const metersOldMs = 30 * 60_000;
@@ -20,15 +13,22 @@ const metersOldMs = 30 * 60_000;
 const setOldMs = 15 * 60_000;
 
 export function assess(look: Look, shards: number): Finding[] {
+  const { broker, redis } = look.away;
   return [
-    ...ofTopology(look, shards),
-    ...ofMembers(look),
-    ...ofQueues(look),
-    ...ofSets(look),
-    ...ofMeters(look),
-    ...ofEntries(look),
+    ...ofAway(look),
+    ...(broker === undefined && redis === undefined ? ofTopology(look, shards) : []),
+    ...(redis === undefined ? [...ofRedis(look), ...ofMembers(look), ...ofRemarks(look)] : []),
+    ...ofSilentConsumers(look),
+    ...(broker === undefined ? ofQueues(look) : []),
+    ...ofHeld(look),
+    ...(redis === undefined ? [...ofSets(look), ...ofMeters(look), ...ofEntries(look)] : []),
     ...ofUnreadable(look),
   ];
+}
+
+/** One that does not answer says nothing of the other. */
+function ofAway({ away }: Look): Finding[] {
+  return [away.broker, away.redis].flatMap((text): Finding[] => (text === undefined ? [] : [{ kind: 'wrong', text }]));
 }
 
 function ofTopology({ found, namespace }: Look, shards: number): Finding[] {
@@ -59,20 +59,27 @@ function ofTopology({ found, namespace }: Look, shards: number): Finding[] {
   }
   const faults = obstacles(found, namespace, shards);
   if (faults.length > 0) return faults.map((text) => ({ kind: 'wrong', text }));
-  return [
-    {
-      kind: 'wrong',
-      text: 'The broker lacks queues of this cluster: usage for them waits in the publishers.',
-      advice: 'npm run topology',
-    },
-  ];
+  const missing = Array.from({ length: shards }, (_, shard) => shard).filter((shard) => !found.queues.has(shard));
+  const text =
+    missing.length === 0
+      ? 'The cluster was not declared to its end: usage for a part of it may wait in the publishers.'
+      : `The broker lacks ${queues(namespace, missing)}: usage for ${missing.length === 1 ? 'it' : 'them'} waits in the publishers; what was in a deleted queue is gone.`;
+  return [{ kind: 'wrong', text, advice: 'npm run topology' }];
+}
+
+const queuesShown = 5;
+
+function queues(namespace: string, shards: readonly number[]): string {
+  const names = shards.slice(0, queuesShown).map((shard) => shardQueue(namespace, shard));
+  const more = shards.length - names.length;
+  return `the queue${shards.length === 1 ? '' : 's'} ${names.join(', ')}${more > 0 ? ` and ${plural(more, 'other')}` : ''}`;
 }
 
 function ofMembers({ found, members }: Look): Finding[] {
   if (found.topology === 'missing') return [];
   const { shards } = found.topology;
   const owned = [...found.journals.values()].filter(({ shard, owner }) => shard < shards && owner !== undefined).length;
-  if (members === 0) {
+  if (members.length === 0) {
     const text = 'No consumer is a member of the cluster: nothing is counted. Usage waits in the broker, none is lost.';
     return [
       {
@@ -82,7 +89,7 @@ function ofMembers({ found, members }: Look): Finding[] {
       },
     ];
   }
-  const text = `${plural(members, 'consumer')}; ${owned} of ${plural(shards, 'shard')} owned.`;
+  const text = `${plural(members.length, 'consumer')}; ${owned} of ${plural(shards, 'shard')} owned.`;
   return [
     owned < shards
       ? { kind: 'waiting', text: `${text} The others are on their way to an owner.` }
@@ -90,10 +97,15 @@ function ofMembers({ found, members }: Look): Finding[] {
   ];
 }
 
-function ofQueues({ found }: Look): Finding[] {
+function ofQueues(look: Look): Finding[] {
+  const { found } = look;
   const waiting = [...found.queues.values()].filter(({ ready }) => ready > 0);
   const ready = waiting.reduce((sum, queue) => sum + queue.ready, 0);
-  if (ready === 0) return found.queues.size === 0 ? [] : [{ kind: 'well', text: 'The queues are empty.' }];
+  if (ready === 0) {
+    if (found.queues.size === 0) return [];
+    const isEmpty = isHeldKnown(look) && ofHeld(look).length === 0;
+    return [{ kind: 'well', text: isEmpty ? 'The queues are empty.' : 'No message waits for a consumer to take it.' }];
+  }
   return [
     {
       kind: 'waiting',
@@ -120,12 +132,12 @@ function ofSets({ found, nowMs }: Look): Finding[] {
 
 function ofMeters({ metersReadAtMs, nowMs, members }: Look): Finding[] {
   if (metersReadAtMs === undefined) {
-    if (members === 0) return [];
+    if (members.length === 0) return [];
     const text = 'The meters were never read from Stripe: nothing is counted before they are.';
     return [{ kind: 'wrong', text, advice: 'Check STRIPE_API_KEY and STRIPE_API_BASE of the consumers' }];
   }
   const text = `Stripe's meters were read ${duration(nowMs - metersReadAtMs)} ago.`;
-  if (nowMs - metersReadAtMs < metersOldMs || members === 0) return [{ kind: 'well', text }];
+  if (nowMs - metersReadAtMs < metersOldMs || members.length === 0) return [{ kind: 'well', text }];
   return [
     { kind: 'wrong', text, advice: 'They are due every 15 minutes: check STRIPE_API_KEY, and whether Stripe answers' },
   ];
@@ -178,17 +190,4 @@ function ofUnreadable({ unreadable, namespace }: Look): Finding[] {
         'The header x-tallyman-reason of each says why. Mend its publisher; remove it once its usage was sent again',
     },
   ];
-}
-
-export function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
-/** `3 s`, `12 min`, `5 h`, `3 d` */
-export function duration(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1_000));
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
-  if (seconds < 172_800) return `${Math.round(seconds / 3_600)} h`;
-  return `${Math.round(seconds / 86_400)} d`;
 }

@@ -1,9 +1,14 @@
 import { createCatalogStore } from '../../services/consumer/src/meters/stored-catalog.ts';
+import type { Redis } from 'ioredis';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createViewStore, type ConsumerView } from '../../services/consumer/src/view/stored-view.ts';
+import { brokerFault } from '../../shared/amqp/broker-fault.ts';
 import { EntryBook, type EntryState } from '../../shared/journal/entry-book.ts';
-import { queueState } from '../../shared/topology/broker-view.ts';
+import { type Channels, queueState, type QueueState } from '../../shared/topology/broker-view.ts';
 import { clusterKeyPrefix, deadExchange, membersKey } from '../../shared/topology/names.ts';
-import { survey, type Survey } from '../../shared/topology/recovery.ts';
-import type { ClusterPlace } from '../../shared/topology/verify.ts';
+import { type Survey, surveyBroker, surveyRedis } from '../../shared/topology/recovery.ts';
+import { redisFault } from '../../shared/redis/redis-fault.ts';
+import { type RedisInfo, redisInfo } from './redis-info.ts';
 
 /** What broker and Redis hold at one moment, for `npm run status`. Nothing is changed by looking. */
 export interface Look {
@@ -12,7 +17,13 @@ export interface Look {
   /** Redis' clock, unix milliseconds. */
   readonly nowMs: number;
   /** Consumers whose heartbeat has not run out. */
-  readonly members: number;
+  readonly members: readonly string[];
+  /** What consumers said of themselves lately. */
+  readonly views: readonly ConsumerView[];
+  /** Undefined where Redis does not tell. */
+  readonly redisInfo: RedisInfo | undefined;
+  /** Why one of them gave no answer; what it alone knows is empty then. */
+  readonly away: { readonly broker?: string; readonly redis?: string };
   /** Messages that could not be read. */
   readonly unreadable: number;
   /** When the meters were read from the provider last; undefined: never. */
@@ -31,20 +42,91 @@ export interface EntriesOfReason {
 
 const openStates: ReadonlySet<EntryState> = new Set(['dead', 'in_doubt', 'deferred', 'waiting']);
 
-export async function look(place: ClusterPlace): Promise<Look> {
-  const { channels, redis, namespace } = place;
-  const found = await survey(place);
-  const { stored, redisMs } = await createCatalogStore(redis, clusterKeyPrefix(namespace)).look();
-  const dead = await queueState(channels, deadExchange(namespace));
+/** What can be asked: one that cannot is a sentence that says why. */
+export interface Reachable {
+  readonly channels: Channels | string;
+  readonly redis: Redis | string;
+  readonly namespace: string;
+}
+
+/** A command of Redis has a deadline of its own, and the broker is asked little. */
+const brokerDeadlineMs = 4_000;
+
+/** Whichever gives no answer, the other one is looked at. */
+export async function look({ channels, redis, namespace }: Reachable): Promise<Look> {
+  const [broker, journal] = await Promise.all([
+    typeof channels === 'string'
+      ? channels
+      : answered('The broker', withinMs(brokerDeadlineMs, lookAtBroker(channels, namespace))),
+    typeof redis === 'string' ? redis : answered('Redis', lookAtRedis(redis, namespace)),
+  ]);
+  const { exchange, queues, unreadable } = typeof broker === 'string' ? unansweredBroker : broker;
+  const { topology, journals, ...known } = typeof journal === 'string' ? unansweredRedis : journal;
   return {
     namespace,
-    found,
-    nowMs: redisMs,
-    members: await redis.zcount(membersKey(namespace), redisMs, '+inf'),
-    unreadable: dead?.ready ?? 0,
-    metersReadAtMs: stored?.readAtMs,
-    entries: await entriesByReason(new EntryBook(redis, namespace), [...found.journals.keys()]),
+    found: { exchange, topology, queues, journals },
+    ...known,
+    unreadable,
+    away: {
+      ...(typeof broker === 'string' ? { broker } : {}),
+      ...(typeof journal === 'string' ? { redis: journal } : {}),
+    },
   };
+}
+
+const unansweredBroker = { exchange: false, queues: new Map<number, QueueState>(), unreadable: 0 };
+const unansweredRedis: Awaited<ReturnType<typeof lookAtRedis>> = {
+  topology: 'missing',
+  journals: new Map(),
+  nowMs: 0,
+  members: [],
+  views: [],
+  redisInfo: undefined,
+  metersReadAtMs: undefined,
+  entries: [],
+};
+
+async function lookAtBroker(channels: Channels, namespace: string) {
+  const dead = deadExchange(namespace);
+  const { exchange, queues } = await surveyBroker(channels, namespace);
+  return { exchange, queues, unreadable: (await queueState(channels, dead))?.ready ?? 0 };
+}
+
+async function lookAtRedis(redis: Redis, namespace: string) {
+  const info = await redisInfo(redis);
+  const { topology, journals } = await surveyRedis(redis, namespace);
+  const { stored, redisMs } = await createCatalogStore(redis, clusterKeyPrefix(namespace)).look();
+  const scored = await redis.zrange(membersKey(namespace), '0', '-1', 'WITHSCORES');
+  const members = scored.filter((_, at) => at % 2 === 0 && Number(scored[at + 1]) >= redisMs);
+  return {
+    topology,
+    journals,
+    nowMs: redisMs,
+    members,
+    views: await createViewStore(redis, namespace).read(redisMs),
+    redisInfo: info,
+    metersReadAtMs: stored?.readAtMs,
+    entries: await entriesByReason(new EntryBook(redis, namespace), [...journals.keys()]),
+  };
+}
+
+/** What went wrong instead of an answer, as a sentence. */
+async function answered<Answer>(what: string, asked: Promise<Answer>): Promise<Answer | string> {
+  try {
+    return await asked;
+  } catch (error) {
+    const { words } = what === 'Redis' ? redisFault(error) : brokerFault(error);
+    return `${what} was reached, and then gave no answer: ${words}`;
+  }
+}
+
+function withinMs<Answer>(ms: number, asked: Promise<Answer>): Promise<Answer> {
+  return Promise.race([
+    asked,
+    sleep(ms, undefined, { ref: false }).then(() => {
+      throw new Error(`no answer within ${ms / 1_000} s`);
+    }),
+  ]);
 }
 
 async function entriesByReason(book: EntryBook, shards: readonly number[]): Promise<EntriesOfReason[]> {

@@ -1,6 +1,6 @@
-import type { Finding } from './assess.ts';
+import type { Finding } from './finding.ts';
 
-const titles = { wrong: 'WRONG', parked: 'PARKED', waiting: 'WAITING', well: 'WELL' } as const;
+const titles = { wrong: 'WRONG', unknown: 'NOT KNOWN', parked: 'PARKED', waiting: 'WAITING', well: 'WELL' } as const;
 
 /** What a person reads: the worst first, then what to do about it, the verdict at the end. */
 export function report(namespace: string, findings: readonly Finding[]): string {
@@ -15,7 +15,9 @@ export function report(namespace: string, findings: readonly Finding[]): string 
 
 function verdict(namespace: string, findings: readonly Finding[]): string {
   const has = (kind: Finding['kind']): boolean => findings.some((finding) => finding.kind === kind);
-  if (has('wrong')) return `${namespace} needs you: not all usage is counted.`;
+  if (has('wrong')) return `${namespace} needs you: not all usage is counted, or soon it is not.`;
+  if (has('unknown'))
+    return `${namespace}: what consumers see is not known, so nobody can say that all is well. Look at their /readyz.`;
   if (has('parked')) return `${namespace} works; a person has to decide about what is parked.`;
   if (has('waiting')) return `${namespace} works; what waits goes on by itself.`;
   return `${namespace} is healthy; nothing waits.`;

@@ -1,6 +1,7 @@
+import type { Redis } from 'ioredis';
 import { inspectShard, type ShardSummary } from '../journal/inspect.ts';
 import { oldestFormat } from '../journal/format.ts';
-import { exchangeExists, queueState, type QueueState } from './broker-view.ts';
+import { type Channels, exchangeExists, queueState, type QueueState } from './broker-view.ts';
 import { alone } from './declare.ts';
 import { shardQueue, usageExchange } from './names.ts';
 import { differences, readTopology, type Topology, TopologyError, writeTopology } from './record.ts';
@@ -17,17 +18,33 @@ export interface Survey {
 }
 
 export async function survey({ channels, redis, namespace }: ClusterPlace): Promise<Survey> {
+  const [broker, journal] = await Promise.all([surveyBroker(channels, namespace), surveyRedis(redis, namespace)]);
+  return { ...broker, ...journal };
+}
+
+const allShards: readonly number[] = Array.from({ length: maxShards }, (_, shard) => shard);
+
+export async function surveyBroker(
+  channels: Channels,
+  namespace: string,
+): Promise<Pick<Survey, 'exchange' | 'queues'>> {
   const queues = new Map<number, QueueState>();
-  const journals = new Map<number, ShardSummary>();
   const look = async (shard: number): Promise<void> => {
     const queue = await queueState(channels, shardQueue(namespace, shard));
     if (queue !== undefined) queues.set(shard, queue);
+  };
+  await Promise.all(allShards.map(look));
+  return { exchange: await exchangeExists(channels, usageExchange(namespace)), queues };
+}
+
+export async function surveyRedis(redis: Redis, namespace: string): Promise<Pick<Survey, 'topology' | 'journals'>> {
+  const journals = new Map<number, ShardSummary>();
+  const look = async (shard: number): Promise<void> => {
     const journal = await inspectShard(redis, namespace, shard);
     if (journal !== 'missing') journals.set(shard, journal);
   };
-  await Promise.all(Array.from({ length: maxShards }, (_, shard) => look(shard)));
-  const exchange = await exchangeExists(channels, usageExchange(namespace));
-  return { exchange, topology: await readTopology(redis, namespace), queues, journals };
+  await Promise.all(allShards.map(look));
+  return { topology: await readTopology(redis, namespace), journals };
 }
 
 /** Why a new incarnation cannot be made, or would not be right; empty when it can. */

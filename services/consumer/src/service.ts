@@ -30,6 +30,7 @@ import type { ShardRunner } from './shard/runner.ts';
 import { registerStockMetrics } from './stock/metrics.ts';
 import { Stock } from './stock/stock.ts';
 import { untilTopology } from './topology.ts';
+import { leaveView } from './view/leave-view.ts';
 
 const haltedPollMs = 5_000;
 
@@ -56,6 +57,7 @@ export class ConsumerService implements Service {
   #billing: Billing | undefined;
   #member: Member | undefined;
   #stock: Stock | undefined;
+  #removeView: (() => Promise<void>) | undefined;
   #haltReason: string | undefined;
   /** All was there but the provider's list of meters, or its yes to the key, and it has not joined since. */
   #awaitsProvider = false;
@@ -101,6 +103,15 @@ export class ConsumerService implements Service {
     });
     this.#redis = redis;
     listenToScripts(redis, this.#refusals);
+    this.#removeView = leaveView({
+      ...this.#config,
+      redis,
+      member: () => (this.#member?.isMember === true ? this.#member.name : undefined),
+      readiness: () => this.#readiness(),
+      known: () => this.#stock?.remarks ?? [],
+      held: () => heldBy(this.#runners),
+      log: this.#log,
+    });
     this.#billing = startBilling({
       config: this.#config,
       redis,
@@ -144,7 +155,7 @@ export class ConsumerService implements Service {
     this.#stopping.abort();
     await this.#member?.leave();
     await this.#billing?.stop();
-    await Promise.all([this.#broker.stop(), this.#deadLetters.stop()]);
+    await Promise.all([this.#broker.stop(), this.#deadLetters.stop(), this.#removeView?.()]);
     this.#redis?.disconnect();
     await this.#http?.stop(500);
   }
