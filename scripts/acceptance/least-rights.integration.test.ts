@@ -1,7 +1,7 @@
 import { connect, type ConfirmChannel } from 'amqplib';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
-import { deadExchange, shardQueue, usageExchange } from '../../shared/topology/names.ts';
+import { consumerViewsKey, deadExchange, shardQueue, usageExchange } from '../../shared/topology/names.ts';
 import { brokerCode, queueState } from '../../shared/topology/broker-view.ts';
 import { until } from '../../shared/testing/until.ts';
 import { closeBooks, exact, owes, untilBilled } from './books.ts';
@@ -98,6 +98,7 @@ describe('least rights', { timeout: testTimeoutMs }, () => {
     // The topology's user may repair what is missing, and look at everything for a recovery.
     await stage.run('topology.ts');
     await stage.run('recover.ts');
+    expect(await stage.journal.hlen(consumerViewsKey(namespace)), 'what the consumer sees').toBe(1);
     await expect(stage.run('status.ts')).rejects.toThrow(/2 messages that could not be read/);
     expect(await closeBooks(stage, owed)).toMatchObject(exact);
     // … and change the number of shards, once nobody is left who counts: queues go, their journals are carried along.
