@@ -202,9 +202,16 @@ describe('what consumers see', () => {
   });
 
   it.each([
-    ...remarksOf(true, { pace: 0.5, perS: 40, lowered: undefined }, 0).map((remark) => ({ remark, kind: 'waiting' })),
-    ...remarksOf(false, { pace: 1, perS: 80, lowered: undefined }, 0).map((remark) => ({ remark, kind: 'wrong' })),
-    ...remarksOf(true, { pace: 1, perS: 80, lowered: undefined }, 3).map((remark) => ({ remark, kind: 'wrong' })),
+    ...remarksOf(undefined, { pace: 0.5, perS: 40, lowered: undefined }, 0).map((remark) => ({
+      remark,
+      kind: 'waiting',
+    })),
+    ...remarksOf('fails', { pace: 1, perS: 80, lowered: undefined }, 0).map((remark) => ({ remark, kind: 'wrong' })),
+    ...remarksOf('unauthorized', { pace: 1, perS: 80, lowered: undefined }, 0).map((remark) => ({
+      remark,
+      kind: 'wrong',
+    })),
+    ...remarksOf(undefined, { pace: 1, perS: 80, lowered: undefined }, 3).map((remark) => ({ remark, kind: 'wrong' })),
   ])('$kind: $remark', ({ remark, kind }) => {
     const views = [view('one', { remarks: [remark] }), view('two')];
     expect(worst({ ...well, views }).map((finding) => finding.kind)).toEqual([kind]);

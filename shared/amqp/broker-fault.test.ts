@@ -38,3 +38,12 @@ it.each([
 it('repeats what nobody foresaw, as one sentence', () => {
   expect(brokerFault(new Error('something\n new'))).toEqual({ reason: 'other', words: 'something new.' });
 });
+
+// A broker that was killed after days of work was told as a wrong port, user or password.
+it('doubts port, user and password only of a connection that never was', () => {
+  expect(brokerFault(coded('ECONNRESET')).words).toContain('AMQP_URL');
+  expect(brokerFault(coded('ECONNRESET'), true)).toEqual({
+    reason: 'reset',
+    words: 'it, or something on the way, cut the connection.',
+  });
+});

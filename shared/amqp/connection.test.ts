@@ -38,6 +38,8 @@ class FakeModel extends EventEmitter {
 }
 
 function start() {
+  const lines: Record<string, unknown>[] = [];
+  const write = (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>);
   const models: FakeModel[] = [];
   vi.mocked(dialBroker).mockImplementation(async () => {
     const model = new FakeModel();
@@ -49,7 +51,8 @@ function start() {
   const connection = new BrokerConnection({
     readUrl: () => 'amqp://127.0.0.1',
     name: 'test',
-    log: createLog({ service: 'test', level: 'silent' }),
+    log: createLog({ service: 'test', level: 'info' }, { write }),
+    means: 'Usage waits.',
     closeTimeoutMs: 2_000,
   });
   connection.onConnected((session) => {
@@ -58,7 +61,7 @@ function start() {
   });
   connection.onLost((generation) => told.push(`lost ${generation}`));
   connection.start();
-  return { connection, models, sessions, told };
+  return { connection, models, sessions, told, lines };
 }
 
 describe('a stop', () => {
@@ -119,4 +122,19 @@ describe('a session', () => {
     sessions[0]?.abandon('there is no channel to publish on');
     expect(told).toEqual(['connected 1', 'lost 1']);
   });
+});
+
+// A broker that was killed after days of work was three lines in 0.1 s, with a doubt of port and password, and none said what it means.
+it('tells a broken connection in one line, with what it means, and another one only if it lasts', async () => {
+  const { models, lines } = start();
+  await turns();
+  vi.mocked(dialBroker).mockRejectedValue(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }));
+  models[0]?.end(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }));
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(lines.slice(1)).toMatchObject([{ level: 'warn', reason: 'reset' }]);
+  expect(lines[1]?.['msg']).toBe(
+    'There is no connection to the broker: it, or something on the way, cut the connection. Usage waits. It is tried again without end.',
+  );
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(lines.slice(2)).toMatchObject([{ level: 'warn', reason: 'refused' }]);
 });

@@ -48,6 +48,8 @@ export interface BrokerConnectionOptions {
   /** Shown by the broker's management page. */
   readonly name: string;
   readonly log: Logger;
+  /** A sentence: what it means for the usage that there is no connection. */
+  readonly means?: string;
   readonly retry?: RetryPolicy;
   /** How long `stop()` waits for a broker that does not answer. */
   readonly closeTimeoutMs?: number;
@@ -57,13 +59,18 @@ const defaultRetry: RetryPolicy = { baseMs: 100, maxMs: 5_000 };
 const connectTimeoutMs = 10_000;
 /** A connection that ends earlier than this counts as a failed attempt, or a broker that throws us out would be stormed. */
 const stableAfterMs = 10_000;
+/** What the first attempts meet after a connection broke is the same outage, and no line of its own, unless a person has to act. */
+const sameOutageMs = 3_000;
 
 const about = 'connection';
 const alarmTrouble: Trouble = {
   reason: 'alarm',
   message:
-    'The broker has an alarm (memory or disk), and reads nothing that is published until it is over. Look at the broker.',
+    'The broker has an alarm (memory or disk): it accepts no new messages until the alarm is over. Look at its memory and its disk.',
 };
+
+const channelMessage =
+  'The broker closed a channel. What was unanswered on it is delivered or sent again, and none is lost; a new channel is opened.';
 
 export class BrokerConnection {
   readonly #options: BrokerConnectionOptions;
@@ -76,6 +83,7 @@ export class BrokerConnection {
   readonly #channelTroubles: Troubles;
   #state: State = { kind: 'idle' };
   #generation = 0;
+  #brokeAtMs = -Infinity;
 
   constructor(options: BrokerConnectionOptions) {
     this.#options = options;
@@ -168,7 +176,7 @@ export class BrokerConnection {
     if (state.kind !== 'connected' || state.session !== session) return;
     const error = cause ?? new Error('the broker closed the connection');
     const lasted = performance.now() - state.sinceMs >= stableAfterMs;
-    this.#retryLater(lasted ? 1 : state.failures + 1, error, address);
+    this.#retryLater(lasted ? 1 : state.failures + 1, error, address, true);
     for (const listener of this.#lostListeners) listener(session.generation, error);
   }
 
@@ -179,17 +187,22 @@ export class BrokerConnection {
     this.#options.log[generation === 1 ? 'info' : 'debug'](fields, 'Connected to the broker.');
   }
 
-  #tellAway(error: Error, address: string, failures: number, waitMs: number): void {
-    const { reason, words, lasts } = brokerFault(error);
+  #tellAway(error: Error, address: string, failures: number, waitMs: number, wasOpen: boolean): void {
+    const { reason, words, lasts } = brokerFault(error, wasOpen);
+    const { means } = this.#options;
+    const meaning = means === undefined ? '' : ` ${means}`;
+    const nowMs = performance.now();
     this.#options.log.debug({ address, error, failures, waitMs }, 'There is no connection to the broker.');
     if (error instanceof Abandoned) return;
+    if (wasOpen) this.#brokeAtMs = nowMs;
+    else if (lasts !== true && nowMs - this.#brokeAtMs < sameOutageMs) return;
     this.#troubles.tell({
       about,
       reason,
       level: lasts === true ? 'error' : 'warn',
-      message: `There is no connection to the broker: ${words} It is tried again without end.`,
+      message: `There is no connection to the broker: ${words}${meaning} It is tried again without end.`,
       fields: { address, cause: messageOf(error), failures, waitMs },
-      remark: `There is no connection to the broker at ${address}: ${words}`,
+      remark: `There is no connection to the broker at ${address}: ${words}${meaning}`,
     });
   }
 
@@ -201,11 +214,11 @@ export class BrokerConnection {
     for (const listener of this.#blockedListeners) listener(blocked);
   }
 
-  #retryLater(failures: number, error: Error, address: string): void {
+  #retryLater(failures: number, error: Error, address: string, wasOpen = false): void {
     if (this.#currentKind() === 'stopped') return;
     const waitMs = delayMs(this.#options.retry ?? defaultRetry, failures, Math.random());
     this.#troubles.over(alarmTrouble.reason);
-    this.#tellAway(error, address, failures, waitMs);
+    this.#tellAway(error, address, failures, waitMs, wasOpen);
     const timer = setTimeout(() => void this.#connect(failures), waitMs);
     this.#state = { kind: 'waiting', timer };
   }
@@ -286,7 +299,7 @@ class Session implements BrokerSession {
       const fields = { cause, generation: this.generation };
       const reason = `channel_${'code' in error ? String(error.code) : 'closed'}`;
       // Whoever had it opens another one, and knows what it was for.
-      this.#troubles.note({ reason, message: 'The broker closed a channel.', fields });
+      this.#troubles.note({ reason, message: channelMessage, fields });
     });
     channel.on('handler-error', rethrow);
     return channel;

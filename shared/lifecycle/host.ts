@@ -5,6 +5,8 @@ export type Signal = 'SIGTERM' | 'SIGINT';
 /** What `runService` needs of the process it is in; a test gives another one. `write` takes the lines of the log. */
 export interface Host extends LogDestination {
   onSignal(listener: (signal: Signal) => void): void;
+  /** What a library prints on the console as a warning, which would be no line of the log. */
+  onWarning(listener: (text: string) => void): void;
   onFatal(listener: (error: unknown) => void): void;
   writeError(text: string): void;
   exit(code: number): void;
@@ -14,6 +16,9 @@ export const processHost: Host = {
   onSignal(listener) {
     process.on('SIGTERM', listener);
     process.on('SIGINT', listener);
+  },
+  onWarning(listener) {
+    Object.assign(console, { warn: (...words: unknown[]) => listener(words.map(String).join(' ')) });
   },
   onFatal(listener) {
     process.on('uncaughtException', listener);

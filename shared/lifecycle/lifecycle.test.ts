@@ -10,10 +10,14 @@ class FakeHost implements Host {
   errors = '';
   readonly lines: string[] = [];
   signal: (signal: Signal) => void = () => {};
+  warning: (text: string) => void = () => {};
   fatal: (error: unknown) => void = () => {};
 
   onSignal(listener: (signal: Signal) => void): void {
     this.signal = listener;
+  }
+  onWarning(listener: (text: string) => void): void {
+    this.warning = listener;
   }
   onFatal(listener: (error: unknown) => void): void {
     this.fatal = listener;
@@ -134,6 +138,16 @@ describe('runService', () => {
     await run({ start: () => Promise.reject(new ConfigError(['TALLYMAN_SHARDS is 8; the topology has 16.'])) });
     expect([host.exits, stops]).toEqual([[78], 1]);
     expect(host.errors).toContain('TALLYMAN_SHARDS is 8; the topology has 16.');
+  });
+
+  // ioredis printed "[WARN] This Redis server's `default` user does not require a password" between the JSON lines, at each connection.
+  it('has what a library prints as a line of its log, once a minute', async () => {
+    await run({});
+    host.warning('[WARN] no password is needed');
+    host.warning('[WARN] no password is needed');
+    expect(host.lines.slice(1).map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { level: 'warn', said: '[WARN] no password is needed' },
+    ]);
   });
 
   // A port that was taken was a stack trace without a remedy.

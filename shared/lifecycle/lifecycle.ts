@@ -16,6 +16,7 @@
 import { ConfigError, configExitCode, type Environment } from '../config/config.ts';
 import { ListenError } from '../http/listen-error.ts';
 import { createLog, type Logger, type LogLevel } from '../log/log.ts';
+import { Troubles } from '../log/troubles.ts';
 import { processHost, type Host, type Signal } from './host.ts';
 
 export type State = 'starting' | 'running' | 'draining' | 'stopped' | 'failed';
@@ -90,6 +91,10 @@ class Life<C extends ServiceConfig> implements Lifecycle {
   }
 
   async begin(): Promise<void> {
+    const warnings = new Troubles(this.#log);
+    this.#host.onWarning((said) =>
+      warnings.note({ reason: 'library', message: 'A library warns. No usage is lost by it.', fields: { said } }),
+    );
     this.#host.onFatal((error) => this.fail(error));
     const service = this.#definition.create(this.#config, { log: this.#log, lifecycle: this });
     this.#host.onSignal((signal) => {

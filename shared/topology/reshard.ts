@@ -84,7 +84,9 @@ async function changeable({ channels, redis, namespace }: ClusterPlace, to: numb
   const exists = await exchangeExists(channels, exchange);
   if (topology === 'missing') {
     throw new TopologyError([
-      exists ? lostByRedis(exchange) : `Nothing is declared for ${namespace}. Run npm run topology.`,
+      exists
+        ? lostByRedis(exchange)
+        : `Nothing is declared for ${namespace}. Correct TALLYMAN_NAMESPACE, or run npm run topology if this cluster is a new one.`,
     ]);
   }
   if (!exists)

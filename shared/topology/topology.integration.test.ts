@@ -69,7 +69,7 @@ describe('topology', () => {
   };
 
   it('is verified once it is declared, and not before', async () => {
-    expect(await faultsOf(place)).toMatch(/Nothing is declared.*npm run topology/);
+    expect(await faultsOf(place)).toMatch(/Nothing is declared.*TALLYMAN_NAMESPACE.*npm run topology/);
     const { topology, before } = await declareTopology(place);
     expect(before).toBe('nothing');
     expect(await verifyTopology(place)).toEqual({ topology });

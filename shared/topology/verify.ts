@@ -67,7 +67,7 @@ export function lostByRedis(exchange: string): string {
 }
 
 function neverDeclared(namespace: string): string {
-  return `Nothing is declared for the namespace ${namespace}. Run npm run topology.`;
+  return `Nothing is declared for the namespace ${namespace}. Correct TALLYMAN_NAMESPACE, or run npm run topology if this cluster is a new one.`;
 }
 
 function lostByBroker(exchange: string): string {

@@ -69,7 +69,12 @@ export class ConsumerService implements Service {
     this.#troubles = new Troubles(log);
     this.#refusals = new RedisRefusals(this.#troubles);
     const toBroker = { readUrl: () => config.amqpUrl.reveal(), ca: config.ca };
-    this.#broker = new BrokerConnection({ ...toBroker, name: 'tallyman consumer', log });
+    this.#broker = new BrokerConnection({
+      ...toBroker,
+      name: 'tallyman consumer',
+      log,
+      means: 'What is in the broker waits there and is billed later; none is lost.',
+    });
     this.#deadLetters = openDeadLetters(toBroker, { log, namespace: config.namespace, troubles: this.#troubles });
   }
 
@@ -249,7 +254,7 @@ export class ConsumerService implements Service {
         await sleep(haltedPollMs, undefined, { signal });
       }
       await Promise.all([told, callsOver]);
-      this.#troubles.over('halted', 'A person has acted: this consumer joins the cluster anew.');
+      this.#troubles.over('halted', 'The cluster was recovered: this consumer joins it again.');
       await this.#enter(redis);
     } catch (error) {
       if (!signal.aborted) this.#lifecycle.fail(error);

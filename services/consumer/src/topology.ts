@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BrokerSession } from '../../../shared/amqp/connection.ts';
+import { redisFault } from '../../../shared/redis/redis-fault.ts';
 import { ConfigError } from '../../../shared/config/config.ts';
 import type { Troubles } from '../../../shared/log/troubles.ts';
-import { messageOf } from '../../../shared/network/fault.ts';
 import type { Redis } from '../../../shared/redis/client.ts';
 import { readTopology, type Topology } from '../../../shared/topology/record.ts';
 import { verifyTopology } from '../../../shared/topology/verify.ts';
@@ -60,7 +60,9 @@ async function look({ redis, namespace, shards, session }: TopologyWait): Return
     if (error instanceof ConfigError) throw error;
     // A connection that broke meanwhile says so itself; the next look waits for it.
     if (session() !== channels) return { faults: [] };
-    return { faults: [`Broker or Redis do not let the topology be read: ${messageOf(error)}. It is tried again.`] };
+    return {
+      faults: [`Broker or Redis do not let the topology be read: ${redisFault(error).words} It is tried again.`],
+    };
   }
 }
 

@@ -77,6 +77,10 @@ export class PublisherService implements Service {
       ca,
       name: `tallyman publisher ${source}`,
       log: this.#log,
+      means:
+        this.#config.spoolBytes === 0
+          ? 'There is no spool: new usage is answered with 503 and stays with its clients.'
+          : 'New usage is kept on disk, in the spool; without room there it is answered with 503.',
       closeTimeoutMs,
     });
     const spool = this.#makeSpool(registry);

@@ -236,6 +236,7 @@ export function openDeadLetters(
     ...toBroker,
     name: 'tallyman consumer, dead letters',
     log: log.child({ connection: 'dead letters' }),
+    means: 'Messages that cannot be read stay in their queues; none is lost.',
     // What is not confirmed on it is delivered again.
     closeTimeoutMs: 500,
   });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Rate } from '../../../../shared/limiter/limiter.ts';
 import { createLog } from '../../../../shared/log/log.ts';
-import { createDispatchLog } from './dispatch-log.ts';
+import { createDispatchLog, remarksOf } from './dispatch-log.ts';
 
 function setUp() {
   const lines: Record<string, unknown>[] = [];
@@ -60,4 +60,19 @@ it('says when the rate was lowered, and when it is whole again', () => {
   expect(lines).toMatchObject([{ level: 'warn', reason: 'throttled', pace: 0.5 }]);
   told.paced(rate(1));
   expect(lines.slice(1)).toMatchObject([{ level: 'info', msg: expect.stringMatching(/whole rate again/) }]);
+});
+
+// With a revoked key there were two lines, of which one was wrong, and /readyz said "fails or refuses the credential".
+it('tells a refused credential as that alone, of the platform and of connected accounts, and in the remarks', () => {
+  const { told, lines } = setUp();
+  for (const account of ['', 'acct_1']) {
+    told.breaker(account, 'open', '401', true);
+    told.unauthorized(account, '401');
+  }
+  expect(lines.map(({ reason }) => reason)).toEqual(['unauthorized', 'account_refused']);
+  expect(remarksOf('unauthorized', rate(1), 0)).toEqual([
+    expect.stringMatching(/does not accept the credential.*STRIPE/),
+  ]);
+  expect(remarksOf('fails', rate(1), 0)).toEqual([expect.stringMatching(/fails/)]);
+  expect(remarksOf(undefined, rate(1), 0)).toEqual([]);
 });

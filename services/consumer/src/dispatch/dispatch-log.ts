@@ -10,7 +10,8 @@ import { platform } from '../provider/breakers.ts';
  * over. Connected accounts are told together, since a revoked platform has thousands of them.
  */
 export interface DispatchLog {
-  breaker(account: string, state: BreakerState, reason: string): void;
+  /** `isUnauthorized`: the credential was refused, which `unauthorized` tells of. */
+  breaker(account: string, state: BreakerState, reason: string, isUnauthorized?: boolean): void;
   unauthorized(account: string, reason: string): void;
   throttled(account: string, rate: Rate): void;
   /** To be called every so often: the rate of the platform is whole again, or it is not. */
@@ -44,11 +45,13 @@ export function createDispatchLog(log: Logger, now?: () => number): DispatchLog 
   );
 
   return {
-    breaker(account, state, reason) {
-      if (state === 'half_open') return;
+    breaker(account, state, reason, isUnauthorized = false) {
+      if (state === 'half_open' || (state === 'open' && isUnauthorized)) return;
       if (account !== platform) {
-        if (state === 'open') failing.met(account, reason);
-        else {
+        if (state === 'open') {
+          refused.left(account);
+          failing.met(account, reason);
+        } else {
           failing.gone(account);
           refused.gone(account);
         }
@@ -64,8 +67,10 @@ export function createDispatchLog(log: Logger, now?: () => number): DispatchLog 
     },
 
     unauthorized(account, reason) {
-      if (account !== platform) refused.met(account, reason);
-      else {
+      if (account !== platform) {
+        failing.left(account);
+        refused.met(account, reason);
+      } else {
         troubles.tell({
           about,
           reason: 'unauthorized',
@@ -103,9 +108,17 @@ export function createDispatchLog(log: Logger, now?: () => number): DispatchLog 
 }
 
 /** For /readyz: a consumer stays ready whatever the provider does, and says what it does. */
-export function remarksOf(isPlatformWell: boolean, { pace, perS }: Rate, closedAccounts: number): string[] {
+export function remarksOf(
+  trouble: 'fails' | 'unauthorized' | undefined,
+  { pace, perS }: Rate,
+  closedAccounts: number,
+): string[] {
   const remarks: string[] = [];
-  if (!isPlatformWell) remarks.push('The billing provider fails or refuses the credential: usage waits in the broker.');
+  if (trouble === 'fails') remarks.push('The billing provider fails: usage waits in the broker.');
+  if (trouble === 'unauthorized')
+    remarks.push(
+      'The billing provider does not accept the credential: usage waits in the broker. Give STRIPE_API_KEY a valid key.',
+    );
   if (pace < 1)
     remarks.push(`The billing provider answered 429: the rate is ${Math.round(perS)} calls per second for now.`);
   if (closedAccounts > 0)

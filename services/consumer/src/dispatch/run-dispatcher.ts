@@ -125,10 +125,17 @@ export function runDispatcher(options: DispatcherOptions): RunningDispatcher {
     }
   }
 
-  function breakerChanged({ account, state, reason }: AccountChange): void {
+  let isRefused = false;
+  function trouble(): 'fails' | 'unauthorized' | undefined {
+    if (provider.stateOf(platform) === 'closed') return undefined;
+    return isRefused ? 'unauthorized' : 'fails';
+  }
+
+  function breakerChanged({ account, state, reason, isUnauthorized = false }: AccountChange): void {
     core.breakerChanged(account, state, reason, now());
     if (account === platform) metrics.breaker(state);
-    told.breaker(account, state, reason);
+    if (account === platform) isRefused = isUnauthorized;
+    told.breaker(account, state, reason, isUnauthorized);
     wake();
   }
 
@@ -144,7 +151,7 @@ export function runDispatcher(options: DispatcherOptions): RunningDispatcher {
     remove: (source) => core.remove(source),
     wake,
     inFlightOf: (source) => core.inFlightOf(source),
-    remarks: () => remarksOf(provider.stateOf(platform) === 'closed', limiters.rate, core.closedAccounts),
+    remarks: () => remarksOf(trouble(), limiters.rate, core.closedAccounts),
     async stop() {
       if (stopping === undefined) {
         stopping = Promise.withResolvers();

@@ -32,6 +32,7 @@ export class Member {
   #over = false;
   /** In which the cluster writes its journals, as far as heartbeats told. */
   #format: JournalFormat = oldestFormat;
+  #hasAskedFormat = false;
 
   constructor(name: string, options: MemberOptions, ports: MemberPorts) {
     this.name = name;
@@ -166,10 +167,13 @@ export class Member {
   }
 
   #formatIs(format: JournalFormat): void {
+    const isFirst = !this.#hasAskedFormat;
+    this.#hasAskedFormat = true;
     // A heartbeat that was answered late tells an older one.
     if (format <= this.#format) return;
     this.#format = format;
-    this.#ports.log.info(
+    // The format that a member finds at its start is no news.
+    this.#ports.log[isFirst ? 'debug' : 'info'](
       { format },
       'Journals are written in this format from now on. A version that does not read it cannot join the cluster any more.',
     );

@@ -24,7 +24,8 @@ export interface Breaker {
   send(entry: Entry, meter: Meter | undefined, isKnownToFail?: boolean): Promise<Outcome>;
   readonly state: BreakerState;
   /** `reason`: how the latest failing call failed. */
-  onChange(listener: (state: BreakerState, reason: string) => void): void;
+  /** `isUnauthorized`: the credential was refused. */
+  onChange(listener: (state: BreakerState, reason: string, isUnauthorized: boolean) => void): void;
   /** Ends its timers. Calls in flight go on and end as they end. */
   stop(): void;
 }
@@ -55,6 +56,7 @@ export function createBreaker(
   { resetMs = 3_000, resetMaxMs = resetMs, callsMin = 20, now = () => performance.now() }: BreakerOptions = {},
 ): Breaker {
   let latestReason = 'no call has failed yet';
+  let isUnauthorized = false;
   const witnesses = new Witnesses();
 
   const call = async (entry: Entry, meter: Meter | undefined, isKnownToFail: boolean): Promise<Outcome> => {
@@ -71,10 +73,12 @@ export function createBreaker(
       case 'unsent':
       case 'unknown':
         latestReason = outcome.reason;
+        isUnauthorized = false;
         if (!witnesses.failureCounts(entry, startedAtMs, isKnownToFail, circuit.closed)) return outcome;
         throw new CallFailed(outcome);
       case 'unauthorized':
         latestReason = outcome.reason;
+        isUnauthorized = true;
         throw new CallFailed(outcome);
     }
   };
@@ -117,9 +121,9 @@ export function createBreaker(
     },
 
     onChange(listener) {
-      circuit.on('open', () => listener('open', latestReason));
-      circuit.on('halfOpen', () => listener('half_open', latestReason));
-      circuit.on('close', () => listener('closed', latestReason));
+      circuit.on('open', () => listener('open', latestReason, isUnauthorized));
+      circuit.on('halfOpen', () => listener('half_open', latestReason, isUnauthorized));
+      circuit.on('close', () => listener('closed', latestReason, false));
     },
 
     stop: () => circuit.shutdown(),

@@ -16,6 +16,8 @@ export interface AccountChange {
   readonly state: BreakerState;
   /** How the latest failing call of the account failed. */
   readonly reason: string;
+  /** It was refused for its credential. */
+  readonly isUnauthorized?: boolean;
 }
 
 export interface Breakers {
@@ -54,8 +56,8 @@ export function createBreakers(
     if (known === undefined) {
       const resetMaxMs = account === platform ? resetMs : Math.max(resetMs, connectedResetMaxMs);
       const breaker = createBreaker(provider, { resetMs, resetMaxMs });
-      breaker.onChange((state, reason) => {
-        for (const listener of listeners) listener({ account, state, reason });
+      breaker.onChange((state, reason, isUnauthorized) => {
+        for (const listener of listeners) listener({ account, state, reason, isUnauthorized });
       });
       known = { breaker, inFlight: 0, usedAtMs: 0 };
       kept.set(account, known);

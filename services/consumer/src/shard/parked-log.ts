@@ -15,7 +15,8 @@ const messages: Readonly<Record<ParkedEntry['state'], Pick<Trouble, 'level' | 'm
   },
   deferred: {
     level: 'warn',
-    message: 'Entries fail while others are accepted: they are kept aside and tried again by themselves. None is lost.',
+    message:
+      'Entries fail: they are kept aside and tried again by themselves, and other usage goes on. None is lost; their bills are late.',
   },
 };
 

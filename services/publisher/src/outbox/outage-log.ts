@@ -15,7 +15,7 @@ export interface Kept {
 
 const whys: Readonly<Record<Detour, string>> = {
   away: 'The broker takes no usage',
-  alarm: 'The broker has an alarm and reads nothing',
+  alarm: 'The broker has an alarm and accepts nothing',
   slow: 'The broker does not answer in time',
   unwanted: 'The broker gives messages back',
 };

@@ -40,7 +40,13 @@ export class SpoolDrain {
       metrics: createSpoolMetrics(registry, () => spool),
     });
     this.#spool = spool;
-    this.#connection = new BrokerConnection({ readUrl, ca, name: 'tallyman spool', log });
+    this.#connection = new BrokerConnection({
+      readUrl,
+      ca,
+      name: 'tallyman spool',
+      log,
+      means: 'Its messages stay in the spool; none is lost.',
+    });
     this.#outbox = new Outbox({ core, connection: this.#connection, exchange, log, metrics, spool, hasIntake: false });
   }
 
