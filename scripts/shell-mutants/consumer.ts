@@ -20,6 +20,18 @@ const redisWatch = 'services/consumer/src/redis-watch.ts';
 /** From the broker to the provider. */
 export const consumerMutants: readonly ShellMutant[] = [
   {
+    name: 'what cannot be called and has no place keeps its set',
+    rule: '5 (faults): what an account has that is not served holds up nobody else',
+    patches: [
+      {
+        file: 'services/consumer/src/shard/making-way.ts',
+        find: 'else if (isBeyond) {',
+        replace: 'else if (isBeyond && item.unresolvedSinceMs !== undefined) {',
+      },
+    ],
+    suite: 'services/consumer/src/shard/standstill.test.ts',
+  },
+  {
     name: 'lease counted from its answer',
     rule: '5: the local deadline counts from before the lease was asked for',
     patches: [

@@ -4,6 +4,7 @@ import { ShardCore } from '../../services/consumer/src/shard/core.ts';
 import type { MeterCatalog } from '../../services/consumer/src/shard/open-set.ts';
 import { type JournalFormat, newestFormat, oldestFormat } from '../../shared/journal/format.ts';
 import type { EndReason } from '../../services/consumer/src/shard/protocol.ts';
+import { Served } from '../../services/consumer/src/shard/served.ts';
 import { BrokerClient } from './broker-client.ts';
 import { CallRunner } from './call-runner.ts';
 import { CatalogReader } from './catalog-reader.ts';
@@ -43,6 +44,7 @@ export class Consumer {
   readonly #mailbox: Mailbox;
   readonly #catalog: CatalogReader;
   readonly #leases: LeaseClient;
+  readonly #served = new Served();
   #isLeaving = false;
   #windowMs: number;
   #isHalted = false;
@@ -256,7 +258,12 @@ export class Consumer {
     const { profile } = this.#world;
     const random = this.#random.fork();
     const source = { number: () => random.number(), token: () => random.hex(4) };
-    const core = new ShardCore({ ...profile, incarnation: this.#incarnation, shard }, deadlineMs, catalog, source);
+    const core = new ShardCore(
+      { ...profile, incarnation: this.#incarnation, shard, served: this.#served },
+      deadlineMs,
+      catalog,
+      source,
+    );
     const runner: ShardRunner = new ShardRunner(core, {
       world: this.#world,
       shard,

@@ -236,8 +236,8 @@ export const callMutants: readonly Mutant[] = [
     patches: [
       {
         file: makingWay,
-        find: 'else if (deferred.hasRoomFor(lane) || (sinceMs !== undefined && deferred.free > 0))',
-        replace: 'else if (deferred.hasRoomFor(lane))',
+        find: 'if (deferred.hasRoomFor(lane) || (sinceMs !== undefined && deferred.free > 0))',
+        replace: 'if (deferred.hasRoomFor(lane))',
       },
       { file: makingWay, find: 'mayPark && sinceMs === undefined && deferred', replace: 'mayPark && deferred' },
     ],

@@ -13,6 +13,7 @@ import { Mailbox } from '../shard/mailbox.ts';
 import type { MeterCatalog } from '../shard/open-set.ts';
 import type { EndReason, RandomSource } from '../shard/protocol.ts';
 import { ShardRunner } from '../shard/runner.ts';
+import { Served } from '../shard/served.ts';
 import { Windows } from '../windows/windows.ts';
 import type { OwnershipLog } from './ownership-log.ts';
 import type { OwnershipEffect } from './protocol.ts';
@@ -56,6 +57,7 @@ export class OwnedShards {
   readonly #ports: OwnedShardsPorts;
   readonly #runners = new Map<number, ShardRunner>();
   readonly #mailbox = new Mailbox();
+  readonly #served = new Served();
   readonly #windows: Windows;
   readonly #consuming: SharedTrouble;
   readonly #loading: SharedTrouble;
@@ -89,6 +91,7 @@ export class OwnedShards {
       callTimeoutMs,
       strandedMs,
       drive: defaultDriveLimits,
+      served: this.#served,
     };
     const log = this.#ports.log.child({ shard, epoch });
     const core = new ShardCore(limits, deadlineMs, catalog(), random);

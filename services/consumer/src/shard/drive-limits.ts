@@ -13,7 +13,7 @@ export interface DriveLimits {
    * that the provider is well: whether it is, only what is behind them can show.
    */
   readonly deferTail: { readonly lanes: number; readonly afterMs: number };
-  /** Most deferred entries of lanes that fail; those that nothing shows to be their lane's own trouble take half of that at most. */
+  /** Most deferred entries of lanes that fail. */
   readonly deferredMax: number;
   /**
    * A lane with as many deferred entries, and no room for another one, takes the room of the others: what it uses then is parked for

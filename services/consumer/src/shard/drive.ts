@@ -8,6 +8,7 @@ import type { DriveLimits } from './drive-limits.ts';
 import { recordOf, type Item } from './item.ts';
 import { LaneQueue } from './lane-queue.ts';
 import { MakingWay, neverCertain } from './making-way.ts';
+import { Served } from './served.ts';
 import { TroubledLanes } from './troubled-lanes.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -31,7 +32,7 @@ const callsKept = 8;
 const answerLengthMax = 160;
 
 export class Drive {
-  readonly #troubles = new TroubledLanes();
+  readonly #troubles: TroubledLanes;
   readonly lanes = new LaneQueue((lane) => this.#troubles.has(lane) || this.deferred.isFailing(lane));
   readonly accounts = new ClosedAccounts();
   readonly deferred: DeferredEntries;
@@ -45,9 +46,11 @@ export class Drive {
   #ended: Ended[] = [];
   readonly #makingWay: MakingWay;
 
-  constructor(limits: DriveLimits, random: () => number) {
+  /** `served` is shared by all shards of a consumer. */
+  constructor(limits: DriveLimits, random: () => number, served = new Served()) {
     this.#limits = limits;
     this.#random = random;
+    this.#troubles = new TroubledLanes(served);
     this.deferred = new DeferredEntries(limits, random, this.accounts);
     this.#makingWay = new MakingWay(limits, this, this.#troubles, (item, as, reason, redisMs) =>
       this.#settle(item, as, reason, redisMs),

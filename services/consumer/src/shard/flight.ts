@@ -12,6 +12,7 @@ import type { JournalAnswer, JournalWrite, RandomSource } from './protocol.ts';
 import { RedisClock } from './redis-clock.ts';
 import { ReplayIntake } from './replay-intake.ts';
 import { sealEntries } from './seal.ts';
+import type { Served } from './served.ts';
 import { addToTotals, totalFields } from './totals.ts';
 import { newWrite, type Write } from './write.ts';
 
@@ -41,6 +42,8 @@ export interface FlightLimits {
   readonly windowMaxMs?: number;
   readonly refusedApartMax?: number;
   readonly drive: DriveLimits;
+  /** Of the whole consumer; absent: of this shard alone. */
+  readonly served?: Served;
   readonly random: RandomSource;
 }
 
@@ -65,7 +68,7 @@ export class Flight {
 
   constructor(limits: FlightLimits) {
     this.#limits = limits;
-    this.drive = new Drive(limits.drive, () => limits.random.number());
+    this.drive = new Drive(limits.drive, () => limits.random.number(), limits.served);
     this.calls = new ShardCalls(this.drive, this.clock);
     this.#deferredWrites = new DeferredWrites(this.drive, this.#replays, this.clock);
   }

@@ -5,6 +5,8 @@ import type { DeferredEntries } from './deferred-entries.ts';
 import type { DriveLimits } from './drive-limits.ts';
 import type { Item } from './item.ts';
 import type { LaneQueue } from './lane-queue.ts';
+import { beyondWaitMs } from './meter-knowledge.ts';
+import { unlisted } from './seal.ts';
 import type { Trouble, TroubledLanes } from './troubled-lanes.ts';
 
 /**
@@ -14,7 +16,8 @@ import type { Trouble, TroubledLanes } from './troubled-lanes.ts';
  *   accepted meanwhile; whatever the breaker says, and however often it was called;
  * - after five minutes, what is left of a set of which only few lanes are left, all of them in trouble: whether that is an
  *   outage only the usage behind them can show;
- * - what cannot be called, because its account is closed or its meters are not known, once nothing else is left.
+ * - what cannot be called, because its account is closed or its meters are not known, once nothing else is left. There may be
+ *   no room for it, because other entries of its set took that first: after a minute it is parked then, if it was never sent.
  *
  * With no call accepted, and many lanes, it is an outage: everything waits, in the broker. Making way means deferred, while
  * there is room. A lane that has taken its share of it while its account is served is parked beyond that, without a call.
@@ -25,6 +28,9 @@ export const neverCertain = 'unknown_outcome: no certain answer within 23 h of t
 const flood =
   'lane_keeps_failing: not sent, because too many entries of this customer and meter wait for their calls to succeed; ' +
   'replay it once they do';
+
+const notServed =
+  'account_not_served: not sent, because too many entries wait for accounts that the provider does not serve; replay it once it is';
 
 /** How often lanes in trouble are looked at. */
 const judgeEveryMs = 100;
@@ -45,6 +51,8 @@ export class MakingWay {
   readonly #troubles: TroubledLanes;
   readonly #settle: Settle;
   #judgeAtMs = Number.NEGATIVE_INFINITY;
+  /** Since when there has been no room for what cannot be called. */
+  #fullSinceMs: number | undefined;
 
   constructor(limits: DriveLimits, driven: Driven, troubles: TroubledLanes, settle: Settle) {
     this.#limits = limits;
@@ -59,14 +67,32 @@ export class MakingWay {
     const stuck = this.#judge(nowMs, redisMs);
     const stuckItems = [...stuck.values()].reduce((sum, items) => sum + items, 0);
     if (this.#driven.unsettled === 0 || accounts.left(nowMs) + stuckItems < this.#driven.unsettled) return;
-    // Not looked through at every tick while there is no room.
-    for (const [item, reason] of deferred.roomForClosed > 0 ? accounts.itemsLeft(nowMs) : [])
-      if (!item.isBusy && deferred.roomForClosed > 0) this.#settle(item, 'deferred', reason, redisMs);
-    const { deferTail, deferredMax } = this.#limits;
-    if (stuck.size > deferTail.lanes || stuckItems > deferred.free - Math.floor(deferredMax / 2)) return;
+    this.#clear(nowMs, redisMs);
+    if (stuck.size > this.#limits.deferTail.lanes || stuckItems > deferred.free) return;
+    // Whatever share of the room a lane has already: a witness can only come with the next set.
     for (const lane of stuck.keys()) {
-      const trouble = this.#troubles.get(lane);
-      if (trouble !== undefined) this.defer(lane, trouble, nowMs, redisMs);
+      const reason = this.#troubles.get(lane)?.reason;
+      if (reason === undefined) continue;
+      for (const item of this.#driven.lanes.ofSet(lane))
+        if (!this.#isTooOld(item, nowMs, redisMs)) this.#settle(item, 'deferred', reason, redisMs);
+    }
+  }
+
+  /** What cannot be called is deferred, while there is room. Beyond that it is parked after a while, unless it may have been sent. */
+  #clear(nowMs: number, redisMs: number): void {
+    const { accounts, deferred } = this.#driven;
+    if (deferred.roomForClosed > 0 || accounts.left(nowMs) === 0) this.#fullSinceMs = undefined;
+    else this.#fullSinceMs ??= nowMs;
+    const isBeyond = this.#fullSinceMs !== undefined && nowMs - this.#fullSinceMs >= beyondWaitMs;
+    // Not looked through at every tick while there is no room.
+    for (const [item, reason] of deferred.roomForClosed > 0 || isBeyond ? accounts.itemsLeft(nowMs) : []) {
+      if (item.isBusy) continue;
+      if (deferred.roomForClosed > 0 || (isBeyond && item.unresolvedSinceMs !== undefined))
+        this.#settle(item, 'deferred', reason, redisMs);
+      else if (isBeyond) {
+        // One that only wants its list is sent by itself once that has its meter.
+        this.#settle(item, 'dead', item.needsList ? unlisted(item.entry.meter, reason) : notServed, redisMs);
+      }
     }
   }
 
@@ -76,12 +102,18 @@ export class MakingWay {
     const mayPark = this.#troubles.isItsOwn(trouble);
     for (const item of lanes.ofSet(lane)) {
       const sinceMs = item.unresolvedSinceMs;
-      if (nowMs - (sinceMs ?? nowMs) >= this.#limits.inDoubtAfterMs)
-        this.#settle(item, 'in_doubt', neverCertain, redisMs);
-      else if (deferred.hasRoomFor(lane) || (sinceMs !== undefined && deferred.free > 0))
+      if (this.#isTooOld(item, nowMs, redisMs)) continue;
+      if (deferred.hasRoomFor(lane) || (sinceMs !== undefined && deferred.free > 0))
         this.#settle(item, 'deferred', trouble.reason, redisMs);
       else if (mayPark && sinceMs === undefined && deferred.isFlood(lane)) this.#settle(item, 'dead', flood, redisMs);
     }
+  }
+
+  /** It ends in doubt then. */
+  #isTooOld(item: Item, nowMs: number, redisMs: number): boolean {
+    if (nowMs - (item.unresolvedSinceMs ?? nowMs) < this.#limits.inDoubtAfterMs) return false;
+    this.#settle(item, 'in_doubt', neverCertain, redisMs);
+    return true;
   }
 
   /** Why this entry of a new set is not even called: its lane keeps failing, and there is no room for one more unknown outcome. */

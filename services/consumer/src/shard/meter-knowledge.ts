@@ -15,7 +15,7 @@ export type Knowledge = 'known' | 'wait' | 'apart' | 'beyond';
 /** How long a set that is due waits for a list of which nothing is heard: longer than a whole read may take. */
 export const listWaitMs = 10_000;
 /** … before what there is no room for is parked, though the list cannot be read. */
-const beyondWaitMs = 60_000;
+export const beyondWaitMs = 60_000;
 
 export function knowledgeOf(
   { account, meter, countedAtMs, events }: UnknownMeter,

@@ -118,7 +118,7 @@ export function refusalOf(name: string, meter: Meter | undefined): string | unde
 /** How the refusal of usage begins whose meter may exist, and have any formula. */
 export const unlistedRefusal = 'no_meter: nobody could tell';
 
-function unlisted(meter: string, unreadable = 'no answer so far'): string {
+export function unlisted(meter: string, unreadable = 'no answer so far'): string {
   return `${unlistedRefusal} whether there is a meter named ${meter}, because the meters cannot be read: ${unreadable}`;
 }
 

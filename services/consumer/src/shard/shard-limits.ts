@@ -1,6 +1,7 @@
 import type { DriveLimits } from './drive-limits.ts';
 import type { IntakeLimits } from './intake.ts';
 import type { SetBounds } from './open-set.ts';
+import type { Served } from './served.ts';
 
 /** What a shard's core is told once, for its whole life. */
 export interface ShardLimits extends IntakeLimits {
@@ -18,5 +19,7 @@ export interface ShardLimits extends IntakeLimits {
   /** A call's longest duration: none starts when the lease may end before it. */
   readonly callTimeoutMs: number;
   readonly drive: DriveLimits;
+  /** Shared by all shards of a consumer; absent: this one is alone. */
+  readonly served?: Served;
   readonly set?: SetBounds;
 }

@@ -145,6 +145,32 @@ describe('customers whose every call fails', () => {
   });
 });
 
+describe('usage that cannot be called', () => {
+  // Lists of three accounts could not be read, another account was revoked, and a lane failed: together they took the 10,000 places
+  // while their set was on its way. Its last 655 entries had none, and 18 other customers of the shard were not billed for half an hour.
+  it('holds up nobody when others have taken its room meanwhile', async () => {
+    const drive = { ...defaultDriveLimits, deferredMax: 100, closedMax: 100 };
+    const counting = catalogOf(meter('requests', 'count'));
+    const catalog = { ...counting, connected: new Map([['acct_1', { unreadable: 'HTTP 500' }]]) };
+    const consumer = consumerOf({ answerTo: brokenAre(unknown), catalog, limits: { drive } });
+    const unlisted = eventsOf(
+      customers(80, 'unlisted').map((name) => name),
+      { account: 'acct_1' },
+    );
+    consumer.deliver([...unlisted, ...eventsOf(Array.from({ length: 40 }, () => 'broken')), ...eventsOf(['well'])]);
+    await later(2 * flushIntervalMs);
+    for (let set = 1; set <= 3; set++) {
+      consumer.deliver(eventsOf(['well']));
+      await later(2 * flushIntervalMs);
+      expect(consumer.billedTo('well')).toBe(1 + set);
+    }
+    expect(consumer.drive.outcomes).toMatchObject({ deferred: 100, dead: 20 });
+    const parked = consumer.shard.writes.flatMap((write) => (write.kind === 'progress' ? write.parked : []));
+    const dead = parked.filter(({ state }) => state === 'dead');
+    expect(new Set(dead.map(({ reason }) => reason.slice(0, 30)))).toEqual(new Set(['no_meter: nobody could tell wh']));
+  });
+});
+
 describe('a sidecar whose clock is 400 s ahead', () => {
   const aheadS = 400;
 

@@ -1,5 +1,6 @@
 import { laneName } from '../../../../shared/event/lane.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
+import type { Served } from './served.ts';
 
 /**
  * Lanes whose latest call failed, or found the lane locked, and whether that is the lane's own trouble. It is, when another lane
@@ -19,9 +20,12 @@ export interface Trouble {
 
 export class TroubledLanes {
   readonly #lanes = new Map<string, Trouble>();
-  /** When a call was last accepted. A lane's own acceptance ends its trouble, so this is another lane's. */
-  #servedAtMs = Number.NEGATIVE_INFINITY;
-  #platformServedAtMs = Number.NEGATIVE_INFINITY;
+  /** A lane's own acceptance ends its trouble, so whoever was served since is another lane. */
+  readonly #served: Served;
+
+  constructor(served: Served) {
+    this.#served = served;
+  }
 
   get size(): number {
     return this.#lanes.size;
@@ -52,8 +56,7 @@ export class TroubledLanes {
   }
 
   accepted(entry: Entry, nowMs: number): void {
-    this.#servedAtMs = nowMs;
-    if (entry.account === undefined) this.#platformServedAtMs = nowMs;
+    this.#served.accepted(entry.account, nowMs);
     this.answered(entry);
   }
 
@@ -61,12 +64,9 @@ export class TroubledLanes {
     this.#lanes.delete(laneName(entry));
   }
 
-  /**
-   * Another lane was served while this one was in trouble: one of the platform's own account, if it is the platform's. For a connected
-   * account each other one is a witness: it may have no other lane.
-   */
+  /** Another lane was served while this one was in trouble. */
   isItsOwn({ account, sinceMs }: Trouble): boolean {
-    return (account === '' ? this.#platformServedAtMs : this.#servedAtMs) > sinceMs;
+    return this.#served.since(account, sinceMs);
   }
 
   /** Forgets lanes that have nothing left. */
