@@ -34,6 +34,8 @@ export function brokenCustomers(base: Profile, random: Random): Profile {
     connected: random.pick([0, 0.2]),
     requests: random.integer(40, 120),
     flushEvents: random.pick([1, 10, 1000]),
+    // Whatever waits goes into the next set. Many small ones take their time, which is no standstill.
+    set: { each: 1000, bytes: 1_000_000 },
     flushIntervalMs,
     prefetchMax: 65_535,
     brokerLatencyMs: 2,
