@@ -284,11 +284,7 @@ function checkLast(line: Line, allowances: readonly Allowance[], report: Report)
     (last, entry) => (last === undefined || entry.timestamp >= last.timestamp ? entry : last),
     undefined,
   );
-  const candidates = line.identities.map(({ event, values }, index) => ({
-    event,
-    values,
-    allowance: allowances[index],
-  }));
+  const candidates = line.identities.map(({ event }, index) => ({ event, allowance: allowances[index] }));
   const due = candidates.filter(({ allowance }) => (allowance?.least ?? 0) > 0);
   const dueMs = Math.max(...due.map(({ event }) => event.timestamp));
   const allowed = candidates.filter(({ event, allowance }) => (allowance?.most ?? 0) > 0 && event.timestamp >= dueMs);
@@ -296,7 +292,9 @@ function checkLast(line: Line, allowances: readonly Allowance[], report: Report)
     newest === undefined
       ? due.length === 0
       : allowed.some(
-          ({ event, values }) => Math.floor(event.timestamp) === newest.timestamp && values.has(newest.value),
+          // As amounts: what was added up while its meter was not known has no trailing zeros any more.
+          ({ event, allowance }) =>
+            Math.floor(event.timestamp) === newest.timestamp && allowance?.values.includes(amountOf(newest.value)),
         );
   if (!isRight)
     report.violation(`The last value is wrong. ${describe(line, allowances)} Billed: ${newest?.value ?? 'nothing'}.`);
