@@ -25,8 +25,8 @@ export const consumerMutants: readonly ShellMutant[] = [
     patches: [
       {
         file: 'services/consumer/src/shard/making-way.ts',
-        find: 'else if (isBeyond) {',
-        replace: 'else if (isBeyond && item.unresolvedSinceMs !== undefined) {',
+        find: 'else if (item.needsList) this.',
+        replace: 'else if (item.needsList && item.unresolvedSinceMs !== undefined) this.',
       },
     ],
     suite: 'services/consumer/src/shard/standstill.test.ts',

@@ -4,9 +4,9 @@ import type { CommittedEntry } from './calls.ts';
 import { type Intake, laneOf } from './intake.ts';
 import type { Report } from './report.ts';
 
-/** More than there is room for, while its list of meters could not be read. */
+/** More than there is room for, while its list of meters could not be read, or its account was not served. */
 const roomForAll = 1_000;
-const unlisted = /^no_meter: nobody could tell/;
+const withoutRoom = /^(no_meter: nobody could tell|account_not_served: )/;
 
 const lateRefusal = 'refused after an attempt without answer: ';
 
@@ -30,7 +30,7 @@ export function checkParked(
         : isHopeless(meter, laneOf(entry), intake, profile) || isForMeter(cause, meter, events, profile, nowMs);
   switch (state) {
     case 'dead':
-      if (unlisted.test(reason) && profile.drive.closedMax < roomForAll) break;
+      if (withoutRoom.test(reason) && profile.drive.closedMax < roomForAll) break;
       if (!reason.startsWith('lane_keeps_failing') && !isRefusedFor(reason))
         report.violation(`${identifier} is dead without cause: ${reason}.`);
       break;

@@ -51,8 +51,9 @@ export class MakingWay {
   readonly #troubles: TroubledLanes;
   readonly #settle: Settle;
   #judgeAtMs = Number.NEGATIVE_INFINITY;
-  /** Since when there has been no room for what cannot be called. */
+  /** Since when there has been no room for what cannot be called, and since when others are served meanwhile. */
   #fullSinceMs: number | undefined;
+  #servedSinceMs: number | undefined;
 
   constructor(limits: DriveLimits, driven: Driven, troubles: TroubledLanes, settle: Settle) {
     this.#limits = limits;
@@ -78,21 +79,28 @@ export class MakingWay {
     }
   }
 
-  /** What cannot be called is deferred, while there is room. Beyond that it is parked after a while, unless it may have been sent. */
+  /**
+   * What cannot be called is deferred, while there is room. Beyond that it is parked after a while, unless it may have been sent: what
+   * wants its list of meters, which has it sent again by itself, and what others, who are served, should not wait for.
+   */
   #clear(nowMs: number, redisMs: number): void {
     const { accounts, deferred } = this.#driven;
-    if (deferred.roomForClosed > 0 || accounts.left(nowMs) === 0) this.#fullSinceMs = undefined;
-    else this.#fullSinceMs ??= nowMs;
-    const isBeyond = this.#fullSinceMs !== undefined && nowMs - this.#fullSinceMs >= beyondWaitMs;
+    if (deferred.roomForClosed > 0 || accounts.left(nowMs) === 0) {
+      this.#fullSinceMs = undefined;
+      this.#servedSinceMs = undefined;
+    } else {
+      this.#fullSinceMs ??= nowMs;
+      if (this.#troubles.isAnybodyServedSince(this.#fullSinceMs)) this.#servedSinceMs ??= nowMs;
+    }
+    const isBeyond = nowMs - (this.#fullSinceMs ?? nowMs) >= beyondWaitMs;
+    const isOutage = nowMs - (this.#servedSinceMs ?? nowMs) < beyondWaitMs;
     // Not looked through at every tick while there is no room.
     for (const [item, reason] of deferred.roomForClosed > 0 || isBeyond ? accounts.itemsLeft(nowMs) : []) {
       if (item.isBusy) continue;
       if (deferred.roomForClosed > 0 || (isBeyond && item.unresolvedSinceMs !== undefined))
         this.#settle(item, 'deferred', reason, redisMs);
-      else if (isBeyond) {
-        // One that only wants its list is sent by itself once that has its meter.
-        this.#settle(item, 'dead', item.needsList ? unlisted(item.entry.meter, reason) : notServed, redisMs);
-      }
+      else if (item.needsList) this.#settle(item, 'dead', unlisted(item.entry.meter, reason), redisMs);
+      else if (!isOutage) this.#settle(item, 'dead', notServed, redisMs);
     }
   }
 

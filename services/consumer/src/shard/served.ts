@@ -17,6 +17,10 @@ export class Served {
    * platform's (''). For a connected account each other one is a witness: it may have no other lane.
    */
   since(account: string, sinceMs: number): boolean {
-    return (account === '' ? this.#platformAtMs : this.#anyAtMs) > sinceMs;
+    return account === '' ? this.#platformAtMs > sinceMs : this.sinceAny(sinceMs);
+  }
+
+  sinceAny(sinceMs: number): boolean {
+    return this.#anyAtMs > sinceMs;
   }
 }

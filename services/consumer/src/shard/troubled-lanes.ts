@@ -69,6 +69,11 @@ export class TroubledLanes {
     return this.#served.since(account, sinceMs);
   }
 
+  /** Whatever its account. */
+  isAnybodyServedSince(sinceMs: number): boolean {
+    return this.#served.sinceAny(sinceMs);
+  }
+
   /** Forgets lanes that have nothing left. */
   forget(isLeft: (lane: string) => boolean): void {
     for (const lane of this.#lanes.keys()) if (!isLeft(lane)) this.#lanes.delete(lane);
