@@ -59,8 +59,10 @@ export function checkAccount(input: AccountInput, report: Report): void {
     if (input.remade.names.has(meter)) {
       if (!input.remade.check(line)) checkSum(line, allowances, report);
       else checkEvents(line, allowances, report);
-    } else if (input.lastMeters.has(meter)) checkLast(line, allowances, report);
-    else checkSum(line, allowances, report);
+    } else if (input.lastMeters.has(meter)) {
+      if (line.entries.some(isSumOfUnknown)) checkEvents(line, allowances, report);
+      else checkLast(line, allowances, report);
+    } else checkSum(line, allowances, report);
   }
 }
 
@@ -83,6 +85,8 @@ function checkEntries(input: AccountInput, report: Report): Map<string, Entry> {
     if (!isBilled && state === undefined)
       report.violation(`${identifier} was committed, and is neither billed nor in the journal.`);
     if (isBilled && areDimensionsLeftOut(entry)) report.violation(`${identifier} was billed without its dimensions.`);
+    if (isBilled && input.lastMeters.has(entry.meter) && isSumOfUnknown(entry))
+      report.violation(`${identifier} is a sum, and was billed to a meter of last values.`);
     if (isBilled && (state === 'dead' || state === 'discarded') && !losses.any)
       report.violation(`${identifier} is ${state} in the journal, and was billed.`);
     if (!isBilled && (state === 'accepted' || state === 'billed'))
@@ -196,6 +200,11 @@ class Keys {
     const pairs = Object.entries(dimensions ?? {}).map(([key, value]) => `${key}=${value}`);
     return `${lane} {${pairs.sort().join(',')}}`;
   }
+}
+
+/** Added up while nobody could tell what its meter is: a person decides, unless it turns out to be a meter that adds up. */
+function isSumOfUnknown({ refusal, events }: Entry): boolean {
+  return refusal !== undefined && events > 1;
 }
 
 function areDimensionsLeftOut({ refusal }: Entry): boolean {
