@@ -114,12 +114,13 @@ export class Settlement {
         unsettled.push(`${replays.size} replays of shard ${shard}`);
     });
     for (const consumer of consumers) if (consumer.isLeaving) unsettled.push(`the drain of ${consumer.process.name}`);
-    // One that does not read what the cluster writes by now gets nothing: it joined before, and slept.
-    const able = consumers.filter(({ reads }) => reads >= this.#cluster.redis.format);
-    const loads = able.map(({ owned }) => owned.length);
-    const owned = loads.reduce((sum, load) => sum + load, 0);
+    const owned = consumers.reduce((sum, consumer) => sum + consumer.owned.length, 0);
     if (owned !== shards) unsettled.push(`${owned} of ${shards} shards are owned`);
-    if (Math.max(...loads) - Math.min(...loads) > 1) unsettled.push(`loads of ${loads.join(', ')} shards`);
+    // One that does not read what the cluster writes by now gets nothing more: it joined at the last moment, and keeps what it has.
+    const able = consumers.filter(({ reads }) => reads >= this.#cluster.redis.format);
+    const loads = able.map((consumer) => consumer.owned.length);
+    const isShared = able.length < consumers.length && loads.reduce((sum, load) => sum + load, 0) < shards;
+    if (!isShared && Math.max(...loads) - Math.min(...loads) > 1) unsettled.push(`loads of ${loads.join(', ')} shards`);
     return unsettled;
   }
 }
