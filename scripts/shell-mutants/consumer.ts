@@ -26,7 +26,7 @@ export const consumerMutants: readonly ShellMutant[] = [
       {
         file: 'services/consumer/src/shard/making-way.ts',
         find: 'else if (item.needsList) this.',
-        replace: 'else if (item.needsList && item.unresolvedSinceMs !== undefined) this.',
+        replace: 'else if (item.needsList && maybeSent) this.',
       },
     ],
     suite: 'services/consumer/src/shard/standstill.test.ts',

@@ -230,6 +230,12 @@ export const callMutants: readonly Mutant[] = [
     ],
   },
   {
+    name: 'parked for want of room though it may have been sent',
+    rule: '6: an entry is dead only if no earlier attempt is unresolved',
+    profiles: ['accounts'],
+    patches: [{ file: makingWay, find: '      else if (!isBeyond) break;\n', replace: '' }],
+  },
+  {
     name: 'flood parked though it may have been sent',
     rule: '6: an entry is dead only if no earlier attempt is unresolved',
     profiles: ['broken_customers'],

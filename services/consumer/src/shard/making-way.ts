@@ -97,8 +97,9 @@ export class MakingWay {
     // Not looked through at every tick while there is no room.
     for (const [item, reason] of deferred.roomForClosed > 0 || isBeyond ? accounts.itemsLeft(nowMs) : []) {
       if (item.isBusy) continue;
-      if (deferred.roomForClosed > 0 || (isBeyond && item.unresolvedSinceMs !== undefined))
-        this.#settle(item, 'deferred', reason, redisMs);
+      const maybeSent = item.unresolvedSinceMs !== undefined;
+      if (deferred.roomForClosed > 0 || (isBeyond && maybeSent)) this.#settle(item, 'deferred', reason, redisMs);
+      else if (!isBeyond) break;
       else if (item.needsList) this.#settle(item, 'dead', unlisted(item.entry.meter, reason), redisMs);
       else if (!isOutage) this.#settle(item, 'dead', notServed, redisMs);
     }
