@@ -1,8 +1,8 @@
+import { counted } from '../shared/log/troubles.ts';
 import type { ShardSummary } from '../shared/journal/inspect.ts';
 import { shardName, usageExchange } from '../shared/topology/names.ts';
 import { isHealthy, obstacles, renewIncarnation, survey, type Survey } from '../shared/topology/recovery.ts';
 import { exitCodes, onBacking } from './backing.ts';
-import { plural } from './status/words.ts';
 
 /**
  * `npm run recover`: what a person runs after Redis lost data. Says what is known and what is not; makes a new incarnation
@@ -46,15 +46,15 @@ function known(found: Survey, namespace: string): string {
   const held =
     consumers === 0
       ? 'No consumer is attached, so that is all there is.'
-      : `${plural(consumers, 'consumer')} attached to the queues; what they hold unacked comes on top and cannot be seen from here.`;
+      : `${counted(consumers, 'consumer')} attached to the queues; what they hold unacked comes on top and cannot be seen from here.`;
   const record =
     topology === 'missing'
       ? 'no topology and no incarnation'
-      : `incarnation ${topology.incarnation} of ${new Date(topology.createdAtMs).toISOString()}, ${plural(topology.shards, 'shard')}`;
+      : `incarnation ${topology.incarnation} of ${new Date(topology.createdAtMs).toISOString()}, ${counted(topology.shards, 'shard')}`;
   return [
     'KNOWN',
-    `Broker: ${exchange ? 'exchange' : 'no exchange'} ${usageExchange(namespace)}, ${plural(queues.size, 'shard queue')} with ${plural(ready, 'message')} ready. ${held}`,
-    `Redis: ${record}; journals of ${plural(journals.size, 'shard')}.`,
+    `Broker: ${exchange ? 'exchange' : 'no exchange'} ${usageExchange(namespace)}, ${counted(queues.size, 'shard queue')} with ${counted(ready, 'message')} ready. ${held}`,
+    `Redis: ${record}; journals of ${counted(journals.size, 'shard')}.`,
     ...table(found),
   ].join('\n');
 }

@@ -1,3 +1,4 @@
+import { counted } from '../../shared/log/troubles.ts';
 import { styleText } from 'node:util';
 import type { Difference, Ledger, MeterVerdict, Verdict } from '../audit.ts';
 import type { Sent } from '../load/load.ts';
@@ -13,7 +14,7 @@ export function announce(options: DemoOptions, description: string, folder: stri
   const lines = [
     styleText('bold', 'Tallyman demo'),
     `  ${count(events)} usage events of ${count(customers)} customers on five meters (sum, last, count), at most ${count(ratePerS)}/s,`,
-    `  through ${plural(publishers, 'sidecar')}, ${description} and ${plural(consumers, 'consumer')} to a simulated Stripe with its real`,
+    `  through ${counted(publishers, 'sidecar')}, ${description} and ${counted(consumers, 'consumer')} to a simulated Stripe with its real`,
     '  limits: 1,000 calls/s, one at a time per customer and meter. Some events are late, some are corrections, and',
     '  clients send 2 % of them twice under the same id.',
     '  What is private listens on loopback (services on their usual ports, where those are free) and writes to',
@@ -112,10 +113,6 @@ function table(rows: readonly MeterVerdict[]): string[] {
   const line = (row: readonly string[]) =>
     `  ${row.map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ')}`;
   return [styleText('dim', line(head)), ...cells.map(line)];
-}
-
-function plural(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 function seconds(ms: number): string {

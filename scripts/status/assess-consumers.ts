@@ -1,7 +1,7 @@
+import { counted } from '../../shared/log/troubles.ts';
 import type { ConsumerView } from '../../services/consumer/src/view/stored-view.ts';
 import type { Finding } from './finding.ts';
 import type { Look } from './look.ts';
-import { plural } from './words.ts';
 
 /** What a consumer says and what ends without a person. Everything else that it says needs one. */
 const endsByItself: readonly RegExp[] = [
@@ -43,7 +43,7 @@ export function ofRemarks(look: Look): Finding[] {
 export function ofSilentConsumers(look: Look): Finding[] {
   const without = silent(look);
   if (without.length === 0) return [];
-  const text = `What ${plural(without.length, 'consumer')} of ${look.members.length} ${without.length === 1 ? 'sees' : 'see'} is not known (${names(without)}): an older version, or Redis does not take what they write.`;
+  const text = `What ${counted(without.length, 'consumer')} of ${look.members.length} ${without.length === 1 ? 'sees' : 'see'} is not known (${names(without)}): an older version, or Redis does not take what they write.`;
   return [{ kind: 'unknown', text, advice: readyz }];
 }
 
@@ -56,14 +56,14 @@ export function ofHeld(look: Look): Finding[] {
   const open = sum(({ eventsOpen }) => eventsOpen);
   const pending = sum(({ entriesPending }) => entriesPending);
   const parts = [
-    ...(open === 0 ? [] : [`${plural(open, 'event')} until the next flush`]),
+    ...(open === 0 ? [] : [`${counted(open, 'event')} until the next flush`]),
     ...(pending === 0 ? [] : [`${pending} ${pending === 1 ? 'entry' : 'entries'} on the way to Stripe`]),
   ];
   const detail = parts.length === 0 ? '' : ` (${parts.join(', ')})`;
   return [
     {
       kind: 'waiting',
-      text: `${plural(held, 'message')} ${held === 1 ? 'is' : 'are'} held by consumers until ${held === 1 ? 'it is' : 'they are'} billed${detail}.`,
+      text: `${counted(held, 'message')} ${held === 1 ? 'is' : 'are'} held by consumers until ${held === 1 ? 'it is' : 'they are'} billed${detail}.`,
     },
   ];
 }
@@ -75,5 +75,5 @@ export function isHeldKnown(look: Look): boolean {
 
 function names(consumers: readonly string[]): string {
   const more = consumers.length - namesShown;
-  return `${consumers.slice(0, namesShown).join(', ')}${more > 0 ? `, and ${plural(more, 'other')}` : ''}`;
+  return `${consumers.slice(0, namesShown).join(', ')}${more > 0 ? `, and ${counted(more, 'other')}` : ''}`;
 }

@@ -1,3 +1,4 @@
+import { counted } from '../../shared/log/troubles.ts';
 import { isHealthy, obstacles } from '../../shared/topology/recovery.ts';
 import { deadExchange, shardQueue, usageExchange } from '../../shared/topology/names.ts';
 import { lostByRedis } from '../../shared/topology/verify.ts';
@@ -5,7 +6,7 @@ import { isHeldKnown, ofHeld, ofRemarks, ofSilentConsumers } from './assess-cons
 import { ofRedis } from './assess-redis.ts';
 import type { Finding } from './finding.ts';
 import type { EntriesOfReason, Look } from './look.ts';
-import { duration, plural } from './words.ts';
+import { duration } from './words.ts';
 
 /** Older than this, the list of meters was due for a while: consumers read it every quarter of an hour. */
 const metersOldMs = 30 * 60_000;
@@ -38,7 +39,7 @@ function ofTopology({ found, namespace }: Look, shards: number): Finding[] {
     return [
       {
         kind: 'well',
-        text: `Broker and Redis know the same cluster: ${plural(topology.shards, 'shard')}, incarnation of ${since}.`,
+        text: `Broker and Redis know the same cluster: ${counted(topology.shards, 'shard')}, incarnation of ${since}.`,
       },
     ];
   }
@@ -54,7 +55,7 @@ function ofTopology({ found, namespace }: Look, shards: number): Finding[] {
   }
   const { resharding } = topology;
   if (resharding !== undefined) {
-    const text = `The cluster is being given ${plural(resharding.to, 'shard')}; usage waits in the publishers' spools.`;
+    const text = `The cluster is being given ${counted(resharding.to, 'shard')}; usage waits in the publishers' spools.`;
     return [{ kind: 'wrong', text, advice: `npm run topology -- --reshard ${resharding.to} goes on where it was` }];
   }
   const faults = obstacles(found, namespace, shards);
@@ -72,7 +73,7 @@ const queuesShown = 5;
 function queues(namespace: string, shards: readonly number[]): string {
   const names = shards.slice(0, queuesShown).map((shard) => shardQueue(namespace, shard));
   const more = shards.length - names.length;
-  return `the queue${shards.length === 1 ? '' : 's'} ${names.join(', ')}${more > 0 ? ` and ${plural(more, 'other')}` : ''}`;
+  return `the queue${shards.length === 1 ? '' : 's'} ${names.join(', ')}${more > 0 ? ` and ${counted(more, 'other')}` : ''}`;
 }
 
 function ofMembers({ found, members }: Look): Finding[] {
@@ -89,7 +90,7 @@ function ofMembers({ found, members }: Look): Finding[] {
       },
     ];
   }
-  const text = `${plural(members.length, 'consumer')}; ${owned} of ${plural(shards, 'shard')} owned.`;
+  const text = `${counted(members.length, 'consumer')}; ${owned} of ${counted(shards, 'shard')} owned.`;
   return [
     owned < shards
       ? { kind: 'waiting', text: `${text} The others are on their way to an owner.` }
@@ -109,7 +110,7 @@ function ofQueues(look: Look): Finding[] {
   return [
     {
       kind: 'waiting',
-      text: `${plural(ready, 'message')} in ${plural(waiting.length, 'queue')} for a consumer to take.`,
+      text: `${counted(ready, 'message')} in ${counted(waiting.length, 'queue')} for a consumer to take.`,
     },
   ];
 }
@@ -118,7 +119,7 @@ function ofSets({ found, nowMs }: Look): Finding[] {
   const pending = [...found.journals.values()].filter((journal) => journal.pending !== undefined);
   if (pending.length === 0) return [];
   const oldestMs = Math.max(...pending.map(({ writtenAtMs = nowMs }) => nowMs - writtenAtMs));
-  const text = `${plural(pending.length, 'flush set')} on the way to Stripe, the oldest committed ${duration(oldestMs)} ago.`;
+  const text = `${counted(pending.length, 'flush set')} on the way to Stripe, the oldest committed ${duration(oldestMs)} ago.`;
   if (oldestMs < setOldMs) return [{ kind: 'waiting', text }];
   return [
     {
@@ -166,7 +167,7 @@ function ofEntries({ entries }: Look): Finding[] {
     const total = some.reduce((sum, one) => sum + one.entries, 0);
     const events = some.reduce((sum, one) => sum + one.events, 0);
     const name = state.replace('_', ' ');
-    const sentence = `${total} ${name} ${total === 1 ? 'entry' : 'entries'} of ${plural(events, 'event')}: ${text}.`;
+    const sentence = `${total} ${name} ${total === 1 ? 'entry' : 'entries'} of ${counted(events, 'event')}: ${text}.`;
     return [{ ...rest, text: `${sentence} ${reasons(some)}` }];
   });
 }
@@ -176,12 +177,12 @@ const reasonsShown = 5;
 function reasons(some: readonly EntriesOfReason[]): string {
   const shown = some.slice(0, reasonsShown).map(({ entries, reason }) => `${entries} ${reason}`);
   const more = some.length - shown.length;
-  return `(${shown.join(', ')}${more > 0 ? `, and ${plural(more, 'other reason')}` : ''})`;
+  return `(${shown.join(', ')}${more > 0 ? `, and ${counted(more, 'other reason')}` : ''})`;
 }
 
 function ofUnreadable({ unreadable, namespace }: Look): Finding[] {
   if (unreadable === 0) return [];
-  const text = `${plural(unreadable, 'message')} that could not be read, in the queue ${deadExchange(namespace)}.`;
+  const text = `${counted(unreadable, 'message')} that could not be read, in the queue ${deadExchange(namespace)}.`;
   return [
     {
       kind: 'parked',

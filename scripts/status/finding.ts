@@ -1,5 +1,5 @@
 /**
- * What is to be thought of a look at the cluster. `well`: as it should be. `waiting`: it goes on by itself. `parked`: kept until
+ * How one part of the cluster is judged. `well`: as it should be. `waiting`: it goes on by itself. `parked`: kept until
  * a person decides. `unknown`: it cannot be seen from here. `wrong`: nothing, or not everything, is counted until a person acts, or
  * that is near.
  */

@@ -1,7 +1,3 @@
-export function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
 /** `3 s`, `12 min`, `5 h`, `3 d` */
 export function duration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1_000));
