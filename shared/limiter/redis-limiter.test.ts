@@ -7,13 +7,15 @@ import { createRedisLimiter } from './redis-limiter.ts';
 /** A Redis whose clock is so far ahead of ours, and that answers a request after `tookMs`. */
 function limiterWith({ tookMs, aheadMs = 1_000_000 }: { readonly tookMs: number; readonly aheadMs?: number }) {
   let nowMs = 5_000;
+  const takes = { ms: tookMs };
+  const lines: string[] = [];
   const asked: { readonly script: unknown; readonly args: readonly unknown[] }[] = [];
   const redis = {
     callBuffer: async (_command: string, [script, ...args]: readonly unknown[]) => {
       asked.push({ script, args });
       // Redis looks at its clock as soon as the request is sent; the answer takes its time.
       const nowUs = (nowMs + aheadMs) * 1_000;
-      nowMs += tookMs;
+      nowMs += takes.ms;
       return [nowUs, Buffer.from('1'), 0, Buffer.from(''), 10_000, 3, nowUs + 20_000];
     },
   } as unknown as Redis;
@@ -24,10 +26,10 @@ function limiterWith({ tookMs, aheadMs = 1_000_000 }: { readonly tookMs: number;
     provider: 'stripe',
     credential: () => 'sk_test_1',
     endpoint: 'v1-meter-events',
-    log: createLog({ service: 'test', level: 'silent' }),
+    log: createLog({ service: 'test', level: 'info' }, { write: (line) => void lines.push(line) }),
     now: () => nowMs,
   });
-  return { limiter, asked, now: () => nowMs };
+  return { limiter, asked, takes, lines, now: () => nowMs };
 }
 
 describe('slots', () => {
@@ -46,6 +48,16 @@ describe('slots', () => {
     const { limiter } = limiterWith({ tookMs: 500 });
     const { lease } = await limiter.lease(3);
     expect(lease).toHaveProperty('waitMs');
+  });
+
+  // That no call was started was said once a minute, and never taken back.
+  it('are missed by a person who reads the log, and that is over as soon as Redis answers in time', async () => {
+    const { limiter, takes, lines } = limiterWith({ tookMs: 500 });
+    for (let lease = 0; lease < 3; lease++) await limiter.lease(3);
+    expect(lines).toEqual([expect.stringMatching(/"level":"error".*no call is started/)]);
+    takes.ms = 1;
+    for (let lease = 0; lease < 3; lease++) await limiter.lease(3);
+    expect(lines.slice(1)).toEqual([expect.stringMatching(/"level":"info".*fast enough again/)]);
   });
 });
 

@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Logger } from '../log/log.ts';
+import { Troubles } from '../log/troubles.ts';
 import type { Redis } from '../redis/client.ts';
 import { createScript, type Reply, runScript } from '../redis/script.ts';
 import type { ClockOffset } from './clock-offset.ts';
@@ -41,14 +42,14 @@ const scripts = {
   throttle: createScript('throttle-slots', throttleScript),
   giveBack: createScript('give-slots-back', giveBackScript),
 } as const;
-const warnEveryMs = 60_000;
+const slowReason = 'redis_slow';
 
 export function createRedisLimiter(options: RedisLimiterOptions): SlotLimiter {
   const { redis, log, ratePerS, precision = precise, now = () => performance.now() } = options;
   const spacing = fullSpacingUs(ratePerS, precision);
   const keysOf = limitKeys(options);
   let offset: ClockOffset | undefined;
-  let warnedAtMs = -Infinity;
+  const troubles = new Troubles(log, now);
   let last: RedisLease | undefined;
 
   const rateOf = ({ pace, changedUs, reason }: RedisRate): Rate => {
@@ -67,13 +68,15 @@ export function createRedisLimiter(options: RedisLimiterOptions): SlotLimiter {
       const local = localLease(answer, exchange, offset, spacingUs, precision.latenessMaxMs);
       offset = local.offset;
       if ('count' in answer) last = leased;
-      if (local.uncertaintyMs >= precision.latenessMaxMs && receivedAtMs - warnedAtMs >= warnEveryMs) {
-        warnedAtMs = receivedAtMs;
-        log.error(
-          { uncertaintyMs: Math.round(local.uncertaintyMs), latenessMaxMs: precision.latenessMaxMs },
-          'Redis answers so slowly that its clock cannot be told: no call is started, usage waits in the broker. Bring Redis nearer, or relieve it.',
-        );
-      }
+      if (local.uncertaintyMs >= precision.latenessMaxMs) {
+        troubles.tell({
+          reason: slowReason,
+          level: 'error',
+          message:
+            'Redis answers so slowly that its clock cannot be told: no call is started, usage waits in the broker. Bring Redis nearer, or relieve it.',
+          fields: { uncertaintyMs: Math.round(local.uncertaintyMs), latenessMaxMs: precision.latenessMaxMs },
+        });
+      } else troubles.over(slowReason, 'Redis answers fast enough again: calls are started.');
       return { lease: local.lease, rate: rateOf(leased) };
     },
 

@@ -11,6 +11,7 @@ import type { ShardLimits } from '../shard/shard-limits.ts';
 import { defaultDriveLimits } from '../shard/drive-limits.ts';
 import { Mailbox } from '../shard/mailbox.ts';
 import type { MeterCatalog } from '../shard/open-set.ts';
+import { ParkedLog } from '../shard/parked-log.ts';
 import type { EndReason, RandomSource } from '../shard/protocol.ts';
 import { ShardRunner } from '../shard/runner.ts';
 import { Served } from '../shard/served.ts';
@@ -59,6 +60,7 @@ export class OwnedShards {
   readonly #mailbox = new Mailbox();
   readonly #served = new Served();
   readonly #windows: Windows;
+  readonly #parkedLog: ParkedLog;
   readonly #consuming: SharedTrouble;
   readonly #loading: SharedTrouble;
   #windowsDueMs = Number.NEGATIVE_INFINITY;
@@ -67,7 +69,8 @@ export class OwnedShards {
   constructor(options: MemberOptions, ports: OwnedShardsPorts) {
     this.#options = options;
     this.#ports = ports;
-    this.#windows = new Windows(options, ports.log);
+    this.#windows = new Windows(options, ports.log, ports.troubles);
+    this.#parkedLog = new ParkedLog(ports.troubles);
     this.#consuming = new SharedTrouble(ports.troubles, consumingTrouble, 'Every shard queue is consumed again.');
     this.#loading = new SharedTrouble(ports.troubles, loadingTrouble, 'The journals of all shards could be read.');
   }
@@ -82,8 +85,7 @@ export class OwnedShards {
 
   start(shard: number, epoch: number, deadlineMs: number, journal: ShardJournal): void {
     const { namespace, incarnation, slots, callTimeoutMs } = this.#options;
-    const { dispatcher, deadLetters, troubles, session, catalog, needCatalog, parked, unreadableJournals } =
-      this.#ports;
+    const { dispatcher, deadLetters, session, catalog, needCatalog, parked, unreadableJournals } = this.#ports;
     const limits: ShardLimits = {
       ...this.#options.shard,
       shard,
@@ -103,7 +105,7 @@ export class OwnedShards {
       session,
       mailbox: this.#mailbox,
       deadLetters,
-      troubles,
+      parkedLog: this.#parkedLog,
       consuming: this.#consuming,
       loading: this.#loading,
       loaded: () => unreadableJournals.gone(shard),

@@ -19,6 +19,7 @@ const archived = meter('requests', 'sum', { archived: true });
 class Shard {
   readonly parked: ParkedEntry[] = [];
   readonly replayed: string[] = [];
+  readonly lines: string[] = [];
   readonly asked: string[] = [];
   lists = 0;
   read = 0;
@@ -42,7 +43,7 @@ class Shard {
     },
     ownedShards: () => new Map([[0, this.tenure]]),
     needMeters: (account) => void this.asked.push(account),
-    log: createLog({ service: 'test', level: 'silent' }),
+    log: createLog({ service: 'test', level: 'info' }, { write: (line) => void this.lines.push(line) }),
   });
 
   get nowMs(): number {
@@ -142,8 +143,10 @@ describe('a look for meters that are back', () => {
     await shard.look();
     shard.isAway = true;
     await shard.look(requests);
+    expect(shard.lines).toEqual([expect.stringMatching(/"level":"warn".*could not be looked for/)]);
     shard.isAway = false;
     await shard.look(requests);
+    expect(shard.lines.slice(1)).toContainEqual(expect.stringMatching(/"level":"info".*are looked for again/));
     expect(shard.replayed).toEqual(['one']);
     // Another owner parked it.
     shard.park('two');

@@ -2,6 +2,7 @@ import type { EntryBook, FoundEntry } from '../../../../shared/journal/entry-boo
 import type { ParkedEntry } from '../../../../shared/journal/journal.ts';
 import { mayNameMeterRefusal } from '../../../../shared/journal/replay.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
+import { Troubles } from '../../../../shared/log/troubles.ts';
 import { messageOf } from '../../../../shared/network/fault.ts';
 import { type MeterCatalog, type MeterList, metersOf } from '../shard/open-set.ts';
 import { replayObstacle } from '../shard/replay-obstacle.ts';
@@ -29,6 +30,7 @@ export interface ReturnedMetersOptions {
 export const lookEveryMs = 60_000;
 const chunk = 200;
 const dead = new Set(['dead'] as const);
+const unlookedReason = 'returned_meters_unlooked';
 
 interface LookedAt {
   readonly tenure: object;
@@ -40,10 +42,12 @@ interface LookedAt {
 export class ReturnedMeters {
   readonly #options: ReturnedMetersOptions;
   readonly #shards = new Map<number, LookedAt>();
+  readonly #troubles: Troubles;
   #isLooking = false;
 
   constructor(options: ReturnedMetersOptions) {
     this.#options = options;
+    this.#troubles = new Troubles(options.log);
   }
 
   /** The journal has these entries of a shard as parked from now on. */
@@ -73,11 +77,14 @@ export class ReturnedMeters {
         if (looked?.atMs === undefined || looked.awaited.isAnyBack(catalog, timesOf, account))
           await this.#lookThrough(shard, tenure, catalog, timesOf);
       }
+      this.#troubles.over(unlookedReason, 'Entries whose meter is back are looked for again.');
     } catch (error) {
-      this.#options.log.warn(
-        { cause: messageOf(error) },
-        'Entries whose meter is back could not be looked for; they stay parked and are looked for again within minutes.',
-      );
+      this.#troubles.tell({
+        reason: unlookedReason,
+        message:
+          'Entries whose meter is back could not be looked for; they stay parked and are looked for again within minutes.',
+        fields: { cause: messageOf(error) },
+      });
     } finally {
       this.#isLooking = false;
     }

@@ -20,33 +20,63 @@ const messages: Readonly<Record<ParkedEntry['state'], Pick<Trouble, 'level' | 'm
   },
 };
 
+const deferredReason = 'entries_deferred';
+
 /**
- * Says in the log that entries were parked, once per reason and minute. To be told once the journal has them. The reason is its
- * code alone, which is one of few; the newest entry stands for the others.
+ * Says in the log that entries were parked, once per reason and minute, for all shards of a consumer; and when none of them is kept
+ * aside any more. To be told once the journal has them. The reason is its code alone, which is one of few; the newest entry stands
+ * for the others.
  */
-export function tellParked(troubles: Troubles, parked: readonly ParkedEntry[]): void {
-  const groups = Map.groupBy(parked, ({ state, reason }) => `${state} ${codeOf(reason)}`);
-  for (const [reason, group] of groups) {
-    const newest = group.at(-1);
-    if (newest === undefined) continue;
-    const { entry } = newest;
-    const events = group.reduce((sum, one) => sum + one.entry.events, 0);
-    troubles.note(
-      {
-        reason,
-        ...messages[newest.state],
-        fields: {
-          entries: `${counted(group.length, 'entry', 'entries')} of ${counted(events, 'event')}`,
-          example: entry.identifier,
-          customer: entry.customer,
-          meter: entry.meter,
-          ...(entry.account === undefined ? {} : { account: entry.account }),
-          said: newest.reason,
-        },
-      },
-      group.length,
+export class ParkedLog {
+  readonly #troubles: Troubles;
+  /** Shards that keep entries aside which failed under this owner. */
+  readonly #deferring = new Set<string>();
+
+  constructor(troubles: Troubles) {
+    this.#troubles = troubles;
+  }
+
+  parked(shard: string, parked: readonly ParkedEntry[]): void {
+    const groups = Map.groupBy(parked, ({ state, reason }) => `${state} ${codeOf(reason)}`);
+    for (const [reason, group] of groups) {
+      const newest = group.at(-1);
+      if (newest === undefined) continue;
+      const told = { reason, ...messages[newest.state], fields: fieldsOf(group, newest) };
+      if (newest.state === 'deferred') {
+        this.#deferring.add(shard);
+        this.#troubles.tell({ ...told, about: deferredReason });
+      } else this.#troubles.note(told, group.length);
+    }
+  }
+
+  /** The shard keeps nothing aside any more. */
+  noneDeferred(shard: string): void {
+    this.#end(
+      shard,
+      'No entry is kept aside any more: each that failed was accepted at last, or is parked for a person.',
     );
   }
+
+  /** It is not ours any more, with what it keeps aside. */
+  left(shard: string): void {
+    this.#end(shard);
+  }
+
+  #end(shard: string, message?: string): void {
+    if (this.#deferring.delete(shard) && this.#deferring.size === 0) this.#troubles.over(deferredReason, message);
+  }
+}
+
+function fieldsOf(group: readonly ParkedEntry[], { entry, reason }: ParkedEntry): Readonly<Record<string, unknown>> {
+  const events = group.reduce((sum, one) => sum + one.entry.events, 0);
+  return {
+    entries: `${counted(group.length, 'entry', 'entries')} of ${counted(events, 'event')}`,
+    example: entry.identifier,
+    customer: entry.customer,
+    meter: entry.meter,
+    ...(entry.account === undefined ? {} : { account: entry.account }),
+    said: reason,
+  };
 }
 
 /** Entries that are parked with this write and were not before: a deferred one that is written again is no news. */

@@ -6,6 +6,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { slotOf } from '../../../../shared/event/lane.ts';
 import { turns } from '../../../../shared/testing/fake-broker.ts';
+import type { Outcome } from '../provider/provider.ts';
+import { defaultDriveLimits } from './drive-limits.ts';
 import { pass, TestRunner, useFakeClock } from './test-runner.ts';
 import { hourMs, outcomes, pendingSet, shardState, startRedisMs, usageEvent } from './testing.ts';
 
@@ -251,4 +253,26 @@ describe('an inherited set', () => {
     // Who looks for meters that are back goes by this, too.
     expect(test.parked).toMatchObject([{ state: 'in_doubt' }]);
   });
+});
+
+it('says that entries fail once the journal keeps them aside, and that it is over once it does not any more', async () => {
+  const test = await TestRunner.open({ flushEvents: 1, drive: { ...defaultDriveLimits, deferAfterFailures: 1 } });
+  const end = async (outcome: Outcome) => {
+    for (let ticks = 0; ticks < 3; ticks++) await test.tick();
+    const call = test.takeCall();
+    if (call === undefined) throw new Error('There is no call.');
+    call.ended(outcome, performance.now(), true);
+    for (let ticks = 0; ticks < 3; ticks++) await test.tick();
+  };
+  const isOver = () => test.lines.some((line) => line.includes('No entry is kept aside any more'));
+  await test.deliver();
+  await end(outcomes.unknown);
+  expect(test.lines.some((line) => line.includes('Entries fail'))).toBe(true);
+  await test.tick(60_000);
+  test.journal.held.add('settleDeferred');
+  await end(outcomes.accepted);
+  expect(isOver()).toBe(false);
+  test.journal.last('settleDeferred').answer();
+  await turns(3);
+  expect(isOver()).toBe(true);
 });

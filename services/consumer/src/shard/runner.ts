@@ -4,7 +4,6 @@ import { decodeMessage, UnreadableMessage } from '../../../../shared/event/messa
 import type { ParkedEntry, ShardJournal } from '../../../../shared/journal/journal.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
 import type { SharedTrouble } from '../../../../shared/log/shared-trouble.ts';
-import type { Troubles } from '../../../../shared/log/troubles.ts';
 import { redisFault } from '../../../../shared/redis/redis-fault.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { DeadLetters } from '../dead-letters/dead-letters.ts';
@@ -12,7 +11,7 @@ import type { Call, CallSource } from '../dispatch/call.ts';
 import { ShardChannel } from './channel.ts';
 import type { ShardCore } from './core.ts';
 import type { Mailbox } from './mailbox.ts';
-import { parkedBy, tellParked } from './parked-log.ts';
+import { parkedBy, type ParkedLog } from './parked-log.ts';
 import type { EndReason, JournalAnswer, JournalWrite, ShardEffect, ShardEvent } from './protocol.ts';
 
 /**
@@ -29,8 +28,8 @@ export interface ShardPorts {
   readonly session: () => BrokerSession | undefined;
   readonly mailbox: Mailbox;
   readonly deadLetters: DeadLetters;
-  readonly troubles: Troubles;
-  /** Shared by all shards of this consumer: queues that cannot be consumed, journals that cannot be read. */
+  /** Shared by all shards of this consumer: entries that were parked, queues that cannot be consumed, journals that cannot be read. */
+  readonly parkedLog: ParkedLog;
   readonly consuming: SharedTrouble;
   readonly loading: SharedTrouble;
   /** The journal is in a format that this version does not read, and that is told. */
@@ -131,6 +130,7 @@ export class ShardRunner implements CallSource {
   #forgetTroubles(): void {
     this.#ports.consuming.left(this.#ports.queue);
     this.#ports.loading.left(this.#ports.queue);
+    this.#ports.parkedLog.left(this.#ports.queue);
   }
 
   #run(effects: readonly ShardEffect[]): void {
@@ -289,11 +289,12 @@ export class ShardRunner implements CallSource {
       this.#ports.log.debug({ error, kind: write.kind }, 'A journal write was not answered; it is repeated as it was.');
     }
     this.post({ type: 'written', answer });
+    if (this.core.flight.drive.deferred.size === 0) this.#ports.parkedLog.noneDeferred(this.#ports.queue);
   }
 
   #tellParked(parked: readonly ParkedEntry[]): void {
     if (parked.length === 0) return;
-    tellParked(this.#ports.troubles, parked);
+    this.#ports.parkedLog.parked(this.#ports.queue, parked);
     this.#ports.parked(parked);
   }
 

@@ -12,6 +12,7 @@ import { ShardCore } from './core.ts';
 import type { ShardLimits } from './shard-limits.ts';
 import { Mailbox } from './mailbox.ts';
 import { requestsCatalog, shardLimits, startRedisMs, steadyRandom, usageEvent } from './testing.ts';
+import { ParkedLog } from './parked-log.ts';
 import type { EndReason } from './protocol.ts';
 import { ShardRunner } from './runner.ts';
 
@@ -66,7 +67,7 @@ export class TestRunner {
       session: () => (this.isConnected ? this.session : undefined),
       mailbox: new Mailbox(),
       deadLetters: { bury: (_message: unknown, error: UnreadableMessage) => this.#bury(error.reason) } as never,
-      troubles,
+      parkedLog: new ParkedLog(troubles),
       consuming: new SharedTrouble(troubles, { reason: 'queue', message: 'It is not consumed.' }, 'It is.'),
       loading: new SharedTrouble(troubles, { reason: 'journal', message: 'It is not read.' }, 'It is.'),
       loaded: () => undefined,

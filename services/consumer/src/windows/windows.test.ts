@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../../../../shared/log/log.ts';
+import { Troubles } from '../../../../shared/log/troubles.ts';
 import { Demand } from './demand.ts';
 import { KeySketch } from './key-sketch.ts';
 import { ladderOf, WindowPolicy } from './window-policy.ts';
@@ -124,7 +125,7 @@ describe('the windows of a consumer', () => {
   it('follow from its part of the shards, and a person is told what that means for billing periods', () => {
     const lines: string[] = [];
     const log = createLog({ service: 'test', level: 'info' }, { write: (line) => lines.push(line) });
-    const windows = new Windows(limits, log);
+    const windows = new Windows(limits, log, new Troubles(log));
     for (let nowMs = 0; nowMs <= 31_000; nowMs += 1_000)
       windows.look({ demandPerS: 30, owned: 4, shards: 16, budgetPerS: 100 }, nowMs);
     expect(windows.windowMs).toBe(10 * minuteMs);
@@ -136,12 +137,26 @@ describe('the windows of a consumer', () => {
     expect(windows.capacityRatio).toBe(0);
   });
 
-  it('warn a person when even the longest do not do', () => {
+  // It was said every ten minutes and never taken back.
+  it('warn a person when even the longest do not do, and say when that is over', () => {
     const lines: string[] = [];
     const log = createLog({ service: 'test', level: 'info' }, { write: (line) => lines.push(line) });
-    const windows = new Windows({ windowMs: hourMs, windowMaxMs: hourMs }, log);
-    for (const nowMs of [0, 1_000]) windows.look({ demandPerS: 101, owned: 16, shards: 16, budgetPerS: 100 }, nowMs);
+    const troubles = new Troubles(log);
+    const windows = new Windows({ windowMs: hourMs, windowMaxMs: hourMs }, log, troubles);
+    const look = (demandPerS: number, nowMs: number, owned = 16) =>
+      windows.look({ demandPerS, owned, shards: 16, budgetPerS: 100 }, nowMs);
+    for (const nowMs of [0, 1_000]) look(101, nowMs);
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(/the backlog grows/);
+    expect(troubles.remarks).toEqual([expect.stringMatching(/the backlog grows/)]);
+    for (const nowMs of [2_000, 3_000]) look(99, nowMs);
+    expect(lines).toHaveLength(2);
+    expect(lines[1]).toMatch(/for all keys again/);
+    expect(troubles.remarks).toEqual([]);
+    // Who owns nothing any more cannot say that it is over.
+    look(101, 4_000);
+    look(0, 5_000, 0);
+    expect(lines).toHaveLength(2);
+    expect(troubles.remarks).toEqual([]);
   });
 });

@@ -1,5 +1,8 @@
 import type { Logger } from '../../../../shared/log/log.ts';
+import type { Troubles } from '../../../../shared/log/troubles.ts';
 import { type WindowLimits, WindowPolicy } from './window-policy.ts';
+
+const overBudgetReason = 'demand_over_budget';
 
 /** What a consumer can say about the whole cluster from its own part: lanes are spread over the shards by a hash. */
 export interface ClusterDemand {
@@ -15,12 +18,13 @@ export interface ClusterDemand {
 export class Windows {
   readonly #policy: WindowPolicy;
   readonly #log: Logger;
+  readonly #troubles: Troubles;
   #ratio = 0;
-  #warnedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(limits: WindowLimits, log: Logger) {
+  constructor(limits: WindowLimits, log: Logger, troubles: Troubles) {
     this.#policy = new WindowPolicy(limits);
     this.#log = log;
+    this.#troubles = troubles;
   }
 
   get windowMs(): number {
@@ -36,6 +40,7 @@ export class Windows {
   look({ demandPerS, owned, shards, budgetPerS }: ClusterDemand, nowMs: number): number | undefined {
     if (owned === 0) {
       this.#ratio = 0;
+      this.#troubles.over(overBudgetReason);
       return undefined;
     }
     const ofCluster = (demandPerS * shards) / owned;
@@ -43,7 +48,8 @@ export class Windows {
     const beforeMs = this.windowMs;
     const changedMs = this.#policy.look({ demandPerS: ofCluster, budgetPerS }, nowMs);
     if (changedMs !== undefined) this.#tell(beforeMs, changedMs, ofCluster, budgetPerS);
-    else if (this.#ratio > 1 && this.#policy.isCoarsest) this.#warn(ofCluster, budgetPerS, nowMs);
+    else if (this.#ratio > 1 && this.#policy.isCoarsest) this.#warn(ofCluster, budgetPerS);
+    if (this.#ratio <= 1) this.#troubles.over(overBudgetReason, 'The billing provider takes calls for all keys again.');
     return changedMs;
   }
 
@@ -67,14 +73,13 @@ export class Windows {
     }
   }
 
-  #warn(demandPerS: number, budgetPerS: number, nowMs: number): void {
-    if (nowMs - this.#warnedAtMs < warnEveryMs) return;
-    this.#warnedAtMs = nowMs;
-    this.#log.error(
-      { demandPerS: Math.round(demandPerS), budgetPerS: Math.round(budgetPerS), windowMs: this.windowMs },
-      'Usage has more keys than the billing provider takes calls for, even in the longest windows: nothing is lost, but the backlog grows and bills are later and later. Raise TALLYMAN_WINDOW_MAX_MS, use fewer customers, meters and dimensions, or ask the provider for a higher rate.',
-    );
+  #warn(demandPerS: number, budgetPerS: number): void {
+    this.#troubles.tell({
+      reason: overBudgetReason,
+      level: 'error',
+      message:
+        'Usage has more keys than the billing provider takes calls for, even in the longest windows: nothing is lost, but the backlog grows and bills are later and later. Raise TALLYMAN_WINDOW_MAX_MS, use fewer customers, meters and dimensions, or ask the provider for a higher rate.',
+      fields: { demandPerS: Math.round(demandPerS), budgetPerS: Math.round(budgetPerS), windowMs: this.windowMs },
+    });
   }
 }
-
-const warnEveryMs = 600_000;

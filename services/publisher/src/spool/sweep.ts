@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import type { Logger } from '../../../../shared/log/log.ts';
+import { Troubles } from '../../../../shared/log/troubles.ts';
+import { messageOf } from '../../../../shared/network/fault.ts';
 import { type DrainOptions, SpoolDrain } from './drain.ts';
 import { isMissing, isParkedName, segmentNumber } from './files.ts';
 import { isLocked, lockFolder } from './lock.ts';
@@ -19,6 +21,7 @@ const defaultLookEveryMs = 10_000;
 /** A broker that takes nothing for so long is asked again at a later look, when other spools have had their turn. */
 const patienceMs = 60_000;
 const pollMs = 100;
+const unseenReason = 'spools_unseen';
 
 /**
  * Publishes what sidecars have left behind: for a folder of spools on a node whose pods come and go. One at a time, oldest
@@ -27,6 +30,7 @@ const pollMs = 100;
 export async function sweepSpools(options: SweepOptions, signal: AbortSignal): Promise<void> {
   const { parent, log, limits, lookEveryMs = defaultLookEveryMs } = options;
   const core = new SweepCore(limits);
+  const troubles = new Troubles(log);
   log.info({ parent }, 'Watching the spools in this folder.');
   while (!signal.aborted) {
     try {
@@ -36,11 +40,15 @@ export async function sweepSpools(options: SweepOptions, signal: AbortSignal): P
         if (verdict === 'empty') await empty(join(parent, name), options, signal);
         if (verdict === 'remove') await remove(parent, name, log);
       }
+      troubles.over(unseenReason, 'The spools can be looked at again.');
     } catch (error) {
-      log.error(
-        { error, parent },
-        'The spools could not be looked at; what is in them stays there. It is tried again.',
-      );
+      troubles.tell({
+        reason: unseenReason,
+        level: 'error',
+        message:
+          'The spools cannot be looked at; what is in them stays there, unbilled. Look at the folder and its rights; it is tried again.',
+        fields: { cause: messageOf(error), parent },
+      });
     }
     await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
   }
