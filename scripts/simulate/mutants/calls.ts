@@ -190,19 +190,6 @@ export const callMutants: readonly Mutant[] = [
     ],
   },
   {
-    name: 'deferred entry of a locked lane retried at the head of its lane',
-    rule: '5 (faults): an entry that keeps failing makes way for what its lane has in the next set',
-    profiles: ['broken_customers'],
-    patches: [
-      {
-        file: drive,
-        find: '      this.lanes.leave(item);\n      this.deferred.again(item, nowMs);\n      return;',
-        replace:
-          '      if (isLocked) this.#retry(item, nowMs);\n      else {\n        this.lanes.leave(item);\n        this.deferred.again(item, nowMs);\n      }\n      return;',
-      },
-    ],
-  },
-  {
     name: 'no lane makes way by its age',
     rule: '5 (faults): a lane whose trouble is its own makes way, whatever the breaker and the count say',
     profiles: ['broken_customers'],
