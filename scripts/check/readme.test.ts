@@ -1,5 +1,5 @@
 /**
- * Every service has a README whose tables and code agree, both ways (style.md 16). Where a table is:
+ * Every service has a README whose tables and code agree, both ways. Where a table is:
  * - settings: rows whose first cell names `UPPER_CASE` settings;
  * - metrics: rows whose first cell names `tallyman_…` metrics;
  * - error codes: tables whose first column is called "code".

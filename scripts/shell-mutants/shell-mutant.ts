@@ -7,7 +7,7 @@ import type { Patch } from '../patch/patch.ts';
 export interface ShellMutant {
   /** What is done wrong, in a few words: its name on the command line. */
   readonly name: string;
-  /** Which rule it breaks: an invariant or a section of the design. */
+  /** Which rule of ARCHITECTURE.md it breaks, cited as in the mutants of the simulation. */
   readonly rule: string;
   readonly patches: readonly Patch[];
   /** The test file that must fail, from the project's folder. A unit test: it needs neither broker nor Redis. */

@@ -12,6 +12,6 @@ export function writeTable(): void {
   const after = rest?.split(end)[1];
   if (before === undefined || after === undefined) throw new Error(`${readme} has no place for the table.`);
   const rows = shellMutants.map(({ name, rule, suite }) => `| ${name} | ${rule} | \`${suite}\` |`);
-  const table = ['| mutant | rule (number: invariant of the design) | suite |', '| --- | --- | --- |', ...rows];
+  const table = ['| mutant | rule (number: in ARCHITECTURE.md) | suite |', '| --- | --- | --- |', ...rows];
   writeFileSync(readme, [before + begin, '', ...table, '', end + after].join('\n'));
 }

@@ -1,4 +1,4 @@
-/** Consumers' connections must notice a dead broker, and be noticed by it, within this (design, invariant 5). */
+/** Consumers' connections must notice a dead broker, and be noticed by it, within this (invariant 5). */
 export const heartbeatMaxS = 20;
 
 /** The broker's address as amqplib takes it, with a heartbeat of at most 20 s whatever the given address says. */

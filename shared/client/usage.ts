@@ -1,7 +1,7 @@
 import { newEventId } from '../event/event-id.ts';
 import { UsageRejected } from './usage-error.ts';
 
-/** What an application tells of one use (design 3.1; the sidecar checks every field). */
+/** What an application tells of one use (ARCHITECTURE.md 3.1; the sidecar checks every field). */
 export interface Usage {
   /** Stripe customer id. */
   readonly customer: string;

@@ -5,7 +5,7 @@ import { connectionSettings } from './connection-settings.ts';
 import { simulatorSettings } from './simulator-settings.ts';
 
 /**
- * Every setting of every process (design 3.3). Which of them a process takes, and what must hold between them, stands
+ * Every setting of every process (ARCHITECTURE.md 3.3). Which of them a process takes, and what must hold between them, stands
  * in its `config.ts`; its README repeats its part of this table, and a test compares the two.
  */
 const servers: readonly Service[] = ['publisher', 'consumer', 'dashboard', 'stripe-simulator'];

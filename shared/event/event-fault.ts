@@ -1,5 +1,5 @@
 /**
- * Why an event is refused. The codes are part of the answer's contract (design 3.1): programs may branch on them,
+ * Why an event is refused. The codes are part of the answer's contract (ARCHITECTURE.md 3.1): programs may branch on them,
  * so a code keeps its meaning for ever. The sentences are for people and may change.
  */
 export const eventFaultCodes = {

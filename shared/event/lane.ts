@@ -1,5 +1,5 @@
 /**
- * Lanes and slots (design 3.2). A lane is account + customer + meter: the unit of routing, of event identity and of
+ * Lanes and slots (ARCHITECTURE.md 3.2). A lane is account + customer + meter: the unit of routing, of event identity and of
  * Stripe's one-call-at-a-time rule. Its slot is a constant of message format 1: whoever writes messages must compute
  * the same number, so `lane-vectors.json` holds examples for other languages.
  */

@@ -8,7 +8,7 @@ import type { MessageOrigin, UsageEvent, UsageMessage } from './usage-event.ts';
 import { counted } from '../log/troubles.ts';
 
 /**
- * The broker message (design 3.2; README.md beside this file). Writing is split in two, because events are serialised
+ * The broker message (ARCHITECTURE.md 3.2; README.md beside this file). Writing is split in two, because events are serialised
  * when they are accepted and become a message later: `encodeEvent` (stored-event.ts) for each, `encodeMessage` around them. Reading is
  * strict, since anybody may have written the message: whatever is not exactly of this format is not counted.
  */

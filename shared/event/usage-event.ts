@@ -1,7 +1,7 @@
 /**
  * A usage event as it travels inside Tallyman, after the sidecar has validated it: every default is filled in,
  * the value is an exact decimal and the identity is complete. It is also the shape of an event in a broker
- * message (design 3.2), so its field names are a stored format.
+ * message (ARCHITECTURE.md 3.2), so its field names are a stored format.
  */
 export interface UsageEvent {
   /** Identity within the lane, 1 to 100 characters. The same (lane, id) counts once; the first value wins. */

@@ -25,7 +25,7 @@ export interface Validation {
 }
 
 /**
- * Strict validation of one event as applications send it (design 3.1): the event with every default filled in, or the
+ * Strict validation of one event as applications send it (ARCHITECTURE.md 3.1): the event with every default filled in, or the
  * first fault found. Written by hand because it runs for every event, in about half a microsecond.
  */
 export function validateEvent(input: unknown, validation: Validation): UsageEvent | EventFault {

@@ -1,5 +1,5 @@
 /**
- * The journal: where a shard's flush set is committed before anything is sent (design, section 4). This file is the
+ * The journal: where a shard's flush set is committed before anything is sent (ARCHITECTURE.md 4). This file is the
  * contract; `redis-journal.ts` is the real thing and the simulation has a model of it. Both pass the same contract tests.
  *
  * Every write names the epoch under which its writer holds the shard. An answer of `stale` means that somebody else

@@ -9,7 +9,7 @@ import type { JournalGround } from './journal-samples.ts';
 export type { JournalGround };
 
 /**
- * What every journal of a shard must answer (design, section 4). It runs against Redis and against the simulation's model,
+ * What every journal of a shard must answer (ARCHITECTURE.md 4). It runs against Redis and against the simulation's model,
  * so that what the simulation proves holds for the real thing. `makeGround` gives each test a shard of its own.
  */
 export function journalContract(name: string, makeGround: () => Promise<JournalGround>): void {

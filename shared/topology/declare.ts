@@ -13,7 +13,7 @@ import {
 import { lostByRedis, missingQueues, type TopologyPlace } from './verify.ts';
 
 /**
- * Declares design 3.2 on the broker and its record in Redis. Idempotent, and a run that died is finished by the next one:
+ * Declares the topology (ARCHITECTURE.md 3.2) on the broker and its record in Redis. Idempotent, and a run that died is finished by the next one:
  *
  *   no exchange ──▶ new incarnation in Redis ──▶ queues ──▶ exchange ──▶ bindings ──▶ record marked as declared
  *   exchange and record, that agree ─────────────▶ queues ──▶ exchange ──▶ bindings ──▶ record marked as declared

@@ -1,4 +1,4 @@
-/** Names on the broker and in Redis (design 3.2, 3.3), all under one namespace so that clusters can share both. */
+/** Names on the broker and in Redis (ARCHITECTURE.md 3.2, 3.3), all under one namespace so that clusters can share both. */
 
 export function usageExchange(namespace: string): string {
   return `${namespace}.usage`;

@@ -5,7 +5,7 @@ import { weight } from './rendezvous.ts';
 export const maxShards = slotCount;
 
 /**
- * Slot → shard (design 3.2): rendezvous with bounded load, built up from one shard to `shards`. Each new shard takes its
+ * Slot → shard (ARCHITECTURE.md 3.2): rendezvous with bounded load, built up from one shard to `shards`. Each new shard takes its
  * share, the floor of slots / shards, one by one from whichever shards have most, and of their slots the one for which its
  * own weight is greatest. So no shard ever has more than one slot above another, and going from N to N + 1 shards
  * moves the slots of the new shard and no other. A constant of topology format 1, with vectors in the tests: it is stored

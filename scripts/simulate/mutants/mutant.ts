@@ -8,7 +8,7 @@ import type { ProfileName } from '../profile.ts';
 export interface Mutant {
   /** What is done wrong, in a few words without a comma: its name on the command line. */
   readonly name: string;
-  /** Which rule it breaks: an invariant of the design. */
+  /** Which rule of ARCHITECTURE.md it breaks: `4: …` an invariant, `3.1: …` a contract, `5 (faults): …` a section. */
   readonly rule: string;
   readonly patches: readonly Patch[];
   /** Where it shows: only seeds of these profiles are tried. Absent: all. */

@@ -57,7 +57,7 @@ export async function proveAll(options: {
 }
 
 const head = [
-  '| mutant | rule (number: invariant of the design) | first failing seed | violation |',
+  '| mutant | rule (number: in ARCHITECTURE.md) | first failing seed | violation |',
   '| --- | --- | --- | --- |',
 ];
 

@@ -10,7 +10,7 @@ describe('parseConfig of the consumer', () => {
     );
   });
 
-  it('has the defaults of the design', () => {
+  it('has the defaults that its README promises', () => {
     expect(parseConfig(required)).toMatchObject({
       stripeApiBase: 'https://api.stripe.com',
       namespace: 'tallyman',
@@ -31,7 +31,7 @@ describe('parseConfig of the consumer', () => {
     });
   });
 
-  it('takes the smallest values that the design promises', () => {
+  it('takes the smallest values that are promised', () => {
     const small = {
       ...required,
       TALLYMAN_LEASE_MS: '1000',

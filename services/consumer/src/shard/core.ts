@@ -29,7 +29,7 @@ type Life =
  * While owned, two things go on side by side. Intake (intake.ts): when its channel is lost, every unsealed count goes with
  * it (invariant 5). Flight (flight.ts): at most one sealed set on its way to the provider.
  *
- * It guarantees invariants 2 to 7, 9 and 10 of the design for its shard. It ends rather than go on in doubt: whoever
+ * It guarantees invariants 2 to 7, 9 and 10 for its shard. It ends rather than go on in doubt: whoever
  * claims the shard next finds in the journal and on the broker everything that was not settled.
  */
 export class ShardCore {

@@ -29,7 +29,7 @@ export interface CloudEventFormats {
 }
 
 /**
- * CloudEvents 1.0 in structured mode (design 3.1): `subject` = customer, `type` = meter, `time` = timestamp, and the value where
+ * CloudEvents 1.0 in structured mode (ARCHITECTURE.md 3.1): `subject` = customer, `type` = meter, `time` = timestamp, and the value where
  * `valuePlace` says: `data.value`, `data.usage.tokens`, or `1`. Everything else is ignored.
  */
 export function cloudEventFormats(valuePlace: string = defaultValuePlace): CloudEventFormats {

@@ -7,7 +7,7 @@ import { faultOf, RequestFault } from './request-fault.ts';
 import type { Sifted } from './sift.ts';
 
 /**
- * `POST /v1/events` (design 3.1): answers 202 once every valid event of the request is durable, and never before.
+ * `POST /v1/events` (ARCHITECTURE.md 3.1): answers 202 once every valid event of the request is durable, and never before.
  * `POST /v1/validate`, with `admit` = `judge`: answers the same, and takes nothing.
  */
 export function eventsEndpoint(

@@ -1,7 +1,7 @@
 import type { Outcome } from '../outbox/outbox.ts';
 
 /**
- * Why a whole request is not taken (design 3.1). Programs may branch on these codes, so they keep their meaning.
+ * Why a whole request is not taken (ARCHITECTURE.md 3.1). Programs may branch on these codes, so they keep their meaning.
  * `retryAfterS` is sent as `Retry-After`: the same request may succeed then.
  */
 interface Kind {

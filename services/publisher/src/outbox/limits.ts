@@ -12,7 +12,7 @@ export interface OutboxLimits {
   /** Everything that is accepted and not yet confirmed, in the bytes of its events plus `eventOverheadBytes` each. */
   readonly heldBytesMax: number;
   readonly eventOverheadBytes: number;
-  /** A message that is not confirmed this long after its first event is dropped (design, invariant 4). */
+  /** A message that is not confirmed this long after its first event is dropped (invariant 4). */
   readonly expiryMs: number;
   /** With a spool: a broker that has not answered a message for this long is slow, and messages go to the spool instead. */
   readonly slowMs: number;

@@ -22,7 +22,7 @@ export interface SpoolLimits {
   readonly saveIntervalMs: number;
   /** Of messages that the broker returned or refused, and of reads that failed. */
   readonly retry: RetryPolicy;
-  /** Consumers know a message again for 40 days (design, invariant 4). */
+  /** Consumers know a message again for 40 days (invariant 4). */
   readonly ageMaxMs: number;
 }
 
