@@ -7,7 +7,7 @@ import { closedStates, EntryBook, type EntryState, type FoundEntry, openStates }
 import type { Entry, ParkedEntry, SettledAs, ShardJournal } from './journal.ts';
 import { shardKeys } from './keys.ts';
 import { mover } from './move.ts';
-import { newestFormat } from './format.ts';
+import { encodeParked, newestFormat } from './format.ts';
 import { createRedisJournal } from './redis-journal.ts';
 
 /** What people see of a real journal, beside what the contract says about decisions. */
@@ -57,6 +57,21 @@ it('lists every entry of a long list once, and counts them', async () => {
   expect(new Set(found.map(({ record }) => record.entry.identifier)).size).toBe(count);
   expect(await book.count(shard, new Set(['dead']))).toBe(count);
   expect(await listed('in_doubt', 'waiting', 'deferred', ...closedStates)).toEqual([]);
+});
+
+it('tells entries in doubt from dead ones, whatever their dimensions are called', async () => {
+  await parkAll();
+  expect(await book.countInDoubt(shard)).toBe(0);
+  const { parked } = shardKeys(namespace, shard);
+  const put = async (index: number, state: ParkedEntry['state'], dimensions: Record<string, string>) => {
+    const record: ParkedEntry = { ...dead(index), state, entry: { ...identified(index), dimensions } };
+    await redis.hset(parked, record.entry.identifier, encodeParked(record, newestFormat));
+  };
+  await put(1, 'in_doubt', {});
+  await put(2, 'dead', { state: 'in_doubt' });
+  await put(count, 'in_doubt', { state: 'dead' });
+  expect(await book.countInDoubt(shard)).toBe(2);
+  expect(await book.count(shard, new Set(['dead', 'in_doubt']))).toBe(count + 1);
 });
 
 it('takes no decision about what has changed since it was read', async () => {

@@ -106,6 +106,19 @@ export class EntryBook {
     return lengths.reduce((sum, length) => sum + length, 0);
   }
 
+  /** How many entries of a shard are in doubt. They are parked among dead ones, so that all of those are read, and few decoded. */
+  async countInDoubt(shard: number): Promise<number> {
+    const { parked } = shardKeys(this.#namespace, shard);
+    const inDoubt = new Set<string>();
+    let cursor = '0';
+    do {
+      const [next, fields] = await this.#redis.hscan(parked, cursor, 'COUNT', fieldsPerPiece);
+      cursor = next;
+      for (let at = 1; at < fields.length; at += 2) if (isInDoubt(fields[at])) inDoubt.add(fields[at - 1] ?? '');
+    } while (cursor !== '0');
+    return inDoubt.size;
+  }
+
   /**
    * Reads piece by piece and without a lease: what changes meanwhile may be met in both states, or in neither. `mayMatter`: whether
    * an entry that is stored like this is wanted, asked before it is decoded.
@@ -271,4 +284,11 @@ function foundIn(place: Place, shard: number, text: string): FoundEntry {
 
 function isClosed(record: ParkedEntry | ClosedEntry): record is ClosedEntry {
   return record.state === 'accepted' || record.state === 'discarded' || record.state === 'billed';
+}
+
+/** The words may also be those of a dimension. */
+function isInDoubt(text: string | undefined): boolean {
+  if (text?.includes('"state":"in_doubt"') !== true) return false;
+  const { state } = JSON.parse(text) as { readonly state?: unknown };
+  return state === 'in_doubt';
 }

@@ -26,6 +26,7 @@ import { agesOf, heldBy, noTotals } from './ownership/stats.ts';
 import { type Late, Outages, watchOutages } from './outages.ts';
 import { checkBroker } from './preflight.ts';
 import { isRedisUnsafe, watchRedis } from './redis-watch.ts';
+import { entriesFail } from './shard/parked-log.ts';
 import type { ShardRunner } from './shard/runner.ts';
 import { registerStockMetrics } from './stock/metrics.ts';
 import { Stock } from './stock/stock.ts';
@@ -113,7 +114,7 @@ export class ConsumerService implements Service {
       redis,
       member: () => (this.#member?.isMember === true ? this.#member.name : undefined),
       readiness: () => this.#readiness(),
-      known: () => this.#stock?.remarks ?? [],
+      known: () => [...(this.#stock?.remarks ?? []), entriesFail],
       held: () => heldBy(this.#runners),
       log: this.#log,
     });

@@ -2,6 +2,10 @@ import type { ParkedEntry } from '../../../../shared/journal/journal.ts';
 import { counted, type Trouble, type Troubles } from '../../../../shared/log/troubles.ts';
 import type { JournalWrite } from './protocol.ts';
 
+/** Told while it lasts, of what the journals have as well. */
+export const entriesFail =
+  'Entries fail: they are kept aside and tried again by themselves, and other usage goes on. None is lost; their bills are late.';
+
 const messages: Readonly<Record<ParkedEntry['state'], Pick<Trouble, 'level' | 'message'>>> = {
   dead: {
     level: 'error',
@@ -15,8 +19,7 @@ const messages: Readonly<Record<ParkedEntry['state'], Pick<Trouble, 'level' | 'm
   },
   deferred: {
     level: 'warn',
-    message:
-      'Entries fail: they are kept aside and tried again by themselves, and other usage goes on. None is lost; their bills are late.',
+    message: entriesFail,
   },
 };
 

@@ -19,11 +19,15 @@ export function registerStockMetrics(registry: Registry, stock: () => Stock | un
   new Gauge({
     name: 'tallyman_consumer_entries_parked',
     help: 'Entries that are dead or in doubt in the journal of a shard now, until a person decides',
-    labelNames: ['shard'],
+    labelNames: ['shard', 'state'],
     registers,
     collect() {
       this.reset();
-      for (const [shard, entries] of stock()?.parked ?? []) this.set({ shard: shardName(shard) }, entries);
+      for (const [index, { dead, inDoubt }] of stock()?.parked ?? []) {
+        const shard = shardName(index);
+        this.set({ shard, state: 'dead' }, dead);
+        this.set({ shard, state: 'in_doubt' }, inDoubt);
+      }
     },
   });
   new Gauge({

@@ -28,30 +28,42 @@ afterAll(async () => {
 });
 
 function take() {
-  const log = createLog({ service: 'test', level: 'silent' });
+  const lines: string[] = [];
+  const log = createLog({ service: 'test', level: 'info' }, { write: (line) => void lines.push(line) });
   const troubles = new Troubles(log);
   const stock = new Stock({ redis, namespace, shards, channels: () => connection, troubles, log });
   const registry = new Registry();
   registerStockMetrics(registry, () => stock);
-  return { stock, troubles, metrics: () => registry.metrics() };
+  return { stock, troubles, lines, metrics: () => registry.metrics() };
 }
 
 // Twenty entries were dead, the alert on their number's growth was over after an hour, and nothing said any more that they were there: a new
 // owner of their shard counted from 0.
 it('tells what is parked now, whoever parked it and whenever', async () => {
   const { parked } = shardKeys(namespace, 1);
-  await redis.hset(parked, 'tm1-a', '{}', 'tm1-b', '{}');
-  const { stock, metrics } = take();
+  await redis.hset(parked, 'tm1-a', '{"state":"in_doubt"}', 'tm1-b', '{"state":"dead"}');
+  const { stock, lines, metrics } = take();
   await stock.look();
-  expect(stock.remarks).toEqual([expect.stringMatching(/^2 entries are parked .* npm run entries/)]);
-  expect(await metrics()).toContain('tallyman_consumer_entries_parked{shard="001"} 2');
+  expect(stock.remarks).toEqual([
+    expect.stringMatching(/^1 entry is dead .* npm run entries -- list --state dead/),
+    expect.stringMatching(/^1 entry is in doubt .* npm run entries -- list --state in_doubt/),
+  ]);
+  expect(await metrics()).toContain('tallyman_consumer_entries_parked{shard="001",state="dead"} 1');
+  expect(await metrics()).toContain('tallyman_consumer_entries_parked{shard="001",state="in_doubt"} 1');
   await redis.hdel(parked, 'tm1-a');
-  await stock.look();
-  expect(stock.remarks).toEqual([expect.stringMatching(/^1 entry is parked/)]);
+  await until(async () => {
+    await stock.look();
+    expect(stock.remarks).toEqual([expect.stringMatching(/^1 entry is dead/)]);
+  });
+  expect(lines).toEqual([]);
   await redis.del(parked);
   await stock.look();
   expect(stock.remarks).toEqual([]);
-  expect(await metrics()).toContain('tallyman_consumer_entries_parked{shard="001"} 0');
+  expect(await metrics()).toContain('tallyman_consumer_entries_parked{shard="001",state="dead"} 0');
+  expect(await metrics()).toContain('tallyman_consumer_entries_parked{shard="001",state="in_doubt"} 0');
+  expect(lines).toEqual([expect.stringMatching(/No entry is dead or in doubt any more/)]);
+  await stock.look();
+  expect(lines).toHaveLength(1);
 });
 
 it('tells how many messages nobody has taken, and how many could not be read', async () => {

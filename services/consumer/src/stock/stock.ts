@@ -6,6 +6,7 @@ import type { Logger } from '../../../../shared/log/log.ts';
 import { counted, type Troubles } from '../../../../shared/log/troubles.ts';
 import { type Channels, exchangeExists, queueStates } from '../../../../shared/topology/broker-view.ts';
 import { deadExchange, shardQueue, usageExchange } from '../../../../shared/topology/names.ts';
+import { type Parked, ParkedCounts } from './parked-counts.ts';
 
 /**
  * What waits in the queues and what is parked in the journals of the whole cluster, owned or not: each consumer looks every
@@ -23,22 +24,20 @@ export interface StockPlace {
 }
 
 const everyMs = 15_000;
-const parkedStates = new Set(['dead', 'in_doubt'] as const);
 const topologyReason = 'topology_incomplete';
 const unownedReason = 'shards_unowned';
 
 export class Stock {
   readonly #place: StockPlace;
-  readonly #book: EntryBook;
   readonly #queues = new Map<string, number>();
-  readonly #parked = new Map<number, number>();
+  readonly #parked: ParkedCounts;
   #deadLetters: number | undefined;
   #missing: readonly string[] = [];
   #unowned: readonly number[] = [];
 
   constructor(place: StockPlace) {
     this.#place = place;
-    this.#book = new EntryBook(place.redis, place.namespace);
+    this.#parked = new ParkedCounts(new EntryBook(place.redis, place.namespace));
   }
 
   /** Messages of each shard queue that no consumer has taken. */
@@ -47,8 +46,8 @@ export class Stock {
   }
 
   /** Entries of each shard that are dead or in doubt, and wait for a person. */
-  get parked(): ReadonlyMap<number, number> {
-    return this.#parked;
+  get parked(): ReadonlyMap<number, Parked> {
+    return this.#parked.shards;
   }
 
   /** Messages in the dead-letter queue; undefined: not looked at so far. */
@@ -66,13 +65,17 @@ export class Stock {
   }
 
   get remarks(): string[] {
-    const entries = sum(this.#parked.values());
+    const { dead, inDoubt } = this.#parked.sum;
     const letters = this.#deadLetters ?? 0;
     const remarks: string[] = [];
-    if (entries > 0) {
-      const what = `${counted(entries, 'entry is', 'entries are')} parked in the journal, dead or in doubt`;
-      remarks.push(`${what}: not billed until a person decides. Run npm run entries -- list.`);
-    }
+    if (dead > 0)
+      remarks.push(
+        `${counted(dead, 'entry is', 'entries are')} dead in the journal: not billed until a person decides. Run npm run entries -- list --state dead.`,
+      );
+    if (inDoubt > 0)
+      remarks.push(
+        `${counted(inDoubt, 'entry is', 'entries are')} in doubt in the journal: billed or not, which nobody knows until a person compares with Stripe. Run npm run entries -- list --state in_doubt.`,
+      );
     if (letters > 0) {
       const queue = deadExchange(this.#place.namespace);
       remarks.push(
@@ -144,10 +147,11 @@ export class Stock {
 
   async #lookAtJournals(): Promise<void> {
     const { redis, namespace, shards } = this.#place;
-    const counts = await Promise.all(
-      Array.from({ length: shards }, (_, shard) => this.#book.count(shard, parkedStates)),
-    );
-    for (const [shard, count] of counts.entries()) this.#parked.set(shard, count);
+    const before = this.#parked.sum;
+    await Promise.all(Array.from({ length: shards }, (_, shard) => this.#parked.look(shard)));
+    const now = this.#parked.sum;
+    if (before.dead + before.inDoubt > 0 && now.dead + now.inDoubt === 0)
+      this.#place.log.info('No entry is dead or in doubt any more: a person has decided about all of them.');
     if (this.#place.channels() === undefined) return;
     const leases = await Promise.all(
       Array.from({ length: shards }, (_, shard) => redis.exists(shardKeys(namespace, shard).lease)),
