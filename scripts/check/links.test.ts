@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { anchorsOf, brokenLinks, linksIn, pathsIn, type Tree } from './links.ts';
+import { anchorsOf, brokenLinks, filesNamedIn, linksIn, pathsIn, type Tree } from './links.ts';
 
 const fence = '```';
 
@@ -27,6 +27,12 @@ it('reads paths of the project in code, and nothing that only looks like one', (
     'shared/a.ts',
     'scripts/b',
   ]);
+});
+
+it('reads the files that code names, and no paths of imports or of other projects', () => {
+  const code =
+    "// shared/a.ts says, node scripts/b.ts; import '../shared/c.ts'; 'node_modules/shared/d.ts' services/<name>/e.ts shared/f.js";
+  expect(filesNamedIn(code)).toEqual(['shared/a.ts', 'scripts/b.ts']);
 });
 
 const files = new Map<string, { text: string } | 'folder'>([

@@ -31,6 +31,14 @@ export function pathsIn(markdown: string): readonly string[] {
   return spans.filter((span) => /^(services|shared|scripts|k8s|terraform)\/[\w./-]+$/.test(span));
 }
 
+/** Files of this project that code or a manifest names, in comments, commands and texts alike. */
+export function filesNamedIn(code: string): readonly string[] {
+  const named = code.matchAll(
+    /(?<![\w./-])(?:services|shared|scripts|k8s|terraform)\/[\w./-]*\.(?:ts|md|lua|json|yaml|tf)\b/g,
+  );
+  return [...named].map(([path]) => path);
+}
+
 /** A sentence for each link within the project, and each path of it named in code, that leads nowhere. */
 export function brokenLinks(file: string, markdown: string, tree: Tree): readonly string[] {
   const faults: string[] = [];
