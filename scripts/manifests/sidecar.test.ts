@@ -91,4 +91,47 @@ describe.skipIf(gap !== undefined)('the sidecar component', () => {
       undefined,
     ]);
   });
+
+  // TALLYMAN_METERS_FILE could be set, and nothing put the file into the pod.
+  it('takes the meters of a ConfigMap with one line more, and sees it change', () => {
+    const components = ['sidecar', 'sidecar-meters'].map((name) => `../k8s/components/${name}`);
+    const files = { 'app.yaml': application('shop', { initContainers: [{ name: 'migrate', image: 'shop:1' }] }) };
+    const [shop] = renderer.kustomization({ resources: ['app.yaml'], components }, files);
+    expect(schema.faultsOf(shop!)).toEqual([]);
+    const containers = listAt(podOf(shop!), 'initContainers');
+    expect(containers.map((container) => at(container, 'name'))).toEqual([
+      'tallyman-spool',
+      'tallyman-publisher',
+      'migrate',
+    ]);
+    const read = containers.map((container) => environmentOf(container).get('TALLYMAN_METERS_FILE'));
+    expect(read).toEqual([undefined, '/meters/tallyman/meters.yaml', undefined]);
+    const mounts = listAt(containers[1], 'volumeMounts');
+    // Without subPath, which would keep the file as it was when the pod started.
+    expect(mounts).toContainEqual({ name: 'tallyman-meters', mountPath: '/meters/tallyman', readOnly: true });
+    expect(mounts).toHaveLength(3);
+    expect(listAt(podOf(shop!), 'volumes')).toContainEqual({
+      name: 'tallyman-meters',
+      configMap: { name: 'tallyman-meters' },
+    });
+  });
+
+  it("gives the same meters to the node's publisher, and not to what sweeps spools", () => {
+    const manifests = renderer.combination({ overlay: 'overlays/production', components: ['meters'] });
+    const publisher = manifests.find(({ kind }) => kind === 'DaemonSet');
+    expect(schema.faultsOf(publisher!)).toEqual([]);
+    const containers = listAt(podOf(publisher!), 'containers');
+    const read = containers.map((container) => environmentOf(container).get('TALLYMAN_METERS_FILE'));
+    expect(read).toEqual(['/meters/meters.yaml', undefined]);
+    expect(environmentOf(containers[0]).get('AMQP_URL_FILE')).toBe('/secrets/AMQP_URL');
+    expect(listAt(containers[0], 'volumeMounts')).toContainEqual({
+      name: 'meters',
+      mountPath: '/meters',
+      readOnly: true,
+    });
+    expect(listAt(podOf(publisher!), 'volumes')).toContainEqual({
+      name: 'meters',
+      configMap: { name: 'tallyman-meters' },
+    });
+  });
 });
