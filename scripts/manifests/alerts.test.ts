@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { namesIn, tablesOf } from '../check/markdown.ts';
 import { codeOf, metricsIn } from '../check/service-code.ts';
+import { parseOptions } from '../entries/options.ts';
 import { listAt, textAt } from './render.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -50,6 +51,19 @@ describe('the alerts', () => {
   it('each have a runbook that says what to do', () => {
     expect(rules.filter((rule) => textAt(rule, 'annotations.runbook').length < 40).map(named)).toEqual([]);
     expect(rules.filter((rule) => textAt(rule, 'annotations.summary').length < 40).map(named)).toEqual([]);
+  });
+
+  // Whoever is woken pastes them.
+  it('name commands about entries as the command takes them', () => {
+    const runbooks = rules.map((rule) => textAt(rule, 'annotations.runbook').replace('{{ $labels.state }}', 'dead'));
+    const commands = runbooks.flatMap((text) => [
+      ...text.matchAll(/node scripts\/entries\.ts (\w+(?: --[a-z-]+(?: '[^']*'| \w+)?)+)/g),
+    ]);
+    expect(commands.length).toBeGreaterThan(3);
+    for (const [, command = ''] of commands) {
+      const words = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, word]) => quoted ?? word ?? '');
+      expect(parseOptions(words, 'alice'), command).toBeTypeOf('object');
+    }
   });
 
   it('are of what the log and /readyz say in these words', () => {
