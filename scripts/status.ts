@@ -6,7 +6,7 @@ import { report } from './status/report.ts';
 
 /**
  * `npm run status`: what is well, what waits and goes on by itself, what is parked until a person decides, and what to do. It asks
- * broker and Redis, where consumers leave what they see, changes nothing and sends nothing. Exits with 0 if nothing needs a person,
+ * broker and Redis, where consumers leave what they see, and changes nothing. Exits with 0 if nothing needs a person,
  * with 69 if broker or Redis does not answer, else with 1.
  */
 async function status(args: readonly string[]): Promise<number> {

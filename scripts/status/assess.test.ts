@@ -4,6 +4,7 @@ import type { ConsumerView } from '../../services/consumer/src/view/stored-view.
 import { newestFormat } from '../../shared/journal/format.ts';
 import type { ShardSummary } from '../../shared/journal/inspect.ts';
 import { slotMap } from '../../shared/topology/slots.ts';
+import { parseOptions } from '../entries/options.ts';
 import { assess } from './assess.ts';
 import { type Finding, needsPerson } from './finding.ts';
 import type { Look } from './look.ts';
@@ -59,6 +60,7 @@ const well: Look = {
   redisInfo: parseInfo(info),
   away: {},
   unreadable: 0,
+  alarm: 'none',
   metersReadAtMs: nowMs - 60_000,
   entries: [],
 };
@@ -112,6 +114,14 @@ describe('a status', () => {
       /being given 4 shards/,
       /--reshard 4/,
     ],
+    [
+      'the broker has an alarm',
+      { alarm: { said: 'low on memory' } },
+      'wrong',
+      /alarm.*low on memory.*spools/,
+      /memory and disk/,
+    ],
+    ['the broker confirms nothing', { alarm: 'silent' }, 'unknown', /not known/, /log/],
     ['no consumer runs', { members: [] }, 'wrong', /No consumer is a member/, /Start consumers/],
     [
       'a shard has no owner',
@@ -176,6 +186,22 @@ describe('a status', () => {
         text: '1 deferred entry of 1 event: kept aside and tried again by themselves. (1 server_error)',
       },
     ]);
+  });
+
+  // "Replay it once it is": which command that is, with which filter, was for the reader to find out.
+  it.each(['lane_keeps_failing', 'account_not_served'])('says what to paste for what is dead as %s', (reason) => {
+    const entries = [
+      { state: 'dead', reason: 'no_meter', entries: 1, events: 1 },
+      { state: 'dead', reason, entries: 3, events: 7 },
+    ] as const;
+    const findings = worst({ ...well, entries });
+    expect(findings).toHaveLength(2);
+    const [finding] = findings;
+    expect(finding?.text).toMatch(new RegExp(`^3 dead entries of 7 events: not sent.* \\(3 ${reason}\\)$`));
+    const pasted = /npm run entries -- (replay .*)$/.exec(finding?.advice ?? '')?.[1] ?? '';
+    const args = [...pasted.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, word]) => quoted ?? word ?? '');
+    const command = parseOptions(args, 'alice');
+    expect(command).toMatchObject({ name: 'replay', action: 'replay', filter: { reason } });
   });
 });
 

@@ -3,9 +3,10 @@ import { isHealthy, obstacles } from '../../shared/topology/recovery.ts';
 import { deadExchange, shardQueue, usageExchange } from '../../shared/topology/names.ts';
 import { lostByRedis } from '../../shared/topology/verify.ts';
 import { isHeldKnown, ofHeld, ofRemarks, ofSilentConsumers } from './assess-consumers.ts';
+import { ofEntries } from './assess-entries.ts';
 import { ofRedis } from './assess-redis.ts';
 import type { Finding } from './finding.ts';
-import type { EntriesOfReason, Look } from './look.ts';
+import type { Look } from './look.ts';
 import { duration } from './words.ts';
 
 /** Older than this, the list of meters was due for a while: consumers read it every quarter of an hour. */
@@ -20,7 +21,7 @@ export function assess(look: Look, shards: number): Finding[] {
     ...(broker === undefined && redis === undefined ? ofTopology(look, shards) : []),
     ...(redis === undefined ? [...ofRedis(look), ...ofMembers(look), ...ofRemarks(look)] : []),
     ...ofSilentConsumers(look),
-    ...(broker === undefined ? ofQueues(look) : []),
+    ...(broker === undefined ? [...ofAlarm(look), ...ofQueues(look)] : []),
     ...ofHeld(look),
     ...(redis === undefined ? [...ofSets(look), ...ofMeters(look), ...ofEntries(look)] : []),
     ...ofUnreadable(look),
@@ -98,6 +99,17 @@ function ofMembers({ found, members }: Look): Finding[] {
   ];
 }
 
+function ofAlarm({ alarm }: Look): Finding[] {
+  // Who may not publish goes by the remarks of consumers.
+  if (alarm === 'none' || alarm === 'refused') return [];
+  if (alarm === 'silent') {
+    const text = 'Whether the broker takes messages is not known: it has not confirmed one within 2 s.';
+    return [{ kind: 'unknown', text, advice: "Look at the broker's log, its memory and its disk" }];
+  }
+  const text = `The broker has an alarm and takes no new messages (${alarm.said}): usage waits in the spools of publishers, and what has no room there is answered 503.`;
+  return [{ kind: 'wrong', text, advice: "Look at the broker's memory and disk; usage follows by itself afterwards" }];
+}
+
 function ofQueues(look: Look): Finding[] {
   const { found } = look;
   const waiting = [...found.queues.values()].filter(({ ready }) => ready > 0);
@@ -142,42 +154,6 @@ function ofMeters({ metersReadAtMs, nowMs, members }: Look): Finding[] {
   return [
     { kind: 'wrong', text, advice: 'They are due every 15 minutes: check STRIPE_API_KEY, and whether Stripe answers' },
   ];
-}
-
-const entryTexts = {
-  dead: {
-    kind: 'parked',
-    text: 'not billed: Stripe refused them, or they could not be sent',
-    advice: 'npm run entries -- list --state dead',
-  },
-  in_doubt: {
-    kind: 'parked',
-    text: 'billed or not: Stripe gave no answer in time',
-    advice: 'npm run entries -- list --state in_doubt',
-  },
-  deferred: { kind: 'waiting', text: 'kept aside and tried again by themselves' },
-  waiting: { kind: 'waiting', text: 'about to be sent again' },
-} as const;
-
-function ofEntries({ entries }: Look): Finding[] {
-  return (['dead', 'in_doubt', 'deferred', 'waiting'] as const).flatMap((state): Finding[] => {
-    const some = entries.filter((one) => one.state === state);
-    if (some.length === 0) return [];
-    const { text, ...rest } = entryTexts[state];
-    const total = some.reduce((sum, one) => sum + one.entries, 0);
-    const events = some.reduce((sum, one) => sum + one.events, 0);
-    const name = state.replace('_', ' ');
-    const sentence = `${total} ${name} ${total === 1 ? 'entry' : 'entries'} of ${counted(events, 'event')}: ${text}.`;
-    return [{ ...rest, text: `${sentence} ${reasons(some)}` }];
-  });
-}
-
-const reasonsShown = 5;
-
-function reasons(some: readonly EntriesOfReason[]): string {
-  const shown = some.slice(0, reasonsShown).map(({ entries, reason }) => `${entries} ${reason}`);
-  const more = some.length - shown.length;
-  return `(${shown.join(', ')}${more > 0 ? `, and ${counted(more, 'other reason')}` : ''})`;
 }
 
 function ofUnreadable({ unreadable, namespace }: Look): Finding[] {

@@ -1,13 +1,15 @@
 import { createCatalogStore } from '../../services/consumer/src/meters/stored-catalog.ts';
+import type { ChannelModel } from 'amqplib';
 import type { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createViewStore, type ConsumerView } from '../../services/consumer/src/view/stored-view.ts';
 import { brokerFault } from '../../shared/amqp/broker-fault.ts';
 import { EntryBook, type EntryState } from '../../shared/journal/entry-book.ts';
-import { type Channels, queueState, type QueueState } from '../../shared/topology/broker-view.ts';
+import { queueState, type QueueState } from '../../shared/topology/broker-view.ts';
 import { clusterKeyPrefix, deadExchange, membersKey } from '../../shared/topology/names.ts';
 import { type Survey, surveyBroker, surveyRedis } from '../../shared/topology/recovery.ts';
 import { redisFault } from '../../shared/redis/redis-fault.ts';
+import { type BrokerAlarm, brokerAlarm } from './broker-alarm.ts';
 import { type RedisInfo, redisInfo } from './redis-info.ts';
 
 /** What broker and Redis hold at one moment, for `npm run status`. Nothing is changed by looking. */
@@ -26,6 +28,7 @@ export interface Look {
   readonly away: { readonly broker?: string; readonly redis?: string };
   /** Messages that could not be read. */
   readonly unreadable: number;
+  readonly alarm: BrokerAlarm;
   /** When the meters were read from the provider last; undefined: never. */
   readonly metersReadAtMs: number | undefined;
   readonly entries: readonly EntriesOfReason[];
@@ -44,7 +47,7 @@ const openStates: ReadonlySet<EntryState> = new Set(['dead', 'in_doubt', 'deferr
 
 /** What can be asked: one that cannot is a sentence that says why. */
 export interface Reachable {
-  readonly channels: Channels | string;
+  readonly channels: ChannelModel | string;
   readonly redis: Redis | string;
   readonly namespace: string;
 }
@@ -55,18 +58,17 @@ const brokerDeadlineMs = 4_000;
 /** Whichever gives no answer, the other one is looked at. */
 export async function look({ channels, redis, namespace }: Reachable): Promise<Look> {
   const [broker, journal] = await Promise.all([
-    typeof channels === 'string'
-      ? channels
-      : answered('The broker', withinMs(brokerDeadlineMs, lookAtBroker(channels, namespace))),
+    typeof channels === 'string' ? channels : answered('The broker', lookAtBroker(channels, namespace)),
     typeof redis === 'string' ? redis : answered('Redis', lookAtRedis(redis, namespace)),
   ]);
-  const { exchange, queues, unreadable } = typeof broker === 'string' ? unansweredBroker : broker;
+  const { exchange, queues, unreadable, alarm } = typeof broker === 'string' ? unansweredBroker : broker;
   const { topology, journals, ...known } = typeof journal === 'string' ? unansweredRedis : journal;
   return {
     namespace,
     found: { exchange, topology, queues, journals },
     ...known,
     unreadable,
+    alarm,
     away: {
       ...(typeof broker === 'string' ? { broker } : {}),
       ...(typeof journal === 'string' ? { redis: journal } : {}),
@@ -74,7 +76,12 @@ export async function look({ channels, redis, namespace }: Reachable): Promise<L
   };
 }
 
-const unansweredBroker = { exchange: false, queues: new Map<number, QueueState>(), unreadable: 0 };
+const unansweredBroker: Awaited<ReturnType<typeof lookAtBroker>> = {
+  exchange: false,
+  queues: new Map<number, QueueState>(),
+  unreadable: 0,
+  alarm: 'silent',
+};
 const unansweredRedis: Awaited<ReturnType<typeof lookAtRedis>> = {
   topology: 'missing',
   journals: new Map(),
@@ -86,10 +93,14 @@ const unansweredRedis: Awaited<ReturnType<typeof lookAtRedis>> = {
   entries: [],
 };
 
-async function lookAtBroker(channels: Channels, namespace: string) {
+async function lookAtBroker(connection: ChannelModel, namespace: string) {
   const dead = deadExchange(namespace);
-  const { exchange, queues } = await surveyBroker(channels, namespace);
-  return { exchange, queues, unreadable: (await queueState(channels, dead))?.ready ?? 0 };
+  const known = surveyBroker(connection, namespace).then(async ({ exchange, queues }) => {
+    return { exchange, queues, unreadable: (await queueState(connection, dead))?.ready ?? 0 };
+  });
+  const seen = await withinMs(brokerDeadlineMs, known);
+  // The last question: a broker with an alarm answers nothing more.
+  return { ...seen, alarm: await brokerAlarm(connection) };
 }
 
 async function lookAtRedis(redis: Redis, namespace: string) {
