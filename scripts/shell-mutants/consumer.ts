@@ -15,6 +15,8 @@ const looksSuite = 'services/consumer/src/replay/looks.test.ts';
 const dispatcher = 'services/consumer/src/dispatch/run-dispatcher.ts';
 const dispatcherSuite = 'services/consumer/src/dispatch/run-dispatcher.test.ts';
 const keyGate = 'services/consumer/src/provider/key-gate.ts';
+const makingWay = 'services/consumer/src/shard/making-way.ts';
+const standstillSuite = 'services/consumer/src/shard/standstill.test.ts';
 const redisWatch = 'services/consumer/src/redis-watch.ts';
 
 /** From the broker to the provider. */
@@ -24,12 +26,32 @@ export const consumerMutants: readonly ShellMutant[] = [
     rule: '5 (faults): what an account has that is not served holds up nobody else',
     patches: [
       {
-        file: 'services/consumer/src/shard/making-way.ts',
+        file: makingWay,
         find: 'else if (item.needsList) this.',
         replace: 'else if (item.needsList && maybeSent) this.',
       },
     ],
-    suite: 'services/consumer/src/shard/standstill.test.ts',
+    suite: standstillSuite,
+  },
+  {
+    name: 'what has no place is parked in an outage',
+    rule: '5 (faults): with nobody served everything waits in the broker',
+    patches: [
+      { file: makingWay, find: 'return this.#troubles.isAnybodyServedSince(Math', replace: 'return true || (Math' },
+    ],
+    suite: standstillSuite,
+  },
+  {
+    name: 'each set waits anew for a list that cannot be read',
+    rule: '5 (faults): a list that cannot be read holds up only usage that needs it',
+    patches: [
+      {
+        file: 'services/consumer/src/shard/meter-knowledge.ts',
+        find: 'Math.min(dueSinceMs, unreadable?.sinceMs ?? dueSinceMs)',
+        replace: 'dueSinceMs',
+      },
+    ],
+    suite: 'services/consumer/src/shard/neighbours.test.ts',
   },
   {
     name: 'lease counted from its answer',

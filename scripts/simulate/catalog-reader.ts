@@ -1,4 +1,9 @@
-import type { MeterCatalog, MeterList, UnreadableMeters } from '../../services/consumer/src/shard/open-set.ts';
+import type {
+  MeterCatalog,
+  MeterList,
+  Unreadable,
+  UnreadableMeters,
+} from '../../services/consumer/src/shard/open-set.ts';
 import type { ModelProvider } from './model-provider.ts';
 import type { Profile } from './profile.ts';
 import type { Process } from './process.ts';
@@ -60,7 +65,7 @@ export class CatalogReader {
       isOver = true;
       const isRead = answer !== undefined && answer !== 'unreadable';
       this.#dueMs.set(account, this.#process.nowMs + (isRead ? this.#maxAgeMs : retryMs));
-      if (!isRead) this.#failed(account, answer ?? 'no answer');
+      if (!isRead) this.#failed(account, { reason: answer ?? 'no answer', sinceMs: this.#process.nowMs });
       else if (account === '') this.#tell(account, { meters: answer, askedAtMs });
       else {
         this.#connected.set(account, { meters: answer, askedAtMs });
@@ -72,7 +77,7 @@ export class CatalogReader {
     this.#provider.readMeters(account, this.#process, answered);
   }
 
-  #failed(account: string, unreadable: string): void {
+  #failed(account: string, unreadable: Unreadable): void {
     const before = account === '' ? this.#current : this.#connected.get(account);
     if (before?.unreadable !== undefined) return;
     if (account === '') {

@@ -42,13 +42,13 @@ export const callMutants: readonly Mutant[] = [
     patches: [
       {
         file: 'services/consumer/src/shard/armed-accounts.ts',
-        find: 'unlisted(name, of.meters === undefined ? of.unreadable : undefined)',
-        replace: 'unlisted(name, undefined)',
+        find: 'listRead(name, of.unreadable, of.meters !== undefined)',
+        replace: 'listRead(name, undefined, true)',
       },
       {
         file: 'services/consumer/src/shard/armed-accounts.ts',
-        find: 'if (nowMs - sinceMs >= listWaitMs) this',
-        replace: 'if (nowMs - sinceMs < 0) this',
+        find: 'if (nowMs - sinceMs < listWaitMs) continue',
+        replace: 'if (nowMs - sinceMs >= 0) continue',
       },
     ],
   },
@@ -220,7 +220,7 @@ export const callMutants: readonly Mutant[] = [
     name: 'parked for want of room though it may have been sent',
     rule: '6: an entry is dead only if no earlier attempt is unresolved',
     profiles: ['accounts'],
-    patches: [{ file: makingWay, find: '      else if (!isBeyond) break;\n', replace: '' }],
+    patches: [{ file: makingWay, find: '      else if (!isBeyond) continue;\n', replace: '' }],
   },
   {
     name: 'flood parked though it may have been sent',

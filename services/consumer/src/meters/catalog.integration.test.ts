@@ -231,7 +231,9 @@ describe('the catalog of meters', () => {
     const { catalog } = await cluster.join();
     await catalog.untilKnown(never);
     catalog.refresh('acct_1');
-    await until(() => expect(catalog.current().connected?.get('acct_1')).toEqual({ unreadable: 'revoked' }));
+    await until(() =>
+      expect(catalog.current().connected?.get('acct_1')).toMatchObject({ unreadable: { reason: 'revoked' } }),
+    );
     cluster.provider.connected.set('acct_1', [calls]);
     await until(() => expect(metersOf(catalog.current(), 'acct_1')?.meters.has('calls')).toBe(true));
   });

@@ -8,7 +8,7 @@ import type { Redis } from '../../../../shared/redis/client.ts';
 import { platform as platformAccount } from '../provider/breakers.ts';
 import type { Provider } from '../provider/provider.ts';
 import { meterReadsMax } from '../provider/stripe.ts';
-import type { MeterCatalog, MeterList, UnreadableMeters } from '../shard/open-set.ts';
+import type { MeterCatalog, MeterList, Unreadable, UnreadableMeters } from '../shard/open-set.ts';
 import { type AccountMeters, followMeters } from './account-meters.ts';
 import { createMeterNotices } from './meter-notices.ts';
 import { createCatalogStore, lockMaxMs } from './stored-catalog.ts';
@@ -62,7 +62,7 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
   let catalog: MeterCatalog | undefined;
 
   /** `connected` is the same map for all catalogs: there are many accounts, and one of them is new. */
-  function tell(account: string, unreadable?: string): void {
+  function tell(account: string, unreadable?: Unreadable): void {
     const own = account === platformAccount || catalog === undefined ? platform.list : catalog;
     if (own === undefined) return;
     catalog = { ...own, connected, ...(unreadable === undefined ? {} : { unreadable }) };
@@ -86,7 +86,7 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
       log.debug({ error }, 'The meters could not be read.');
       unread.failed(platformAccount, error, catalog !== undefined);
       firstFailed.resolve();
-      if (catalog !== undefined && catalog.unreadable === undefined) tell(platformAccount, messageOf(error));
+      if (catalog !== undefined && catalog.unreadable === undefined) tell(platformAccount, unreadableFor(error));
     },
     taken: (list, before) => {
       unread.read(platformAccount);
@@ -110,7 +110,7 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
         log.debug({ error, account }, 'The meters of a connected account could not be read.');
         unread.failed(account, error, before?.meters !== undefined);
         if (before?.unreadable !== undefined) return;
-        connected.set(account, { ...before, unreadable: messageOf(error) });
+        connected.set(account, { ...before, unreadable: unreadableFor(error) });
         tell(account);
       },
       taken: (list, before) => {
@@ -154,8 +154,8 @@ export function startCatalog(options: CatalogOptions): MeterCatalogSource {
   };
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function unreadableFor(error: unknown): Unreadable {
+  return { reason: error instanceof Error ? error.message : String(error), sinceMs: performance.now() };
 }
 
 /**

@@ -47,12 +47,13 @@ export class ArmedAccounts {
   }
 
   /** `account`: whose list is another one; undefined: those of all. */
-  catalogRead({ connected }: MeterCatalog, account: string | undefined): void {
-    for (const name of account === undefined ? (connected?.keys() ?? []) : [account]) {
-      const of = connected?.get(name);
+  catalogRead(catalog: MeterCatalog, account: string | undefined): void {
+    const { connected = new Map<string, never>() } = catalog;
+    for (const name of account === undefined ? ['', ...connected.keys()] : [account]) {
+      const of = name === '' ? catalog : connected.get(name);
       if (of === undefined) continue;
       if (of.meters !== undefined) this.#listless.delete(name);
-      this.#flight.drive.accounts.unlisted(name, of.meters === undefined ? of.unreadable : undefined);
+      this.#flight.drive.accounts.listRead(name, of.unreadable, of.meters !== undefined);
       this.#changed.add(name);
     }
   }
@@ -66,7 +67,8 @@ export class ArmedAccounts {
     this.#askAgainAtMs = nowMs + askAgainMs;
     for (const [account, sinceMs] of this.#listless) {
       wanted.push(account);
-      if (nowMs - sinceMs >= listWaitMs) this.#flight.drive.accounts.unlisted(account, noAnswer);
+      if (nowMs - sinceMs < listWaitMs) continue;
+      this.#flight.drive.accounts.listRead(account, { reason: noAnswer, sinceMs }, false);
     }
     return wanted;
   }

@@ -7,7 +7,7 @@ import { listWaitMs } from './meter-knowledge.ts';
 import { entry } from './testing.ts';
 
 const reason = 'this account is revoked';
-const noList = 'its list answers 500';
+const unreadable = { reason: 'its list answers 500', sinceMs: 0 };
 
 function itemOf(account: string | undefined, meter = 'requests') {
   return newItem(entry({ meter, ...(account === undefined ? {} : { account }) }), 1, 0);
@@ -33,7 +33,7 @@ function lookUps(work: () => void): number {
 it('costs a tick the same with ten closed accounts and with ten thousand', () => {
   const perTick = [10, 10_000].map((accounts) => {
     const drive = new Drive(defaultDriveLimits, () => 0.5);
-    for (let account = 0; account < accounts; account++) drive.accounts.changed(`acct_${account}`, reason);
+    for (let account = 0; account < accounts; account++) drive.accounts.changed(`acct_${account}`, reason, 0);
     drive.startSet([itemOf('acct_0'), itemOf(undefined)], 0, 0);
     return lookUps(() => {
       expect(drive.accounts.left(0)).toBe(1);
@@ -63,27 +63,27 @@ it('looks at a meter without a newer list once it is overdue, and not at every t
 it('counts what is left right, whatever comes first: closed, without a list, undecided, ended, and open again', () => {
   const accounts = new ClosedAccounts();
   const [one, two, own] = [itemOf('acct_1'), itemOf('acct_1', 'seats'), itemOf(undefined, 'misspelt')];
-  accounts.changed('acct_1', reason);
+  accounts.changed('acct_1', reason, 0);
   for (const item of [one, two, own]) accounts.waits(item);
   expect(accounts.left(0)).toBe(2);
-  accounts.unlisted('acct_1', noList);
-  accounts.changed('acct_1', undefined);
+  accounts.listRead('acct_1', unreadable, false);
+  accounts.changed('acct_1', undefined, 0);
   expect(accounts.itemsLeft(0)).toEqual([
-    [one, noList],
-    [two, noList],
+    { item: one, ...unreadable },
+    { item: two, ...unreadable },
   ]);
   accounts.judged(own, true, 0);
   accounts.judged(two, true, 0);
   expect(accounts.left(listWaitMs)).toBe(3);
-  accounts.unlisted('acct_1', undefined);
-  expect(accounts.itemsLeft(listWaitMs).map(([item]) => item)).toEqual([two, own]);
+  accounts.listRead('acct_1', undefined, true);
+  expect(accounts.itemsLeft(listWaitMs).map(({ item }) => item)).toEqual([two, own]);
   accounts.ended(own);
   accounts.judged(two, false, listWaitMs);
   expect(accounts.left(listWaitMs)).toBe(0);
-  accounts.changed('acct_1', reason);
+  accounts.changed('acct_1', reason, 0);
   expect(accounts.left(listWaitMs)).toBe(2);
   accounts.ended(one);
-  expect(accounts.itemsLeft(listWaitMs)).toEqual([[two, reason]]);
+  expect(accounts.itemsLeft(listWaitMs)).toEqual([{ item: two, reason, sinceMs: 0 }]);
   accounts.newSet();
   expect(accounts.left(listWaitMs)).toBe(0);
 });
@@ -92,13 +92,13 @@ it('knows how many deferred entries are of closed accounts, whether they came be
   const accounts = new ClosedAccounts();
   for (const account of ['acct_1', 'acct_1', 'acct_2', undefined]) accounts.held(account);
   expect(accounts.deferredOfThem).toBe(0);
-  accounts.changed('acct_1', reason);
-  accounts.unlisted('acct_1', noList);
+  accounts.changed('acct_1', reason, 0);
+  accounts.listRead('acct_1', unreadable, false);
   accounts.held('acct_1');
   expect(accounts.deferredOfThem).toBe(3);
   accounts.released('acct_1');
-  accounts.changed('acct_1', undefined);
+  accounts.changed('acct_1', undefined, 0);
   expect(accounts.deferredOfThem).toBe(2);
-  accounts.unlisted('acct_1', undefined);
+  accounts.listRead('acct_1', undefined, true);
   expect(accounts.deferredOfThem).toBe(0);
 });

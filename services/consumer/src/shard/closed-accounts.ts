@@ -1,5 +1,17 @@
 import type { Item } from './item.ts';
 import { listWaitMs } from './meter-knowledge.ts';
+import type { Unreadable } from './open-set.ts';
+
+/** Why something is not called, and since when; monotonic. */
+interface Because {
+  readonly reason: string;
+  readonly sinceMs: number;
+}
+
+/** An item of the set that cannot be called. */
+export interface Stuck extends Because {
+  readonly item: Item;
+}
 
 /** What the pending set has of one meter. */
 interface OfMeter {
@@ -24,9 +36,11 @@ interface OfMeter {
  */
 export class ClosedAccounts {
   /** Why: what the dispatcher was told about the account's calls. */
-  readonly #closed = new Map<string, string>();
+  readonly #closed = new Map<string, Because>();
   /** Why: what came of reading its meters. Without those none of its calls can start at all. */
-  readonly #unlisted = new Map<string, string>();
+  readonly #unlisted = new Map<string, Because>();
+  /** Accounts whose list cannot be read now, the platform's own too, whether or not there is an older one; since when. */
+  readonly #unreadSinceMs = new Map<string, number>();
   readonly #ofSet = new Map<string, Map<string, OfMeter>>();
   /** Meters that wait for a newer list, and may still get one in time: the one that has waited for longest is first. */
   readonly #undecided = new Set<OfMeter>();
@@ -34,19 +48,22 @@ export class ClosedAccounts {
   readonly #deferred = new AccountCounts();
   #deferredOfThem = 0;
 
-  changed(account: string, closedFor: string | undefined): void {
-    this.#because(this.#closed, account, closedFor);
+  changed(account: string, closedFor: string | undefined, nowMs: number): void {
+    this.#because(this.#closed, account, closedFor === undefined ? undefined : { reason: closedFor, sinceMs: nowMs });
   }
 
-  /** There is no list of the account's meters, for this reason; undefined: there is one. */
-  unlisted(account: string, reason: string | undefined): void {
-    this.#because(this.#unlisted, account, reason);
+  /** Whether the account's list of meters can be read, and whether there is one, be it an older one. */
+  listRead(account: string, unreadable: Unreadable | undefined, isKnown: boolean): void {
+    if (unreadable === undefined) this.#unreadSinceMs.delete(account);
+    else this.#unreadSinceMs.set(account, unreadable.sinceMs);
+    this.#because(this.#unlisted, account, isKnown ? undefined : unreadable);
   }
 
-  #because(reasons: Map<string, string>, account: string, reason: string | undefined): void {
+  /** Since when it began, whatever other reason it has got meanwhile. */
+  #because(reasons: Map<string, Because>, account: string, because: Because | undefined): void {
     const was = this.isOneOfThem(account);
-    if (reason === undefined) reasons.delete(account);
-    else reasons.set(account, reason);
+    if (because === undefined) reasons.delete(account);
+    else reasons.set(account, { ...because, sinceMs: reasons.get(account)?.sinceMs ?? because.sinceMs });
     const is = this.isOneOfThem(account);
     if (was === is) return;
     const deferred = this.#deferred.get(account);
@@ -149,20 +166,25 @@ export class ClosedAccounts {
   }
 
   /** That, with the reason. */
-  itemsLeft(nowMs: number): [item: Item, reason: string][] {
+  itemsLeft(nowMs: number): Stuck[] {
     if (this.left(nowMs) === 0) return [];
-    const left: [Item, string][] = [];
+    const left: Stuck[] = [];
     for (const meter of [...this.#ofSet.values()].flatMap((meters) => [...meters.values()])) {
       if (!meter.isCounted || meter.left === 0) continue;
       const closedFor = this.#closed.get(meter.account);
-      const reason = closedFor ?? this.#unlisted.get(meter.account) ?? needsNewerList;
+      const because = closedFor ?? this.#unlisted.get(meter.account) ?? this.#needsNewerList(meter, nowMs);
       for (const item of meter.items) {
         if (item.hasEnded) continue;
         if (closedFor === undefined) item.needsList = true;
-        left.push([item, reason]);
+        left.push({ item, ...because });
       }
     }
     return left;
+  }
+
+  #needsNewerList({ account, undecidedSinceMs = Number.POSITIVE_INFINITY }: OfMeter, nowMs: number): Because {
+    const sinceMs = Math.min(nowMs, undecidedSinceMs, this.#unreadSinceMs.get(account) ?? nowMs);
+    return { reason: 'its meter is not in the list that is known, and no newer one can be read so far', sinceMs };
   }
 
   #count(meter: OfMeter): void {
@@ -176,8 +198,6 @@ export class ClosedAccounts {
     return this.#ofSet.get(account)?.get(meter);
   }
 }
-
-const needsNewerList = 'its meter is not in the list that is known, and no newer one can be read so far';
 
 /** How many of something each connected account has. */
 class AccountCounts {

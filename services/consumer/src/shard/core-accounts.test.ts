@@ -58,7 +58,7 @@ describe('ShardCore, with a connected account', () => {
   });
 
   it('seals one event at a time, and calls none of them, while its meters cannot be read', () => {
-    const shard = TestShard.open({ catalog: knowing({ unreadable: revoked }) });
+    const shard = TestShard.open({ catalog: knowing({ unreadable: { reason: revoked, sinceMs: 0 } }) });
     const events = ['a', 'b'].map((id) => usageEvent({ id, account }));
     shard.deliver(1, { events });
     shard.tick(5 * minuteMs);
@@ -92,7 +92,7 @@ describe('ShardCore, with a connected account', () => {
   });
 
   it('journals the attempt of a deferred entry that never was called, when its account is open again, and not before', () => {
-    const shard = sealed(knowing({ unreadable: revoked }));
+    const shard = sealed(knowing({ unreadable: { reason: revoked, sinceMs: 0 } }));
     shard.settle();
     expect(shard.core.flight.drive.deferred.size).toBe(1);
     shard.tick(15_000);
@@ -109,7 +109,7 @@ describe('ShardCore, with a connected account', () => {
   });
 
   it('finds out when it is called that the account has no such meter, and refuses it then', () => {
-    const shard = sealed(knowing({ unreadable: revoked }));
+    const shard = sealed(knowing({ unreadable: { reason: revoked, sinceMs: 0 } }));
     shard.settle();
     shard.tick(15_000);
     const list = { ...catalogOf(meter('another')), askedAtMs: shard.nowMs };

@@ -22,12 +22,14 @@ function due(events: ReturnType<typeof usageEvent>[], limits = {}): TestShard {
 }
 
 function accountsList(shard: TestShard, list: Partial<MeterList>): void {
-  const connected = new Map([[account, { unreadable: failed, ...list }]]) as never;
+  const unreadable = { reason: failed, sinceMs: shard.nowMs };
+  const connected = new Map([[account, { unreadable, ...list }]]) as never;
   shard.step({ type: 'catalog_read', catalog: { ...requestsCatalog, connected }, account });
 }
 
-function platformFails(shard: TestShard): void {
-  shard.step({ type: 'catalog_read', catalog: { ...requestsCatalog, unreadable: failed }, account: '' });
+function platformFails(shard: TestShard, sinceMs = shard.nowMs): void {
+  const unreadable = { reason: failed, sinceMs };
+  shard.step({ type: 'catalog_read', catalog: { ...requestsCatalog, unreadable }, account: '' });
 }
 
 /** Everything that can be called is accepted, and every write answered, until nothing happens any more. */
@@ -141,5 +143,15 @@ describe("a meter that is not known while the platform's own list cannot be read
     });
     serve(shard);
     expect(shard.acked).toBe(1);
+  });
+
+  // Each set waited for that minute anew, and the others with it.
+  it('is so at once when the list could not be read for a minute already', () => {
+    const drive = { ...shardLimits().drive, closedMax: 1 };
+    const shard = due([own, ...misspelt], { drive });
+    platformFails(shard, shard.nowMs - minuteMs);
+    expect(shard.write).toMatchObject({
+      commit: { entries: [{ meter: 'requests' }, { meter: 'reqeusts', events: 2, value: '2' }] },
+    });
   });
 });

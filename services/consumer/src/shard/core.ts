@@ -140,7 +140,7 @@ export class ShardCore {
         this.#armed.catalogRead(event.catalog, event.account);
         break;
       case 'account_changed':
-        this.flight.accountChanged(event.account, event.closedFor);
+        this.flight.accountChanged(event.account, event.closedFor, nowMs);
         break;
       case 'window_changed':
         this.memory.changeWindow(event.windowMs, nowMs);

@@ -57,7 +57,7 @@ describe('a connected account that is closed', () => {
   /** A drive that has deferred so many of its entries. */
   function deferClosed(count: number, limits: Partial<typeof defaultDriveLimits>): Drive {
     const drive = new Drive({ ...defaultDriveLimits, ...limits }, () => 0.5);
-    drive.accounts.changed(account, 'this account is revoked');
+    drive.accounts.changed(account, 'this account is revoked', 0);
     drive.startSet(itemsOf(entries(count, { account })), startRedisMs, 0);
     drive.tick(0, startRedisMs);
     writeEnded(drive, 0);
@@ -81,7 +81,7 @@ describe('a connected account that is closed', () => {
 
   it('takes it again once the account is open', () => {
     const drive = deferClosed(5, { replaysMax: 6 });
-    drive.accounts.changed(account, undefined);
+    drive.accounts.changed(account, undefined, 0);
     expect(drive.deferred.roomForReplays).toBe(1);
   });
 

@@ -88,6 +88,7 @@ export class Drive {
   startSet(items: readonly Item[], redisMs: number, nowMs: number): void {
     this.#unsettled = items.length;
     this.accounts.newSet();
+    this.#makingWay.newSet();
     this.#troubles.forget((lane) => this.lanes.has(lane) || this.deferred.isFailing(lane));
     for (const item of items) {
       item.sinceMs = nowMs;

@@ -156,8 +156,8 @@ export class Flight {
   }
 
   /** The provider does not serve this connected account, for this reason; undefined: it may be tried again. */
-  accountChanged(account: string, closedFor: string | undefined): void {
-    this.drive.accounts.changed(account, closedFor);
+  accountChanged(account: string, closedFor: string | undefined, nowMs: number): void {
+    this.drive.accounts.changed(account, closedFor, nowMs);
   }
 
   /** The write to send now, if any; without `goingOn` only what was begun is ended. */

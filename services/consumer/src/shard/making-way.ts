@@ -16,8 +16,9 @@ import type { Trouble, TroubledLanes } from './troubled-lanes.ts';
  *   accepted meanwhile; whatever the breaker says, and however often it was called;
  * - after five minutes, what is left of a set of which only few lanes are left, all of them in trouble: whether that is an
  *   outage only the usage behind them can show;
- * - what cannot be called, because its account is closed or its meters are not known, once nothing else is left. There may be
- *   no room for it, because other entries of its set took that first: after a minute it is parked then, if it was never sent.
+ * - what cannot be called, because its account is closed or its meters are not known, once nothing else is left. Where there is no
+ *   room for it, it is parked if it was never sent, once that has been so for a minute, whatever the set, and nothing became free
+ *   in ten seconds.
  *
  * With no call accepted, and many lanes, it is an outage: everything waits, in the broker. Making way means deferred, while
  * there is room. A lane that has taken its share of it while its account is served is parked beyond that, without a call.
@@ -32,8 +33,11 @@ const flood =
 const notServed =
   'account_not_served: not sent, because too many entries wait for accounts that the provider does not serve; replay it once it is';
 
-/** How often lanes in trouble are looked at. */
+/** How often lanes in trouble are looked at, and what finds no place. */
 const judgeEveryMs = 100;
+const lookForPlacesEveryMs = 1_000;
+/** For so long nothing but what finds no place may hold up a set: places may become free. */
+const placeWaitMs = 10_000;
 
 export interface Driven {
   readonly lanes: LaneQueue;
@@ -51,15 +55,19 @@ export class MakingWay {
   readonly #troubles: TroubledLanes;
   readonly #settle: Settle;
   #judgeAtMs = Number.NEGATIVE_INFINITY;
-  /** Since when there has been no room for what cannot be called, and since when others are served meanwhile. */
-  #fullSinceMs: number | undefined;
-  #servedSinceMs: number | undefined;
+  #lookForPlacesAtMs = Number.NEGATIVE_INFINITY;
+  /** Since when nothing but what cannot be called holds up the set. */
+  #heldUpSinceMs: number | undefined;
 
   constructor(limits: DriveLimits, driven: Driven, troubles: TroubledLanes, settle: Settle) {
     this.#limits = limits;
     this.#driven = driven;
     this.#troubles = troubles;
     this.#settle = settle;
+  }
+
+  newSet(): void {
+    this.#heldUpSinceMs = undefined;
   }
 
   tick(nowMs: number, redisMs: number): void {
@@ -80,29 +88,33 @@ export class MakingWay {
   }
 
   /**
-   * What cannot be called is deferred, while there is room. Beyond that it is parked after a while, unless it may have been sent: what
-   * wants its list of meters, which has it sent again by itself, and what others, who are served, should not wait for.
+   * What cannot be called is deferred, while there is room. Beyond that it is parked, unless it may have been sent: what wants its list
+   * of meters, which has it sent again by itself, and what others, who are served, should not wait for.
    */
   #clear(nowMs: number, redisMs: number): void {
     const { accounts, deferred } = this.#driven;
-    if (deferred.roomForClosed > 0 || accounts.left(nowMs) === 0) {
-      this.#fullSinceMs = undefined;
-      this.#servedSinceMs = undefined;
-    } else {
-      this.#fullSinceMs ??= nowMs;
-      if (this.#troubles.isAnybodyServedSince(this.#fullSinceMs)) this.#servedSinceMs ??= nowMs;
-    }
-    const isBeyond = nowMs - (this.#fullSinceMs ?? nowMs) >= beyondWaitMs;
-    const isOutage = nowMs - (this.#servedSinceMs ?? nowMs) < beyondWaitMs;
-    // Not looked through at every tick while there is no room.
-    for (const [item, reason] of deferred.roomForClosed > 0 || isBeyond ? accounts.itemsLeft(nowMs) : []) {
+    this.#heldUpSinceMs ??= nowMs;
+    if (deferred.roomForClosed === 0 && nowMs < this.#lookForPlacesAtMs) return;
+    this.#lookForPlacesAtMs = nowMs + lookForPlacesEveryMs;
+    const heldUpMs = nowMs - this.#heldUpSinceMs;
+    for (const { item, reason, sinceMs } of accounts.itemsLeft(nowMs)) {
       if (item.isBusy) continue;
       const maybeSent = item.unresolvedSinceMs !== undefined;
+      const isBeyond = heldUpMs >= placeWaitMs && nowMs - sinceMs >= beyondWaitMs;
       if (deferred.roomForClosed > 0 || (isBeyond && maybeSent)) this.#settle(item, 'deferred', reason, redisMs);
-      else if (!isBeyond) break;
+      else if (!isBeyond) continue;
       else if (item.needsList) this.#settle(item, 'dead', unlisted(item.entry.meter, reason), redisMs);
-      else if (!isOutage) this.#settle(item, 'dead', notServed, redisMs);
+      else if (this.#areOthersServed(sinceMs, item.sinceMs, heldUpMs)) this.#settle(item, 'dead', notServed, redisMs);
     }
+  }
+
+  /**
+   * In an outage nothing is parked for want of room. Who is served since the account is closed, and the set on its way, shows that there is
+   * none. But those whose turn it is may all stand behind such sets: after a while one of the two has to do.
+   */
+  #areOthersServed(closedSinceMs: number, setSinceMs: number, heldUpMs: number): boolean {
+    const isLong = heldUpMs >= this.#limits.deferTail.afterMs;
+    return this.#troubles.isAnybodyServedSince(Math[isLong ? 'min' : 'max'](closedSinceMs, setSinceMs));
   }
 
   /** Defers what the set has for a lane in trouble, while there is room. Only what was certainly never sent is parked instead. */

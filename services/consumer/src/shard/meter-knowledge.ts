@@ -1,4 +1,4 @@
-import { type MeterCatalog, metersOf, type UnknownMeter } from './open-set.ts';
+import { type MeterCatalog, metersOf, type UnknownMeter, type Unreadable } from './open-set.ts';
 
 /**
  * What the catalog says about a meter, of which events were counted without knowing it, when their set is due:
@@ -14,7 +14,10 @@ export type Knowledge = 'known' | 'wait' | 'apart' | 'beyond';
 
 /** How long a set that is due waits for a list of which nothing is heard: longer than a whole read may take. */
 export const listWaitMs = 10_000;
-/** … before what there is no room for is parked, though the list cannot be read. */
+/**
+ * For how long a list must have been unreadable, or an account closed, before what there is no room for is parked. It counts from when
+ * that began: a set that waited for so long anew would keep everybody else of its shard waiting with it, each time.
+ */
 export const beyondWaitMs = 60_000;
 
 export function knowledgeOf(
@@ -27,14 +30,15 @@ export function knowledgeOf(
   const list = metersOf(catalog, account);
   if (list?.meters.has(meter) === true) return 'known';
   if (list !== undefined && list.askedAtMs >= Math.max(dueSinceMs, countedAtMs)) return 'known';
-  const waitedMs = nowMs - dueSinceMs;
-  if (unreadableOf(catalog, account) === undefined && waitedMs < listWaitMs) return 'wait';
+  const unreadable = unreadableOf(catalog, account);
+  if (unreadable === undefined && nowMs - dueSinceMs < listWaitMs) return 'wait';
   if (events <= room) return 'apart';
-  return waitedMs < beyondWaitMs ? 'wait' : 'beyond';
+  const sinceMs = Math.min(dueSinceMs, unreadable?.sinceMs ?? dueSinceMs);
+  return nowMs - sinceMs < beyondWaitMs ? 'wait' : 'beyond';
 }
 
 /** Why there is no newer list of the account, as far as that is known. */
-export function unreadableOf(catalog: MeterCatalog, account: string): string | undefined {
+export function unreadableOf(catalog: MeterCatalog, account: string): Unreadable | undefined {
   return account === '' ? catalog.unreadable : catalog.connected?.get(account)?.unreadable;
 }
 

@@ -10,14 +10,21 @@ import { SlotIdList } from './event-id.ts';
 export interface MeterList {
   readonly meters: ReadonlyMap<string, Meter>;
   readonly askedAtMs: number;
-  /** Why there is nothing newer: it cannot be read. What it has counts as before; of what it does not have it says nothing. */
-  readonly unreadable?: string;
+  /** Why there is nothing newer. What it has counts as before; of what it does not have it says nothing. */
+  readonly unreadable?: Unreadable;
 }
 
-/** This account's meters could not be read so far, for this reason: it is revoked, or does not exist, or the read failed. */
+/** A list cannot be read: its account is revoked, or does not exist, or the read failed. */
+export interface Unreadable {
+  readonly reason: string;
+  /** When its first read failed, monotonic. */
+  readonly sinceMs: number;
+}
+
+/** This account's meters could not be read so far. */
 export interface UnreadableMeters {
   readonly meters?: undefined;
-  readonly unreadable: string;
+  readonly unreadable: Unreadable;
 }
 
 /** The platform's own meters, and those of each connected account that was asked for so far. */

@@ -74,7 +74,7 @@ function linesOf(count: Count, catalog: MeterCatalog, unsure: Unsure): Line[] {
     case 'apart':
       return eachLine(count);
     case 'beyond':
-      return refusedLines(count, unlisted(name, unreadableOf(catalog, account ?? '')));
+      return refusedLines(count, unlisted(name, unreadableOf(catalog, account ?? '')?.reason));
     case undefined:
   }
   const list = metersOf(catalog, account);

@@ -6,7 +6,7 @@ import { defaultDriveLimits } from './drive-limits.ts';
 import { type SaidConsumer, TestConsumer } from './test-consumer.ts';
 import { catalogOf, hourMs, meter, minuteMs, outcomes, requestsCatalog, startRedisMs, usageEvent } from './testing.ts';
 
-const { accepted, throttled, unknown } = outcomes;
+const { accepted, throttled, unauthorized, unknown } = outcomes;
 const flushIntervalMs = 5 * minuteMs;
 
 beforeEach(() => void vi.useFakeTimers());
@@ -146,12 +146,16 @@ describe('customers whose every call fails', () => {
 });
 
 describe('usage that cannot be called', () => {
+  const counting = catalogOf(meter('requests', 'count'));
+
   // Lists of three accounts could not be read, another account was revoked, and a lane failed: together they took the 10,000 places
   // while their set was on its way. Its last 655 entries had none, and 18 other customers of the shard were not billed for half an hour.
   it('holds up nobody when others have taken its room meanwhile', async () => {
     const drive = { ...defaultDriveLimits, deferredMax: 100, closedMax: 100 };
-    const counting = catalogOf(meter('requests', 'count'));
-    const catalog = { ...counting, connected: new Map([['acct_1', { unreadable: 'HTTP 500' }]]) };
+    const catalog = {
+      ...counting,
+      connected: new Map([['acct_1', { unreadable: { reason: 'HTTP 500', sinceMs: 0 } }]]),
+    };
     const consumer = consumerOf({ answerTo: brokenAre(unknown), catalog, limits: { drive } });
     const unlisted = eventsOf(
       customers(80, 'unlisted').map((name) => name),
@@ -168,6 +172,70 @@ describe('usage that cannot be called', () => {
     const parked = consumer.shard.writes.flatMap((write) => (write.kind === 'progress' ? write.parked : []));
     const dead = parked.filter(({ state }) => state === 'dead');
     expect(new Set(dead.map(({ reason }) => reason.slice(0, 30)))).toEqual(new Set(['no_meter: nobody could tell wh']));
+  });
+
+  // An account was revoked, and all places were taken. Each one that became free had the minute begin anew after which the others need
+  // not wait for the rest any more.
+  it('holds up nobody for as long as its places become free one by one', async () => {
+    const recoversAtMs = performance.now() + 2 * flushIntervalMs;
+    const isBack = (): boolean => performance.now() >= recoversAtMs;
+    const consumer = consumerOf({
+      answerTo: ({ account, customer }) => {
+        if (account !== undefined) return unauthorized;
+        return customer === 'broken' && !isBack() ? unknown : accepted;
+      },
+      answerAfterMs: ({ customer }) => (customer === 'broken' && isBack() ? 45_000 : 20),
+      catalog: { ...counting, connected: new Map([['acct_1', counting]]) },
+      limits: { drive: { ...defaultDriveLimits, deferredMax: 100, closedMax: 40 } },
+    });
+    const revoked = eventsOf(customers(60, 'revoked'), { account: 'acct_1' });
+    consumer.deliver(eventsOf([...Array.from({ length: 30 }, () => 'broken'), 'well']));
+    await later(flushIntervalMs + minuteMs);
+    for (let set = 1; set <= 4; set++) {
+      consumer.deliver([...revoked, ...eventsOf(['well'])]);
+      await later(flushIntervalMs + (set === 1 ? 10 : 0.5) * minuteMs);
+      expect(consumer.shard.core.flight.pendingSet).toBeUndefined();
+      expect(consumer.billedTo('well')).toBe(1 + set);
+    }
+    // Otherwise no place became free meanwhile, or there was one for everybody.
+    expect(consumer.billedTo('broken')).toBeGreaterThan(20);
+    expect(consumer.drive.outcomes.dead).toBeGreaterThan(100);
+  });
+
+  it('is not parked for want of room while nobody is served', async () => {
+    let isOutage = true;
+    const consumer = consumerOf({
+      answerTo: ({ account }) => (!isOutage ? accepted : account === undefined ? unknown : unauthorized),
+      catalog: { ...counting, connected: new Map([['acct_1', counting]]) },
+      limits: { drive: { ...defaultDriveLimits, closedMax: 40 } },
+    });
+    consumer.deliver(eventsOf(customers(60, 'revoked'), { account: 'acct_1' }));
+    await later(flushIntervalMs + 1_000);
+    consumer.deliver(eventsOf(['well']));
+    await later(2 * hourMs);
+    expect(consumer.drive.outcomes).toMatchObject({ accepted: 0, deferred: 40, dead: 0 });
+    isOutage = false;
+    await later(hourMs);
+    expect(served(consumer, ['well', ...customers(60, 'revoked')])).toBe(61);
+  });
+
+  // All whose turn it was stood behind such a set, so nobody was served, and it looked like an outage.
+  it('holds up those behind it for five minutes at most, if nobody else is there to be served', async () => {
+    const consumer = consumerOf({
+      answerTo: ({ account }) => (account === undefined ? accepted : unauthorized),
+      catalog: { ...counting, connected: new Map([['acct_1', counting]]) },
+      limits: { drive: { ...defaultDriveLimits, closedMax: 40 } },
+    });
+    const revoked = eventsOf(customers(60, 'revoked'), { account: 'acct_1' });
+    consumer.deliver([...revoked, ...eventsOf(['well'])]);
+    await later(flushIntervalMs + 1_000);
+    for (let set = 1; set <= 4; set++) {
+      consumer.deliver(eventsOf(['well']));
+      await later(2 * flushIntervalMs);
+      expect(consumer.billedTo('well')).toBe(1 + set);
+      consumer.deliver(revoked);
+      await later(flushIntervalMs + 1_000);
+    }
   });
 });
 

@@ -45,6 +45,8 @@ export class TestShard {
   /** Reads of totals wait for the test; else there are none, and that is answered at once. */
   holdsTotals = false;
   readonly writes: JournalWrite[] = [];
+  /** Accounts whose list of meters is wanted. */
+  readonly wantedLists = new Set<string>();
   #tag = 0;
 
   constructor({ limits = {}, catalog = requestsCatalog, deadlineMs = 86_400_000 }: Said = {}) {
@@ -65,6 +67,7 @@ export class TestShard {
       if (effect.type === 'open_channel') this.generation = effect.generation;
       if (effect.type === 'ack') this.acked = effect.tag;
       if (effect.type === 'ended') this.endedAs = effect.reason;
+      if (effect.type === 'need_catalog') this.wantedLists.add(effect.account);
       if (effect.type !== 'write') continue;
       if (effect.write.kind === 'read_totals' && !this.holdsTotals) {
         return [
