@@ -1,9 +1,10 @@
-/** Every command and program in shared/client/README.md, as it stands there, on a real cluster, to the bill. */
+/** Every program in the client's README, and every command in that of its examples, as it stands there, to the bill. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect, it } from 'vitest';
+import { installClient, packClient } from '../../shared/client/testing/packed-client.ts';
 import { plainEnvironment } from '../../shared/testing/child.ts';
 import { freePort } from '../../shared/testing/ports.ts';
 import { until } from '../../shared/testing/until.ts';
@@ -13,14 +14,14 @@ import { testTimeoutMs } from './durations.ts';
 import { openStage, type Stage } from './stage.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const readme = readFileSync(join(root, 'shared/client/README.md'), 'utf8');
 
-function blocksOf(language: string): readonly string[] {
-  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, 'gm'))].map(([, text = '']) => text);
+function blocksOf(language: string, readme: string): readonly string[] {
+  const text = readFileSync(join(root, readme), 'utf8');
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, 'gm'))].map(([, text = '']) => text);
 }
 
-const programs = blocksOf('ts');
-const commands = blocksOf('sh');
+const programs = blocksOf('ts', 'shared/client/README.md');
+const commands = blocksOf('sh', 'shared/client/examples/README.md');
 
 /** The addresses of this test instead of those of a demo. */
 function onStage({ cluster }: Stage, text: string): string {
@@ -35,8 +36,7 @@ async function run(stage: Stage, name: string, text: string): Promise<string> {
   const { nursery } = stage;
   const port = await freePort();
   const file = join(nursery.folder, `${name}.ts`);
-  const placed = text.replaceAll(`'./shared/`, `'${root}/shared/`).replaceAll('3000', String(port));
-  await writeFile(file, onStage(stage, placed));
+  await writeFile(file, onStage(stage, text.replaceAll('3000', String(port))));
   const program = await nursery.spawn(name, process.execPath, [file], { env: plainEnvironment() });
   if (text.includes('3000')) {
     for (let request = 0; request < 2; request++) {
@@ -68,11 +68,14 @@ function missing(command: string): string | undefined {
 }
 
 it(
-  'the README of shared/client can be pasted, and what it records is billed once',
+  'the READMEs of shared/client can be pasted, and what they record is billed once',
   { timeout: testTimeoutMs },
   async () => {
     const stage = await openStage();
-    await symlink(join(root, 'node_modules'), join(stage.nursery.folder, 'node_modules'));
+    const { folder } = stage.nursery;
+    await installClient(folder, await packClient(folder));
+    for (const name of ['express', 'fastify'])
+      await symlink(join(root, 'node_modules', name), join(folder, 'node_modules', name));
     expect([programs.length, commands.length]).toEqual([5, 4]);
 
     const outputs: string[] = [];

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type ClientOptions, createClient, type UsageClient } from '../../shared/client/client.ts';
+import { type ClientOptions, createClient, type UsageClient } from '../../shared/client/index.ts';
 import { plainEnvironment } from '../../shared/testing/child.ts';
 import { until } from '../../shared/testing/until.ts';
 import { openGate } from '../../services/publisher/src/testing.ts';
@@ -147,7 +147,7 @@ describe('the Node client', { timeout: testTimeoutMs }, () => {
     const stage = await openStage();
     const { nursery } = stage;
     const events = 2_000;
-    const module = join(import.meta.dirname, '../../shared/client/client.ts');
+    const module = join(import.meta.dirname, '../../shared/client/index.ts');
     const program = join(nursery.folder, 'application.ts');
     // With a linger that never ends by itself within this test where the process is to be told.
     const lingerMs = onSignal === '' ? 5 : 600_000;

@@ -1,12 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import {
-  type ClientOptions,
-  createClient,
-  createClientOn,
-  type Usage,
-  UsageRejected,
-  UsageUndelivered,
-} from './client.ts';
+import { createClient, createClientOn } from './client.ts';
+import type { Usage } from './usage.ts';
+import type { ClientOptions } from './usage-client.ts';
+import { UsageRejected, UsageUndelivered } from './usage-error.ts';
 import type { Reply } from './verdict.ts';
 
 beforeEach(() => void vi.useFakeTimers());

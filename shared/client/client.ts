@@ -1,5 +1,8 @@
 /**
- * The sidecar's client for Node applications. Needs nothing but Node and the files beside it.
+ * The sidecar's client for Node applications, which import it through `index.ts`. Needs nothing but Node.
+ *
+ * `batch-core.ts` decides, purely, which event goes into which request and when it is sent again; `verdict.ts` reads what an
+ * answer means for each event; `http-transport.ts` sends. This is the shell with the timer and the promises.
  *
  * States: open → closing → closed. Nothing is connected before the first usage is recorded.
  *
@@ -16,10 +19,6 @@ import type { Announced, ClientCounts, ClientOptions, Receipt, UsageClient } fro
 import { errorOf, type UsageError, UsageRejected, UsageUndelivered } from './usage-error.ts';
 import { verdictOf } from './verdict.ts';
 
-export type { Usage } from './usage.ts';
-export type { Announced, ClientCounts, ClientOptions, Receipt, UsageClient } from './usage-client.ts';
-export { UsageError, UsageRejected, UsageUndelivered } from './usage-error.ts';
-
 const answerTimeoutMs = 45_000;
 const closeWithinMs = 10_000;
 const readyWithinMs = 10_000;
@@ -27,7 +26,7 @@ const readyIntervalMs = 250;
 /** A longer timer than Node's longest would fire at once. */
 const timerMaxMs = 60_000;
 
-/** Connects to nothing yet. Throws a TypeError when the options contradict each other. */
+/** Opens no connection before the first usage is recorded. Throws a `TypeError` when the options contradict each other. */
 export function createClient(options: ClientOptions = {}): UsageClient {
   const { url, socket, token, requestsMax = 4 } = options;
   if (url !== undefined && socket !== undefined) throw new TypeError('url and socket are both set; one of them may be');

@@ -8,7 +8,7 @@ export interface UsageMiddleware<Request, Response> {
   readonly counts: () => RequestCounts;
 }
 
-/** Express middleware: counts each request once its answer is out. An answer that the client did not wait for is not counted. */
+/** Express middleware: counts each request after its response was sent. A request whose client has gone away is not counted. */
 export function usageMiddleware<Request extends IncomingMessage, Response extends ServerResponse>(
   options: RequestUsageOptions<Request, Response>,
 ): UsageMiddleware<Request, Response> {

@@ -9,8 +9,8 @@ export interface UsageHook<Request, Reply> {
 }
 
 /**
- * A hook for Fastify's `onResponse`: counts each request once its answer is out. An answer that the client did not wait for
- * is not counted.
+ * A hook for Fastify's `onResponse`: counts each request after its response was sent. A request whose client has gone away is
+ * not counted.
  */
 export function usageHook<Request, Reply extends { readonly raw: ServerResponse }>(
   options: RequestUsageOptions<Request, Reply>,

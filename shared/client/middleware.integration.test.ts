@@ -5,11 +5,11 @@ import express from 'express';
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import { expect, it, onTestFinished } from 'vitest';
 import { until } from '../testing/until.ts';
-import type { Usage } from './client.ts';
 import { createClientOn } from './client.ts';
 import { usageMiddleware } from './express.ts';
 import { usageHook } from './fastify.ts';
 import type { RequestCounts } from './request-usage.ts';
+import type { Usage } from './usage.ts';
 
 /** A client that never answers until the test says: no answer of the application may wait for it. */
 function heldClient() {

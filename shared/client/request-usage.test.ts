@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { Usage } from './client.ts';
 import { RequestUsage, type RequestUsageOptions } from './request-usage.ts';
+import type { Usage } from './usage.ts';
 
 interface Request {
   readonly key?: string;

@@ -1,29 +1,29 @@
 import type { UsageClient } from './usage-client.ts';
 import type { Usage } from './usage.ts';
 
-/** Which requests are usage, and of what. Every function is called once the answer is out, so it sees status and body length. */
+/** Which requests are usage, and of what. Each function is called after the response was sent, so it sees its status. */
 export interface RequestUsageOptions<Request, Response> {
   readonly client: Pick<UsageClient, 'record'> & Partial<Pick<UsageClient, 'announce'>>;
-  /** The API key of a request. Undefined: it is not counted. */
+  /** The API key of a request. `undefined`: the request is not counted. */
   readonly key: (request: Request) => string | undefined;
-  /** Whose key it is. Undefined: nobody's, and the request is not counted. */
+  /** The customer who owns the key. `undefined`: nobody does, and the request is not counted. */
   readonly customer: (key: string, request: Request) => string | undefined | Promise<string | undefined>;
-  /** Undefined: it is not counted. */
+  /** The meter. `undefined`: the request is not counted. */
   readonly meter: string | ((request: Request, response: Response) => string | undefined);
-  /** Absent: 1 for each request. A request that it has no value for is dropped, and not counted as 1. */
+  /** Default: 1 for each request. A request for which it returns `undefined` is dropped, not counted as 1. */
   readonly value?: (request: Request, response: Response) => Usage['value'];
   readonly dimensions?: (request: Request, response: Response) => Usage['dimensions'];
-  /** Identity, where requests have one that their repetition repeats. Default: every request counts. */
+  /** The id of the event, if a repeated request repeats it. Default: every request counts. */
   readonly id?: (request: Request, response: Response) => string | undefined;
-  /** Hears of every request that should have been counted and was not: no room, refused, undelivered, or a function that failed. */
+  /** Called for each request that should have been counted and was not: the buffer was full, the sidecar rejected it, or one of these functions failed. */
   readonly onDropped: (error: Error, usage: Partial<Usage>) => void;
-  /** Lookups of customers at a time. Default 1000. */
+  /** The most lookups of customers at a time. Default: 1000. */
   readonly lookupsMax?: number;
 }
 
-/** Requests; they add up to those that were answered. */
+/** Requests that were answered; the four add up to all of them. */
 export interface RequestCounts {
-  /** Not known yet: a lookup, or an event on its way. */
+  /** Not known yet: the lookup, or the delivery, is under way. */
   readonly pending: number;
   readonly counted: number;
   /** Without key, customer or meter. */

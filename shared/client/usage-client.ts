@@ -2,23 +2,23 @@ import type { Usage } from './usage.ts';
 import type { UsageError } from './usage-error.ts';
 
 export interface ClientOptions {
-  /** Where the sidecar is, without a path. Default: `http://127.0.0.1:7070`. */
+  /** The sidecar's address: scheme, host and port, without a path. Default: `http://127.0.0.1:7070`. */
   readonly url?: string;
-  /** Its Unix socket (`TALLYMAN_SOCKET`), instead. */
+  /** The path of the sidecar's Unix socket (`TALLYMAN_SOCKET`), instead of `url`. */
   readonly socket?: string;
-  /** Its `TALLYMAN_TOKEN`; a function is asked for every request. */
+  /** The sidecar's `TALLYMAN_TOKEN`. A function is called for every request. */
   readonly token?: string | (() => string);
-  /** Events of one request. Default 500. */
+  /** The most events in one request. Default: 500. */
   readonly batchEventsMax?: number;
-  /** How long a request that is not full waits for more. Default 5. */
+  /** How long a request that is not full waits for more events. Default: 5. */
   readonly lingerMs?: number;
-  /** Requests at a time. Default 4. */
+  /** The most requests at a time. Default: 4. */
   readonly requestsMax?: number;
-  /** What may be held, each event charged 512 bytes more than its text. Default 16 MiB. */
+  /** The most bytes that wait in memory. Each event is charged its JSON text and 512 bytes. Default: 16 MiB. */
   readonly bufferBytesMax?: number;
-  /** How long an event is tried. Default 10 minutes; must stay well below the consumers' TALLYMAN_DEDUP_WINDOW_MS. */
+  /** How long the client tries to deliver an event. Must stay well below the consumers' `TALLYMAN_DEDUP_WINDOW_MS`. Default: 10 minutes. */
   readonly giveUpAfterMs?: number;
-  /** Hears of every failure of an event of `tryRecord`. Default: the first of each code becomes a process warning. */
+  /** Called for each event of `tryRecord` that fails. Default: a process warning for the first failure of each code. */
   readonly onFailure?: (error: UsageError, usage: Usage) => void;
 }
 
@@ -27,41 +27,41 @@ export interface Receipt {
   readonly id: string;
 }
 
-/** Events, since the client was made; requests in the last two. */
+/** Events since the client was created; the last two count requests. */
 export interface ClientCounts {
-  /** Held now: recorded and not settled. */
+  /** Waiting now: taken, and neither delivered nor failed. */
   readonly held: number;
   readonly durable: number;
   readonly rejected: number;
-  /** Taken, and then not delivered. */
+  /** Taken, but not delivered. */
   readonly undelivered: number;
-  /** Not taken: no room, closed, or not to be written as JSON. */
+  /** Not taken: the buffer was full, the client was closed, or the usage cannot be written as JSON. */
   readonly turnedAway: number;
   readonly requests: number;
-  /** Requests that failed and were sent again. */
+  /** Requests that repeated a failed one. */
   readonly retries: number;
 }
 
-/** One use that is still to be recorded; see `UsageClient.announce`. */
+/** One use that will be recorded or dropped; see `UsageClient.announce`. */
 export interface Announced {
-  /** As `UsageClient.record`, also while the client is closing. */
+  /** Like `UsageClient.record`, and also works while the client is closing. */
   record(usage: Usage): Promise<Receipt>;
   /** There is nothing to record. */
   drop(): void;
 }
 
 export interface UsageClient extends AsyncDisposable {
-  /** Resolves once the event is durable (202). Rejects with a `UsageRejected` or a `UsageUndelivered`. */
+  /** Resolves when the event is durable: the sidecar has answered 202. Rejects with a `UsageRejected` or a `UsageUndelivered`. */
   record(usage: Usage): Promise<Receipt>;
-  /** False: nothing was taken. What happens to it later is told to `onFailure` only if it fails. Never throws. */
+  /** Returns false when it takes nothing, because the buffer is full or the client is closed. A later failure goes to `onFailure`. Never throws. */
   tryRecord(usage: Usage): boolean;
-  /** Usage that is on its way but not known yet: `close` waits for it. Has to be recorded or dropped. */
+  /** Makes `close` wait for usage that is not known yet. Record or drop what it returns. */
   announce(): Announced;
-  /** Resolves once the sidecar is ready to take usage; rejects with what it says, or why it cannot be reached, after `withinMs` (default 10 s). */
+  /** Resolves when the sidecar is ready. Rejects after `withinMs` (default: 10 s) and says why it is not. */
   ready(withinMs?: number): Promise<void>;
-  /** Resolves when at most half of the buffer is in use: at once, or after a sidecar that was slow or away. */
+  /** Resolves when at most half of the buffer is in use. */
   drained(): Promise<void>;
-  /** Takes nothing more but what was announced, delivers what is held, and fails what is left after `withinMs` (default 10 s). Idempotent. */
+  /** Takes only what was announced, delivers what it holds, and fails what is left after `withinMs` (default: 10 s). Idempotent. */
   close(withinMs?: number): Promise<void>;
   counts(): ClientCounts;
 }

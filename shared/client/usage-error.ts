@@ -2,14 +2,14 @@ import type { EventFaultCode } from '../event/event-fault.ts';
 import type { Settled } from './batch-core.ts';
 import type { Usage } from './usage.ts';
 
-/** Usage that is not known to be durable. What went wrong is in the subclass and its `code`. */
+/** Usage that is not known to be durable. The subclass and its `code` say why. */
 export abstract class UsageError extends Error {
-  /** For programs; keeps its meaning. */
+  /** For programs: a code never changes its meaning. */
   abstract readonly code: string;
   readonly id: string;
   /**
-   * An attempt ended without an answer, so it may be counted all the same. To record it again is safe with the same `id`
-   * and within the consumers' dedup window.
+   * An attempt ended without an answer, so the event may be counted. Recording it again is safe with the same `id` and within
+   * the consumers' dedup window.
    */
   readonly mayBeCounted: boolean;
 
@@ -20,11 +20,11 @@ export abstract class UsageError extends Error {
   }
 }
 
-/** The caller's mistake: the sidecar looked at this event and refused it. To send it again unchanged is of no use. */
+/** The caller's mistake: the sidecar has rejected this event, and would reject it again. */
 export class UsageRejected extends UsageError {
-  /** One of the sidecar's codes for events, or a newer one; `not_json` also for what cannot be written as JSON. */
+  /** One of the sidecar's codes for events; also `not_json` for usage that cannot be written as JSON. */
   readonly code: string;
-  /** The field at fault, where the code belongs to one. */
+  /** The field at fault, if the code belongs to one. */
   readonly field: keyof Usage | undefined;
 
   constructor(code: string, message: string, id: string, mayBeCounted: boolean) {
@@ -35,16 +35,16 @@ export class UsageRejected extends UsageError {
   }
 }
 
-export const undeliveredCodes = {
+export type UndeliveredCode = 'buffer_full' | 'closed' | 'gave_up' | 'refused';
+
+export const undeliveredCodes: Readonly<Record<UndeliveredCode, string>> = {
   buffer_full: 'Nothing was taken: as much as the buffer holds waits for the sidecar. Wait for `drained()`.',
   closed: 'The client was closed before this could be delivered.',
   gave_up: 'The sidecar could not be reached, or took nothing, for as long as the client tries.',
   refused: 'The sidecar refused the whole request for a reason that does not pass by itself: token, address, version.',
-} as const;
+};
 
-export type UndeliveredCode = keyof typeof undeliveredCodes;
-
-/** An operating fault: nobody has found anything wrong with this event. */
+/** An operating fault: nothing is known to be wrong with this event. */
 export class UsageUndelivered extends UsageError {
   readonly code: UndeliveredCode;
 

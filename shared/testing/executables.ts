@@ -25,6 +25,13 @@ export function findEpmd(): string | undefined {
   return findExecutable('epmd', [...pathFolders(), '/usr/lib/erlang/bin']);
 }
 
+/** Every Node on PATH, of whatever version. */
+export function findNodes(): readonly string[] {
+  return pathFolders()
+    .map((folder) => join(folder, 'node'))
+    .filter(isExecutable);
+}
+
 function pathFolders(): readonly string[] {
   const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   return [...path, ...systemFolders];
