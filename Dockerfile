@@ -1,6 +1,6 @@
 # One image for every service and every command; what runs is chosen by the arguments:
 #   docker run tallyman services/consumer/src/main.ts
-#   docker run tallyman scripts/topology.ts
+#   docker run tallyman scripts/commands/topology.ts
 # Any image that has Node 24, npm and flock (util-linux) can be the base.
 ARG BASE_IMAGE=node:24-slim
 
@@ -24,4 +24,4 @@ ENV NODE_ENV=production TALLYMAN_SPOOL_DIR=/spool
 USER 65532:65532
 # Exec form: Node is process 1, and SIGTERM reaches it.
 ENTRYPOINT ["node"]
-CMD ["--eval", "console.error('Say what to run, such as services/consumer/src/main.ts or scripts/topology.ts.'); process.exitCode = 64"]
+CMD ["--eval", "console.error('Say what to run, such as services/consumer/src/main.ts or scripts/commands/topology.ts.'); process.exitCode = 64"]

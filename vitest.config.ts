@@ -4,7 +4,7 @@ const everything = '{services,shared,scripts}/**/*.test.ts';
 const integration = '{services,shared,scripts}/**/*.integration.test.ts';
 const containers = '{services,shared,scripts}/**/*.container.test.ts';
 /** Whole clusters, and what becomes of every event in them. */
-const acceptance = 'scripts/{acceptance,demonstration}/**/*.integration.test.ts';
+const acceptance = 'scripts/{proof/acceptance,lab/demonstration}/**/*.integration.test.ts';
 /** Whole clusters, and how long they take for something: wants the machine for itself. */
 const timed = '{services,shared,scripts}/**/*.timed.test.ts';
 

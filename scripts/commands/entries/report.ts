@@ -1,0 +1,141 @@
+import type { EntryInSet, EntryState, FoundEntry } from '../../../shared/journal/entry-book.ts';
+import type { Decision, Entry } from '../../../shared/journal/journal.ts';
+import { placeOf } from '../../../shared/journal/replay.ts';
+import type { Group } from './summary.ts';
+
+/** Entries as a person reads them. */
+
+const stateTexts: Readonly<Record<EntryState, string>> = {
+  dead: 'dead: it was not sent, and nothing of it was billed',
+  in_doubt: 'in doubt: it may be billed or not; find out at Stripe, then resolve it',
+  deferred: 'deferred: its shard tries it again by itself, at growing intervals',
+  waiting: 'waiting: the owner of its shard sends it within seconds',
+  accepted: 'accepted: its replay is billed',
+  discarded: 'discarded: it is not to be billed',
+  billed: 'billed: it was in doubt, and Stripe has it',
+};
+
+const refusedText = 'dead: Stripe refused it, and nothing of it was billed';
+/** What the consumer knows by itself, without a call that ends it. */
+const ownRefusal = /^(meter_made_anew|meter_has_event_time_window|replay_is_a_sum|dimension_is_a_payload_key)\b/;
+
+function stateTextOf({ state, record: { attempts, reason } }: FoundEntry): string {
+  return state === 'dead' && attempts > 0 && !ownRefusal.test(reason) ? refusedText : stateTexts[state];
+}
+
+const reasonWidth = 60;
+
+export function table(entries: readonly FoundEntry[], nowMs: number): string {
+  const head = ['identifier', 'state', 'for', 'customer', 'meter', 'value', 'events', 'reason'];
+  const rows = entries.map(({ state, record }) => {
+    const { entry, reason, parkedAtMs } = record;
+    const { identifier, customer, meter, value, events } = entry;
+    return [identifier, state, age(nowMs - parkedAtMs), customer, meter, value, String(events), briefly(reason)];
+  });
+  return columns(head, rows);
+}
+
+export function summaryTable(groups: readonly Group[], nowMs: number): string {
+  const head = ['state', 'reason', 'account', 'customer', 'meter', 'entries', 'events', 'value', 'for'];
+  const hasAccounts = groups.some(({ account }) => account !== undefined);
+  const shown = head.filter((title) => title !== 'account' || hasAccounts);
+  const rows = groups.map(({ state, reason, account = '', customer, meter, entries, events, value, oldestMs }) => {
+    const brief = briefly(reason);
+    const counts = [String(entries), String(events), String(value)];
+    return [state, brief, ...(hasAccounts ? [account] : []), customer, meter, ...counts, age(nowMs - oldestMs)];
+  });
+  return columns(shown, rows);
+}
+
+/** For programs. */
+export function plainGroup({ value, oldestMs, ...group }: Group): object {
+  return { ...group, value: String(value), oldest: time(oldestMs) };
+}
+
+function briefly(reason: string): string {
+  return reason.length > reasonWidth ? `${reason.slice(0, reasonWidth - 1)}…` : reason;
+}
+
+const numbers = new Set(['value', 'events', 'entries']);
+
+function columns(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((title, column) =>
+    rows.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), title.length),
+  );
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, column) => {
+        const width = widths[column] ?? 0;
+        return numbers.has(head[column] ?? '') ? cell.padStart(width) : cell.padEnd(width);
+      })
+      .join('  ')
+      .trimEnd();
+  return [head, ...rows].map(line).join('\n');
+}
+
+/** For programs: what is kept, and where. */
+export function plain({ shard, state, record }: FoundEntry): object {
+  const { entry, state: _state, ...rest } = record;
+  return { identifier: entry.identifier, state, shard, entry, ...rest };
+}
+
+export function describe(found: FoundEntry): string {
+  const { shard, state, record } = found;
+  const { entry, set, reason, attempts, attemptedAtMs, parkedAtMs, calls = [], history = [] } = record;
+  const lines = [entry.identifier, stateTextOf(found), ...originOf(entry, shard, set), ''];
+  const told: [atMs: number, text: string][] = [];
+  for (const past of history) {
+    if (past.attemptedAtMs !== undefined) told.push([past.attemptedAtMs, `${past.identifier} is about to be sent`]);
+    for (const call of past.calls ?? []) told.push([call.atMs, call.answer]);
+    told.push([past.parkedAtMs, `${past.state} after ${calledTimes(past.attempts)}: ${past.reason}`]);
+    told.push([past.decision.atMs, `replayed by ${decided(past.decision)}`]);
+  }
+  if (attemptedAtMs !== undefined) told.push([attemptedAtMs, `${entry.identifier} is about to be sent`]);
+  for (const call of calls) told.push([call.atMs, call.answer]);
+  if (state !== 'waiting') told.push([parkedAtMs, endOf(state, attempts, reason)]);
+  if ('decision' in record && record.decision !== undefined) told.push([parkedAtMs, `by ${decided(record.decision)}`]);
+  return [...lines, ...told.map(([atMs, text]) => `  ${time(atMs)}  ${text}`)].join('\n');
+}
+
+function endOf(state: EntryState, attempts: number, reason: string): string {
+  return `${state} after ${calledTimes(attempts)}${reason === '' ? '' : `: ${reason}`}`;
+}
+
+/** An entry that was never parked. */
+export function describeInSet({ entry, isAccepted, attemptedAtMs }: EntryInSet): string {
+  const { shard = 0, set = 0 } = placeOf(entry.identifier) ?? {};
+  const state = isAccepted ? 'accepted: it is billed' : 'pending: its set is on its way to Stripe';
+  const attempted = attemptedAtMs === undefined ? [] : ['', `  ${time(attemptedAtMs)}  is about to be sent`];
+  return [entry.identifier, state, ...originOf(entry, shard, set), ...attempted].join('\n');
+}
+
+function originOf(entry: Entry, shard: number, set: number): string[] {
+  const { account, customer, meter, dimensions = {}, value, events, windowStartMs, timestamp, refusal } = entry;
+  const pairs = Object.entries(dimensions).map(([key, text]) => `${key}=${text}`);
+  return [
+    `  customer ${customer}, meter ${meter}${account === undefined ? '' : `, account ${account}`}` +
+      (pairs.length === 0 ? '' : `, ${pairs.join(', ')}`),
+    `  value ${value}, counted from ${events} event${events === 1 ? '' : 's'}; the newest of ${time(timestamp * 1_000)}`,
+    `  shard ${shard}, set ${set}, window from ${time(windowStartMs)}`,
+    ...(refusal === undefined ? [] : ['  never sent when its set was: the events are summed up whatever their meter']),
+  ];
+}
+
+function calledTimes(attempts: number): string {
+  return attempts === 1 ? '1 call' : `${attempts} calls`;
+}
+
+function decided({ by, why }: Decision): string {
+  return `${by}: ${why}`;
+}
+
+export function time(atMs: number): string {
+  return new Date(atMs).toISOString();
+}
+
+function age(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1_000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7_200) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;
+}
