@@ -3,8 +3,8 @@ import { EventFault, shown } from './event-fault.ts';
 import { isRecord } from './fields.ts';
 
 /** A bound on what is kept and sent; 15 digits with 48 zeros before them fit. */
-const valueCharsMax = 64;
-const decimalPattern = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/;
+export const valueCharsMax = 64;
+export const decimalPattern = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/;
 const exponentPattern = /^(-?)(\d)(?:\.(\d+))?e([+-]\d+)$/;
 const mayBe =
   'a number, or a string of the form -?(0|[1-9][0-9]*)(.[0-9]+)?, with at most 15 significant digits and 64 characters';

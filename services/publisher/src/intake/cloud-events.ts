@@ -11,10 +11,10 @@ import type { Format } from './item.ts';
 import { checkCount, parseBody } from './json.ts';
 import { RequestFault } from './request-fault.ts';
 
-const attributeCharsMax = 500;
+export const attributeCharsMax = 500;
 export const defaultValuePlace = 'data.value';
 /** The place that says that every event counts 1, whatever its data. */
-const countsOne = '1';
+export const countsOne = '1';
 
 /** What a field of ours is called in a CloudEvent, so that a message names what was sent. */
 const attributes: Readonly<Record<string, string>> = { customer: 'subject', meter: 'type', timestamp: 'time' };

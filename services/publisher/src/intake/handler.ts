@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { probeRoutes } from '../../../../shared/http/probes.ts';
-import { sendMethodNotAllowed, sendNotFound, sendUnauthorized } from '../../../../shared/http/respond.ts';
+import { sendJson, sendMethodNotAllowed, sendNotFound, sendUnauthorized } from '../../../../shared/http/respond.ts';
 import type { Handler } from '../../../../shared/http/server.ts';
 import { Admission, type AdmissionOptions } from './admission.ts';
 import { type BodyLimits, BodyReader } from './body.ts';
@@ -26,6 +26,7 @@ export interface Intake {
 
 const eventsPath = '/v1/events';
 const validatePath = '/v1/validate';
+const documentPath = '/openapi.json';
 
 /** Every way in: `POST /v1/events`, `POST /v1/validate`, and the addresses of Stripe's API that usage is sent to. */
 export function createIntake(options: IntakeOptions): Intake {
@@ -38,6 +39,7 @@ export function createIntake(options: IntakeOptions): Intake {
   ]);
   const stripe = new StripeEndpoints(context, options);
   const routes = [...endpoints.keys(), ...stripe.paths].map((path) => `POST ${path}`);
+  const allRoutes = [...routes, ...probeRoutes, `GET ${documentPath}`];
 
   function serve(path: string, endpoint: Endpoint, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedMs = performance.now();
@@ -64,16 +66,25 @@ export function createIntake(options: IntakeOptions): Intake {
       if (events !== undefined) {
         if (request.method === 'POST') return serve(path, events, request, response);
         sendMethodNotAllowed(response, request.method, 'POST');
+      } else if (path === documentPath) {
+        if (request.method === 'GET' || request.method === 'HEAD') return sendDocument(response, options);
+        sendMethodNotAllowed(response, request.method, 'GET');
       } else {
         const endpoint = stripe.at(path);
         if (endpoint !== undefined && request.method === 'POST') return serve(path, endpoint, request, response);
         if (stripe.owns(path)) stripe.refuseAddress(request, response, path, routes);
-        else sendNotFound(response, path, [...routes, ...probeRoutes]);
+        else sendNotFound(response, path, allRoutes);
       }
       request.resume();
       return undefined;
     },
   };
+}
+
+/** Loaded when it is asked for, which is rare. */
+async function sendDocument(response: ServerResponse, options: IntakeOptions): Promise<void> {
+  const { openApiDocument } = await import('../openapi/document.ts');
+  sendJson(response, 200, openApiDocument(options));
 }
 
 function pathOf({ url = '/' }: IncomingMessage): string {

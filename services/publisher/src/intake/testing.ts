@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import { Secret } from '../../../../shared/config/secret.ts';
-import { type HttpBounds, type RunningHttp, startHttp } from '../../../../shared/http/server.ts';
+import { type HttpBounds, type Readiness, type RunningHttp, startHttp } from '../../../../shared/http/server.ts';
 import { createLog } from '../../../../shared/log/log.ts';
 import { createMetrics } from '../metrics.ts';
 import type { Outcome } from '../outbox/outbox.ts';
@@ -45,9 +45,17 @@ export class TestOutbox implements Destination {
 export interface TestIntakeOptions extends Partial<Omit<IntakeOptions, 'outbox'>> {
   readonly token?: string;
   readonly bounds?: Partial<HttpBounds>;
+  readonly readiness?: () => Readiness;
 }
 
-export async function startIntake({ token, bounds = {}, ...options }: TestIntakeOptions = {}): Promise<TestIntake> {
+const ready: Readiness = { ready: true, state: 'running', reasons: [] };
+
+export async function startIntake({
+  token,
+  bounds = {},
+  readiness = () => ready,
+  ...options
+}: TestIntakeOptions = {}): Promise<TestIntake> {
   const registry = new Registry();
   const metrics = createMetrics(registry, () => ({ unconfirmedMessages: 0, heldBytes: 0, connected: true }));
   const outbox = new TestOutbox();
@@ -71,7 +79,7 @@ export async function startIntake({ token, bounds = {}, ...options }: TestIntake
     },
     log: createLog({ service: 'test', level: 'silent' }),
     registry,
-    readiness: () => ({ ready: true, state: 'running', reasons: [] }),
+    readiness,
     bounds,
     ...intake,
   });

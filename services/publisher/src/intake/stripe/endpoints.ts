@@ -11,8 +11,8 @@ import { sessionEndpoint, streamEndpoint } from './stream.ts';
 import { v1 } from './v1.ts';
 import { v2 } from './v2.ts';
 
-const sessionPath = '/v2/billing/meter_event_session';
-const streamPath = '/v2/billing/meter_event_stream';
+export const sessionPath = '/v2/billing/meter_event_session';
+export const streamPath = '/v2/billing/meter_event_stream';
 
 /** As many as event ids, so that no event is remembered longer than the request that it came with. */
 const keyLimits = { keysMax: 50_000, ageMs: 5 * 60_000 };

@@ -9,7 +9,7 @@ import { type Session, sessionMs, type Sessions } from './session.ts';
 import { checkJson, invalid, parseObject, readMeterEvent } from './v2.ts';
 
 /** As at Stripe. */
-const streamEventsMax = 100;
+export const streamEventsMax = 100;
 
 /** `POST /v2/billing/meter_event_session`: a token for the stream. */
 export function sessionEndpoint({ bodies }: EndpointContext, sessions: Sessions): Endpoint {
