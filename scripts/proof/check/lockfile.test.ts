@@ -1,0 +1,30 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { expect, it } from 'vitest';
+
+interface Locked {
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+const lock = join(resolve(import.meta.dirname, '../../..'), 'package-lock.json');
+const { packages } = JSON.parse(readFileSync(lock, 'utf8')) as { readonly packages: Readonly<Record<string, Locked>> };
+
+/** Where Node looks for `name` from a package at `path`, innermost first. */
+function placesOf(name: string, path: string): readonly string[] {
+  const parents = path.split('node_modules/').map((_, index, parts) => parts.slice(0, index + 1).join('node_modules/'));
+  return parents
+    .reverse()
+    .map((parent) => `${parent === '' ? '' : `${parent.replace(/\/$/, '')}/`}node_modules/${name}`);
+}
+
+// `npm install` can write a lock that `npm ci` refuses: it leaves out builds for other platforms that the registry did not serve.
+it('package-lock.json has every package that another one asks for, those of other platforms among them', () => {
+  const missing = Object.entries(packages).flatMap(([path, { dependencies, optionalDependencies }]) =>
+    Object.keys({ ...dependencies, ...optionalDependencies })
+      .filter((name) => !placesOf(name, path).some((place) => place in packages))
+      .map((name) => `${path}: ${name}`),
+  );
+  expect(Object.keys(packages).length).toBeGreaterThan(100);
+  expect(missing).toEqual([]);
+});
