@@ -4,7 +4,10 @@ import { expect, it } from 'vitest';
 
 interface Locked {
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
+  /** Only development needs it: the image does not have it. */
+  readonly dev?: boolean;
 }
 
 const lock = join(resolve(import.meta.dirname, '../../..'), 'package-lock.json');
@@ -27,4 +30,12 @@ it('package-lock.json has every package that another one asks for, those of othe
   );
   expect(Object.keys(packages).length).toBeGreaterThan(100);
   expect(missing).toEqual([]);
+});
+
+// `yaml` stood in both lists, so npm left it out of the image, where provisioning and TALLYMAN_METERS_FILE need it.
+it('what production needs is installed there, because no package is in both lists', () => {
+  const { dependencies = {}, devDependencies = {} } = packages[''] ?? {};
+  expect(Object.keys(dependencies)).toContain('yaml');
+  expect(Object.keys(dependencies).filter((name) => Object.hasOwn(devDependencies, name))).toEqual([]);
+  expect(Object.keys(dependencies).filter((name) => packages[`node_modules/${name}`]?.dev !== undefined)).toEqual([]);
 });
