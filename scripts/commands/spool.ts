@@ -115,7 +115,7 @@ async function drain(folder: string, place: Place): Promise<number> {
 
 function refuseLocked(folder: string): number {
   console.error(
-    `A process has ${folder}: a sidecar that runs publishes it by itself. Stop it first if it shall not. Nothing was changed.`,
+    `${folder} is in use by a running process, such as a sidecar, which publishes it. To drain it yourself, stop that process first. Nothing was changed.`,
   );
   return exitCodes.refused;
 }

@@ -42,7 +42,7 @@ export const pieceUs = horizonUs / 16;
 
 /**
  * Hands out up to `wanted` slots. With all slots given away everyone would ask for every single one, so they wait
- * until there is a piece to be had. They do so however few they want: else who wants few would always come first.
+ * until a whole piece is free. They wait however few they want: otherwise who wants few would always come first.
  */
 export function leaseSlots(rememberedUs: number, nowUs: number, wanted: number, spacingUs: number): SlotStep {
   const latestUs = nowUs + horizonUs;

@@ -45,7 +45,8 @@ it('takes the login name for who decides', () => {
 
 describe('refuses, with a sentence', () => {
   it.each([
-    ['remove x', 'There is no "remove".'],
+    ['remove x', 'There is no command "remove".'],
+    ['--json', 'Name a command: list, show, replay, discard or resolve.'],
     ['list x', 'list takes no identifier; show does.'],
     ['list --why x', 'list takes no --why.'],
     ['show', 'show takes one identifier.'],

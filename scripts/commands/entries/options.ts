@@ -98,7 +98,9 @@ export function parseOptions(args: readonly string[], login: string): Command | 
       return decisionOf(name, identifiers, values, login);
     default:
       throw new UsageError(
-        name === undefined ? 'What is to be done is missing.' : `There is no ${JSON.stringify(name)}.`,
+        name === undefined
+          ? 'Name a command: list, show, replay, discard or resolve.'
+          : `There is no command ${JSON.stringify(name)}.`,
       );
   }
 }

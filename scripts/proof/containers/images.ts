@@ -49,7 +49,7 @@ export async function buildTallyman({ docker }: Engine, { base, tallyman }: Imag
   await docker('build', ...options, projectFolder);
 }
 
-/** Of each image its name, or undefined if no registry has it for us. Where the first is not to be had, none is. */
+/** The name of each image, or undefined if it cannot be pulled. If the first one cannot, the others are not tried. */
 async function pulled(engine: Engine, first: string, ...others: readonly string[]): Promise<(string | undefined)[]> {
   const pull = (image: string) =>
     engine.docker('pull', '--quiet', image).then(

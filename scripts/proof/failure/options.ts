@@ -45,7 +45,7 @@ export function parseOptions(args: readonly string[], nowMs: number): ChaosOptio
   const seed = values.seed === undefined ? day : whole('seed', values.seed, 0);
   const modes = (['list', 'soak', 'takeovers'] as const).filter((mode) => values[mode] !== undefined);
   const selecting = (['tenth', 'point', 'fault'] as const).filter((name) => values[name] !== undefined);
-  if (modes.length > 1) throw new UsageError(`--${modes.join(' and --')} are not to be had together.`);
+  if (modes.length > 1) throw new UsageError(`--${modes.join(' and --')} cannot be combined.`);
   const [mode] = modes;
   if (mode !== undefined && selecting.length > 0) {
     throw new UsageError(`--${selecting.join(', --')} selects cases, and --${mode} has none.`);

@@ -73,7 +73,7 @@ export function followMeters(options: AccountMetersOptions): AccountMeters {
     taken(list, before);
   }
 
-  /** Answers whether there is nothing newer to be had for now. */
+  /** Answers true if no newer list can be had for now. */
   async function round(): Promise<boolean> {
     const lookedAtMs = performance.now();
     const { stored, redisMs, wantedAtMs } = await store.look();

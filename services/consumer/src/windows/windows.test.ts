@@ -51,7 +51,7 @@ describe('the demand of a shard', () => {
   });
 });
 
-describe('the windows that are to be had', () => {
+describe('the lengths that windows may have', () => {
   it.each([
     [5 * minuteMs, hourMs, [5, 10, 20, 60]],
     [minuteMs, hourMs, [1, 2, 4, 12, 60]],
