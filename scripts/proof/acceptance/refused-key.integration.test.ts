@@ -18,6 +18,17 @@ async function ownedBy(consumer: RunningService): Promise<number> {
   return (await consumer.metrics()).sum('tallyman_consumer_shards_owned') ?? 0;
 }
 
+/** A healthy consumer that has billed one round, and a provider that refuses this key from now on. */
+async function openWithRefused(key: string) {
+  const stage = await openStage();
+  const { cluster, shards, simulatorUrl } = stage;
+  const [publisher, healthy] = [pick(cluster.publishers), pick(cluster.consumers)];
+  await tellSimulator(simulatorUrl, 'world', { revokedKeys: [key] });
+  await postEvents(publisher, ...round('before'));
+  await untilBilled(stage, owed(1));
+  return { stage, cluster, shards, simulatorUrl, publisher, healthy };
+}
+
 /**
  * A rollout with a wrong key passed its probes and stopped all billing, pod by pod: a consumer whose key is refused knew the meters
  * from Redis, joined without one call that succeeded, and took 6 of 16 shards from the healthy one.
@@ -30,12 +41,7 @@ it(
     onTestFinished(() => rm(folder, { recursive: true }));
     const file = join(folder, 'stripe-key');
     await writeFile(file, 'sk_live_wrong\n');
-    const stage = await openStage();
-    const { cluster, shards, simulatorUrl } = stage;
-    const [publisher, healthy] = [pick(cluster.publishers), pick(cluster.consumers)];
-    await tellSimulator(simulatorUrl, 'world', { revokedKeys: ['sk_live_wrong'] });
-    await postEvents(publisher, ...round('before'));
-    await untilBilled(stage, owed(1));
+    const { stage, cluster, shards, publisher, healthy } = await openWithRefused('sk_live_wrong');
 
     const refused = await cluster.addConsumer({ STRIPE_API_KEY: '', STRIPE_API_KEY_FILE: file });
     await until(async () => expect(await refused.lastLines(50)).toContain('"reason":"stripe_key_refused"'), patient);
@@ -61,12 +67,7 @@ it(
   'a refused key joins when the last consumer that billed has gone, so that a rollout ends',
   { timeout: testTimeoutMs },
   async () => {
-    const stage = await openStage();
-    const { cluster, shards, simulatorUrl } = stage;
-    const [publisher, healthy] = [pick(cluster.publishers), pick(cluster.consumers)];
-    await tellSimulator(simulatorUrl, 'world', { revokedKeys: ['sk_live_wrong'] });
-    await postEvents(publisher, ...round('before'));
-    await untilBilled(stage, owed(1));
+    const { stage, cluster, shards, simulatorUrl, publisher, healthy } = await openWithRefused('sk_live_wrong');
     const refused = await cluster.addConsumer({ STRIPE_API_KEY: 'sk_live_wrong' });
     await until(async () => expect(await refused.lastLines(50)).toContain('does not join'), patient);
     await healthy.drain();
