@@ -30,6 +30,8 @@ export class FakeChannel extends EventEmitter {
   isClosed = false;
   /** Rejects `checkExchange` with it. */
   exchangeFault: Error | undefined;
+  /** Rejects `consume` with it. */
+  consumeFault: Error | undefined;
   /** What `publish` answers: false asks for a pause until `drain`. */
   isWritable = true;
   /** The broker answers a close at once. */
@@ -78,6 +80,7 @@ export class FakeChannel extends EventEmitter {
     deliver: Deliver,
     { noAck }: { readonly noAck?: boolean } = {},
   ): Promise<{ readonly consumerTag: string }> {
+    if (this.consumeFault !== undefined) throw this.consumeFault;
     if (noAck !== false) throw new Error('The broker would drop what it delivers.');
     const consumerTag = `consumer-${this.prefetches.length}`;
     this.consumers.set(consumerTag, { queue, deliver });

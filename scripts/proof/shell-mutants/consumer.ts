@@ -205,6 +205,12 @@ export const consumerMutants: readonly ShellMutant[] = [
     suite: channelSuite,
   },
   {
+    name: 'consumer cancelled by the broker taken for a lost channel',
+    rule: '5: what may never be delivered again is sealed at once',
+    patches: [{ file: channel, find: 'this.#handlers.lost(true);', replace: 'this.#handlers.lost(false);' }],
+    suite: channelSuite,
+  },
+  {
     name: 'acks after the close of a channel',
     rule: '5: acks of an old channel are dropped',
     patches: [

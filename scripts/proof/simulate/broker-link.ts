@@ -11,7 +11,7 @@ export interface ChannelHandlers {
   opened(): void;
   delivered(tag: number, message: StoredMessage): void;
   /** Closed by the broker, by its connection, or because the broker cancelled the consumer. */
-  lost(): void;
+  lost(isCancelled: boolean): void;
 }
 
 /** One AMQP connection of a process. Either end may notice its loss long before the other (a half-open connection). */
@@ -127,7 +127,7 @@ export class BrokerLink {
     if (!this.#isOpenAtClient) return;
     this.#isOpenAtClient = false;
     this.#lost();
-    for (const channel of this.#channels) channel.lost();
+    for (const channel of this.#channels) channel.lost(false);
   }
 }
 
@@ -175,11 +175,11 @@ export class ClientChannel {
     });
   }
 
-  lost(): void {
+  lost(isCancelled: boolean): void {
     this.#tellClosed();
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#handlers.lost();
+    this.#handlers.lost(isCancelled);
   }
 
   /** The broker closes it, or cancels its consumer, after which the client closes it. */
@@ -189,11 +189,11 @@ export class ClientChannel {
       this.atBroker.cancel();
       this.#link.answer(() => {
         this.#link.send(() => this.atBroker?.close());
-        this.lost();
+        this.lost(true);
       });
     } else {
       this.atBroker.close();
-      this.#link.answer(() => this.lost());
+      this.#link.answer(() => this.lost(false));
     }
   }
 

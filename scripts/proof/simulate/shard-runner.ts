@@ -139,6 +139,9 @@ export class ShardRunner implements CallSource {
       case 'write':
         this.#write(effect.write);
         break;
+      case 'discarded':
+        this.#ports.world.tally.add('messages discarded with their channel', effect.messages);
+        break;
       case 'need_catalog':
         this.#ports.needCatalog(effect.account);
         break;
@@ -181,11 +184,11 @@ export class ShardRunner implements CallSource {
         channel.consume(wanted.prefetch);
       },
       delivered: (tag, message) => this.#ports.mailbox.push(() => this.#delivered(generation, tag, message)),
-      lost: () => {
+      lost: (isCancelled) => {
         if (this.#wanted !== wanted) return;
         this.#wanted = undefined;
         if (this.#ports.world.trace.on) this.#trace(`lost its channel (generation ${generation})`);
-        this.post({ type: 'channel_lost', generation });
+        this.post({ type: 'channel_lost', generation, isCancelled });
       },
     });
     wanted.channel = channel;

@@ -95,6 +95,17 @@ export const custodyMutants: readonly Mutant[] = [
       'the gate of what was counted already: it opens with the set that holds the count, so early acks have to come together with it',
   },
   {
+    name: 'sealed early beside a set that is in flight',
+    rule: '9: one set in flight per shard, also when the broker cancels a consumer',
+    patches: [
+      {
+        file: sealing,
+        find: 'if (flight.pendingSet === undefined && memory.open.messages > 0)',
+        replace: 'if (memory.open.messages > 0)',
+      },
+    ],
+  },
+  {
     name: 'acks of an old channel go to the new one',
     rule: '5: acks of an old channel are dropped by their generation',
     patches: [{ file: intake, find: '    this.#gates.clear();\n', replace: '' }],

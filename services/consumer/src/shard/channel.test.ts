@@ -62,11 +62,14 @@ function message(deliveryTag: number): ConsumeMessage {
 async function open() {
   const fake = new FakeChannel();
   const delivered: number[] = [];
-  const life = { lost: 0 };
+  const life = { lost: 0, cancelled: 0 };
   const session = { createChannel: async () => fake } as unknown as BrokerSession;
   const channel = await ShardChannel.open(session, 'queue', {
     delivered: ({ fields }) => void delivered.push(fields.deliveryTag),
-    lost: () => void life.lost++,
+    lost: (isCancelled) => {
+      life.lost++;
+      if (isCancelled) life.cancelled++;
+    },
   });
   return { fake, channel, delivered, life };
 }
@@ -153,14 +156,14 @@ describe('ShardChannel', () => {
   });
 
   it.each([
-    { how: 'its connection', lose: (fake: FakeChannel) => void fake.emit('close') },
-    { how: 'the broker, which cancels the consumer', lose: (fake: FakeChannel) => fake.deliver(null) },
-  ])('is lost once with $how', async ({ lose }) => {
+    { how: 'its connection', cancelled: 0, lose: (fake: FakeChannel) => void fake.emit('close') },
+    { how: 'the broker, which cancels the consumer', cancelled: 1, lose: (fake: FakeChannel) => fake.deliver(null) },
+  ])('is lost once with $how', async ({ cancelled, lose }) => {
     const { fake, delivered, life } = await consuming();
     lose(fake);
     fake.emit('close');
     fake.deliver(message(1));
-    expect(life.lost).toBe(1);
+    expect(life).toEqual({ lost: 1, cancelled });
     expect(delivered).toEqual([]);
   });
 });

@@ -6,7 +6,7 @@ export interface ChannelHandlers {
   /** Called synchronously and in order of delivery. */
   delivered(message: ConsumeMessage): void;
   /** The channel is gone: closed by the broker, by its connection, or because the broker cancelled the consumer. */
-  lost(): void;
+  lost(isCancelled: boolean): void;
 }
 
 /**
@@ -25,7 +25,7 @@ export class ShardChannel {
     this.#channel = channel;
     this.#queue = queue;
     this.#handlers = handlers;
-    channel.on('close', () => this.#end());
+    channel.on('close', () => this.#closedByBroker());
   }
 
   static async open(session: BrokerSession, queue: string, handlers: ChannelHandlers): Promise<ShardChannel> {
@@ -75,15 +75,16 @@ export class ShardChannel {
       return;
     }
     // The broker cancelled the consumer (queue deleted, failover): the rest of the channel is of no use.
+    this.#over = true;
     this.#channel.close().catch(() => {
       // Closed already, which is what was wanted.
     });
-    this.#end();
+    this.#handlers.lost(true);
   }
 
-  #end(): void {
+  #closedByBroker(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#handlers.lost();
+    this.#handlers.lost(false);
   }
 }

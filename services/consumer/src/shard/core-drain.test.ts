@@ -125,7 +125,9 @@ describe('ShardCore, draining', () => {
     shard.deliver(1);
     shard.step({ type: 'drain', deadlineMs: minuteMs });
     shard.deliver(2);
-    expect(shard.step({ type: 'channel_lost', generation: 1 })).toEqual([]);
+    expect(shard.step({ type: 'channel_lost', generation: 1 })).toEqual([
+      { type: 'discarded', messages: 1, events: 1 },
+    ]);
     shard.settle();
     expect(shard.kinds()).toEqual(['commit', 'mark', 'complete']);
     expect(shard.endedAs).toBe('released');

@@ -175,6 +175,7 @@ describe('ShardCore, when its channel is lost', () => {
     shard.deliver(1);
     shard.deliver(2);
     expect(shard.step({ type: 'channel_lost', generation: 1 })).toEqual([
+      { type: 'discarded', messages: 2, events: 2 },
       { type: 'open_channel', generation: 2, prefetch: 4_000 },
     ]);
     expect(shard.core.held).toBe(0);
@@ -237,6 +238,69 @@ describe('ShardCore, when its channel is lost', () => {
   });
 });
 
+// A person deleted the queue of a shard: what consumers had taken and not sealed, up to a flush interval of usage, was discarded as if
+// it would be delivered again. It was answered 202 and never billed.
+describe('ShardCore, when the broker cancels its consumer', () => {
+  const cancelled = { type: 'channel_lost', generation: 1, isCancelled: true } as const;
+
+  it('seals at once what it has counted, since it may never come again', () => {
+    const shard = TestShard.open();
+    shard.deliver(1);
+    shard.deliver(2);
+    expect(shard.step(cancelled)).not.toContainEqual(expect.objectContaining({ type: 'discarded' }));
+    expect(shard.write).toMatchObject({ commit: { set: 1, entries: [{ value: '2', events: 2 }] } });
+    shard.openChannel();
+    shard.settle();
+    expect(shard.kinds()).toEqual(['commit', 'mark', 'complete']);
+    expect(shard.acked).toBe(0);
+  });
+
+  it('counts nothing of it again if it comes again all the same', () => {
+    const shard = TestShard.open();
+    shard.deliver(1);
+    shard.step(cancelled);
+    shard.openChannel();
+    shard.deliver(1);
+    shard.deliver(2);
+    expect(shard.core.memory.open.events).toBe(1);
+    expect(shard.acked).toBe(0);
+    shard.settle();
+    expect(shard.acked).toBe(1);
+  });
+
+  it('does so while it drains, too', () => {
+    const shard = TestShard.open();
+    shard.deliver(1);
+    shard.deliver(2);
+    shard.step({ type: 'drain', deadlineMs: minuteMs });
+    shard.step(cancelled);
+    shard.settle();
+    expect(shard.kinds()).toEqual(['commit', 'mark', 'complete']);
+    expect(shard.endedAs).toBe('released');
+  });
+
+  it('seals no second set beside one that is in flight, and tells how much it forgets', () => {
+    const shard = TestShard.open();
+    shard.deliver(1);
+    shard.tick(5 * minuteMs);
+    const commit = shard.write;
+    shard.deliver(2);
+    shard.deliver(3);
+    expect(shard.step(cancelled)).toContainEqual({ type: 'discarded', messages: 2, events: 2 });
+    expect(shard.write).toBe(commit);
+    expect(shard.core.flight.next).toBe(2);
+  });
+
+  it('seals nothing for the news of an older channel', () => {
+    const shard = TestShard.open();
+    shard.reopenChannel();
+    shard.deliver(1);
+    shard.step(cancelled);
+    expect(shard.writes).toEqual([]);
+    expect(shard.core.memory.open.events).toBe(1);
+  });
+});
+
 describe('ShardCore, prefetch', () => {
   it('grows on an open channel, and is asked of the next one from the start', () => {
     const shard = TestShard.open({ limits: { flushEvents: 1_000_000 } });
@@ -246,6 +310,7 @@ describe('ShardCore, prefetch', () => {
     expect(effect).toMatchObject({ type: 'set_prefetch', generation: 1 });
     expect(shard.core.prefetch).toBeGreaterThan(4_000);
     expect(shard.step({ type: 'channel_lost', generation: 1 })).toEqual([
+      { type: 'discarded', messages: 999, events: 999 },
       { type: 'open_channel', generation: 2, prefetch: shard.core.prefetch },
     ]);
   });

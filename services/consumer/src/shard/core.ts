@@ -152,8 +152,12 @@ export class ShardCore {
         this.#intake.opened(event.generation, nowMs);
         break;
       case 'channel_lost':
+        // Before the channel is forgotten, which tells whether its messages came in order.
+        if (event.isCancelled === true && this.#mayCall() && this.#intake.isCurrent(event.generation))
+          this.#sealing.sealEarly(this.#catalog, nowMs);
         if (this.#intake.lost(event.generation)) {
-          this.#counter.discard();
+          const discarded = this.#counter.discard();
+          if (discarded.messages > 0) this.#emit({ type: 'discarded', ...discarded });
           if (this.#life.mode === 'owned') this.#emit(this.#intake.open());
         }
         break;

@@ -3,6 +3,7 @@ import type { Held } from './ack-gates.ts';
 import type { Flight } from './flight.ts';
 import type { ShardMemory } from './memory.ts';
 import { type MeterCatalog, type SetBounds, setBounds } from './open-set.ts';
+import type { Unsealed } from './protocol.ts';
 
 /** As it was delivered. */
 export interface DeliveredMessage {
@@ -59,10 +60,14 @@ export class MessageCounter {
     if (counted > 0) this.#waiting = this.#waiting.slice(counted);
   }
 
-  /** The channel is gone, and with it everything that was counted and not sealed (invariant 5). */
-  discard(): void {
+  /** The channel is gone, and with it everything that was counted and not sealed (invariant 5): answers how much that is. */
+  discard(): Unsealed {
+    const { open } = this.#memory;
+    const messages = open.messages + this.#waiting.length;
+    const events = this.#waiting.reduce((sum, { message }) => sum + message.events.length, open.events);
     this.#waiting = [];
     this.#memory.discardOpen(this.#flight.next);
+    return { messages, events };
   }
 
   #count({ held, origin, message, deliveredAtMs }: DeliveredMessage, catalog: MeterCatalog): void {

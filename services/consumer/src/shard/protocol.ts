@@ -66,7 +66,8 @@ export type ShardEvent =
   /** Windows have this length from now on. */
   | { readonly type: 'window_changed'; readonly windowMs: number }
   | { readonly type: 'channel_opened'; readonly generation: number }
-  | { readonly type: 'channel_lost'; readonly generation: number }
+  /** `isCancelled`: by the broker, which may have no such queue any more; then nothing that was delivered comes again. */
+  | { readonly type: 'channel_lost'; readonly generation: number; readonly isCancelled?: boolean }
   | {
       readonly type: 'delivered';
       readonly generation: number;
@@ -97,8 +98,17 @@ export type EndReason =
   /** The journal holds another set or token than the one that was committed: it lost writes (invariant 8). */
   | 'mismatch';
 
+/** What was delivered and not sealed. */
+export interface Unsealed {
+  readonly messages: number;
+  /** Some of them may be duplicates. */
+  readonly events: number;
+}
+
 export type ShardEffect =
   | { readonly type: 'load' }
+  /** Forgotten with the channel: billed if the broker delivers it again, and only then. */
+  | ({ readonly type: 'discarded' } & Unsealed)
   /** Keep trying until `channel_opened`; consume with this prefetch. */
   | { readonly type: 'open_channel'; readonly generation: number; readonly prefetch: number }
   | { readonly type: 'set_prefetch'; readonly generation: number; readonly prefetch: number }

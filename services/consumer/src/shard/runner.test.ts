@@ -130,6 +130,61 @@ describe('a channel', () => {
   });
 });
 
+// A queue was deleted: the log said that it cannot be consumed, and nothing of the usage that its consumer had taken.
+describe('a queue that was deleted', () => {
+  const notFound = (words: string) => Object.assign(new Error(`Channel closed by server: ${words}`), { code: 404 });
+  const lostLines = (test: TestRunner) => test.lines.filter((line) => line.includes('A queue was deleted'));
+  /** A second set is held while the first one is in flight, then the broker cancels the consumer. */
+  async function deleted(fault: Error): Promise<TestRunner> {
+    const test = await TestRunner.open({ flushEvents: 2 });
+    test.journal.held.add('complete');
+    await test.deliver();
+    await test.deliver();
+    await test.tick();
+    await test.deliver();
+    test.session.prepare = (channel) => {
+      channel.consumeFault = fault;
+    };
+    test.channel.cancelByBroker();
+    await pass(5_000);
+    return test;
+  }
+
+  it('has what was held of it committed at once', async () => {
+    const test = await TestRunner.open({ flushEvents: 10 });
+    await test.deliver();
+    test.channel.cancelByBroker();
+    await turns(3);
+    expect(test.journal.named('commit')).toHaveLength(1);
+  });
+
+  it('is told with the number of messages and events that nobody delivers again, once', async () => {
+    const lines = lostLines(await deleted(notFound('404 (NOT-FOUND) with message "NOT_FOUND - no queue \'q\'"')));
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatch(/"level":"error".*"messages":1,"events":1.*1 message of 1 event.*npm run topology/);
+  });
+
+  it.each([
+    ['its node is away', notFound('NOT_FOUND - home node of durable queue is down or inaccessible')],
+    ['it cannot be consumed for another reason', new Error('RESOURCE_LOCKED')],
+  ])('is not said to be deleted where %s', async (_, fault) => {
+    expect(lostLines(await deleted(fault))).toEqual([]);
+  });
+
+  it('has nothing lost that is delivered again before it goes', async () => {
+    const test = await TestRunner.open({ flushEvents: 10 });
+    await test.deliver();
+    test.channel.closed();
+    await pass(3_000);
+    test.session.prepare = (channel) => {
+      channel.consumeFault = notFound('NOT_FOUND - no queue');
+    };
+    test.channel.cancelByBroker();
+    await pass(5_000);
+    expect(lostLines(test)).toEqual([]);
+  });
+});
+
 describe('an unreadable message', () => {
   it('is acked only once its dead letter is confirmed', async () => {
     const test = await TestRunner.open();

@@ -13,6 +13,7 @@ import type { ShardCore } from './core.ts';
 import type { Mailbox } from './mailbox.ts';
 import { parkedBy, type ParkedLog } from './parked-log.ts';
 import type { EndReason, JournalAnswer, JournalWrite, ShardEffect, ShardEvent } from './protocol.ts';
+import { Undelivered } from './undelivered.ts';
 
 /**
  * The shell of one shard under one lease: runs the effects of its core and posts their outcomes back. It decides
@@ -59,6 +60,7 @@ interface OpenChannel {
 export class ShardRunner implements CallSource {
   readonly core: ShardCore;
   readonly #ports: ShardPorts;
+  readonly #undelivered: Undelivered;
   #open: OpenChannel | undefined;
   #closing: Promise<void> = Promise.resolve();
   #openedAtMs = Number.NEGATIVE_INFINITY;
@@ -71,6 +73,7 @@ export class ShardRunner implements CallSource {
   constructor(core: ShardCore, ports: ShardPorts) {
     this.core = core;
     this.#ports = ports;
+    this.#undelivered = new Undelivered(ports.queue, ports.log);
   }
 
   /** Writes to the journal that got no answer and were repeated. */
@@ -143,6 +146,9 @@ export class ShardRunner implements CallSource {
       case 'load':
         void this.#load(0);
         break;
+      case 'discarded':
+        this.#undelivered.add(effect);
+        break;
       case 'open_channel':
         this.#open = { generation: effect.generation, prefetch: effect.prefetch, channel: undefined };
         this.#openSoon(this.#open);
@@ -201,7 +207,7 @@ export class ShardRunner implements CallSource {
     try {
       const channel = await ShardChannel.open(session, this.#ports.queue, {
         delivered: (message) => this.#ports.mailbox.push({ open: () => this.#delivered(open.generation, message) }),
-        lost: () => this.#lost(open),
+        lost: (isCancelled) => this.#lost(open, isCancelled),
       });
       if (this.#open !== open || open.channel !== undefined) {
         await channel.close();
@@ -213,7 +219,10 @@ export class ShardRunner implements CallSource {
       this.post({ type: 'channel_opened', generation: open.generation });
       await channel.consume(open.prefetch);
       this.#ports.consuming.gone(this.#ports.queue);
+      this.#undelivered.returns();
     } catch (error) {
+      // The channel may have told before that it is lost.
+      this.#undelivered.failed(error);
       if (this.#open !== open) return;
       // The connection itself says when it is away.
       if (this.#ports.session() === session) this.#ports.consuming.met(this.#ports.queue, error);
@@ -225,10 +234,10 @@ export class ShardRunner implements CallSource {
     }
   }
 
-  #lost(open: OpenChannel): void {
+  #lost(open: OpenChannel, isCancelled = false): void {
     if (this.#open !== open) return;
     this.#open = undefined;
-    this.post({ type: 'channel_lost', generation: open.generation });
+    this.post({ type: 'channel_lost', generation: open.generation, isCancelled });
   }
 
   #close(generation: number): void {

@@ -33,9 +33,22 @@ export class Sealing {
       return undefined;
     }
     this.#dueSinceMs ??= nowMs;
+    return this.#seal(catalog, this.#dueSinceMs, nowMs);
+  }
+
+  /**
+   * What was delivered may never come again: seals it without waiting for its time, if it can be sealed at all. If it does come again,
+   * its cursors tell (invariant 4).
+   */
+  sealEarly(catalog: MeterCatalog, nowMs: number): void {
+    const { memory, flight } = this.#parts;
+    if (flight.pendingSet === undefined && memory.open.messages > 0) this.#seal(catalog, nowMs, nowMs);
+  }
+
+  #seal(catalog: MeterCatalog, dueSinceMs: number, nowMs: number): string | undefined {
     const { memory, flight, intake } = this.#parts;
     const room = flight.drive.deferred.roomForClosed;
-    const unsure = unsureMeters(memory.open.unknownMeters, catalog, this.#dueSinceMs, room, nowMs);
+    const unsure = unsureMeters(memory.open.unknownMeters, catalog, dueSinceMs, room, nowMs);
     if (typeof unsure === 'string') return unsure;
     flight.seal(memory, catalog, intake.isInOrder(memory.open.heldSinceMs), nowMs, unsure);
     return undefined;
