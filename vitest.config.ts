@@ -21,7 +21,8 @@ const onRealServices = {
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: [everything], exclude: [integration, containers, timed] } },
+      // Virtual time, but real work: the longest takes 5 s of CPU, and the machine may be busy.
+      { test: { name: 'unit', include: [everything], exclude: [integration, containers, timed], testTimeout: 30_000 } },
       { test: { ...onRealServices, name: 'integration', include: [integration], exclude: [acceptance] } },
       { test: { ...onRealServices, name: 'acceptance', include: [acceptance] } },
       // Needs a Docker daemon of its own, which it starts.
