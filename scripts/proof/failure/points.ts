@@ -69,7 +69,7 @@ const publishing = 'services/publisher/src/outbox/publishing-channel.ts';
 const answer = 'services/publisher/src/intake/events.ts';
 const spool = 'services/publisher/src/spool/disk.ts';
 const runner = 'services/consumer/src/shard/runner.ts';
-const channel = 'services/consumer/src/shard/channel.ts';
+const channel = 'services/consumer/src/delivery/channel.ts';
 const stripe = 'services/consumer/src/provider/stripe.ts';
 const journal = 'shared/journal/redis-journal.ts';
 

@@ -2,8 +2,8 @@ import type { ShellMutant } from './shell-mutant.ts';
 
 const runner = 'services/consumer/src/shard/runner.ts';
 const runnerSuite = 'services/consumer/src/shard/runner.test.ts';
-const channel = 'services/consumer/src/shard/channel.ts';
-const channelSuite = 'services/consumer/src/shard/channel.test.ts';
+const channel = 'services/consumer/src/delivery/channel.ts';
+const channelSuite = 'services/consumer/src/delivery/channel.test.ts';
 const letters = 'services/consumer/src/dead-letters/dead-letters.ts';
 const lettersSuite = 'services/consumer/src/dead-letters/dead-letters.test.ts';
 const member = 'services/consumer/src/ownership/member.ts';
@@ -15,9 +15,9 @@ const looksSuite = 'services/consumer/src/replay/looks.test.ts';
 const dispatcher = 'services/consumer/src/dispatch/run-dispatcher.ts';
 const dispatcherSuite = 'services/consumer/src/dispatch/run-dispatcher.test.ts';
 const keyGate = 'services/consumer/src/provider/key-gate.ts';
-const makingWay = 'services/consumer/src/shard/making-way.ts';
-const standstillSuite = 'services/consumer/src/shard/standstill.test.ts';
-const redisWatch = 'services/consumer/src/redis-watch.ts';
+const makingWay = 'services/consumer/src/lanes/making-way.ts';
+const standstillSuite = 'services/consumer/src/sending/standstill.test.ts';
+const redisWatch = 'services/consumer/src/health/redis-watch.ts';
 
 /** From the broker to the provider. */
 export const consumerMutants: readonly ShellMutant[] = [
@@ -46,12 +46,12 @@ export const consumerMutants: readonly ShellMutant[] = [
     rule: '5 (faults): a list that cannot be read holds up only usage that needs it',
     patches: [
       {
-        file: 'services/consumer/src/shard/meter-knowledge.ts',
+        file: 'services/consumer/src/meters/meter-knowledge.ts',
         find: 'Math.min(dueSinceMs, unreadable?.sinceMs ?? dueSinceMs)',
         replace: 'dueSinceMs',
       },
     ],
-    suite: 'services/consumer/src/shard/neighbours.test.ts',
+    suite: 'services/consumer/src/sending/neighbours.test.ts',
   },
   {
     name: 'lease counted from its answer',
@@ -161,7 +161,7 @@ export const consumerMutants: readonly ShellMutant[] = [
     rule: '6: an outcome unknown for 23 h is never resent',
     patches: [
       {
-        file: 'services/consumer/src/shard/drive-limits.ts',
+        file: 'services/consumer/src/lanes/drive-limits.ts',
         find: 'inDoubtAfterMs: 23 * 3_600_000',
         replace: 'inDoubtAfterMs: 24 * 3_600_000',
       },
@@ -322,6 +322,6 @@ export const consumerMutants: readonly ShellMutant[] = [
     name: 'Redis of a new connection not looked at',
     rule: 'a Redis that may lose what it acknowledged is told',
     patches: [{ file: redisWatch, find: "  redis.on('ready', onReady);\n", replace: '' }],
-    suite: 'services/consumer/src/redis-watch.test.ts',
+    suite: 'services/consumer/src/health/redis-watch.test.ts',
   },
 ];

@@ -3,7 +3,7 @@ import type {
   MeterList,
   Unreadable,
   UnreadableMeters,
-} from '../../../services/consumer/src/shard/open-set.ts';
+} from '../../../services/consumer/src/counting/open-set.ts';
 import type { ModelProvider } from './model-provider.ts';
 import type { Profile } from './profile.ts';
 import type { Process } from './process.ts';

@@ -1,10 +1,10 @@
 import type { OwnershipEffect, OwnershipEvent } from '../../../services/consumer/src/ownership/protocol.ts';
 import { OwnershipCore } from '../../../services/consumer/src/ownership/core.ts';
 import { ShardCore } from '../../../services/consumer/src/shard/core.ts';
-import type { MeterCatalog } from '../../../services/consumer/src/shard/open-set.ts';
+import type { MeterCatalog } from '../../../services/consumer/src/counting/open-set.ts';
 import { type JournalFormat, newestFormat, oldestFormat } from '../../../shared/journal/format.ts';
 import type { EndReason } from '../../../services/consumer/src/shard/protocol.ts';
-import { Served } from '../../../services/consumer/src/shard/served.ts';
+import { Served } from '../../../services/consumer/src/lanes/served.ts';
 import { BrokerClient } from './broker-client.ts';
 import { CallRunner } from './call-runner.ts';
 import { CatalogReader } from './catalog-reader.ts';

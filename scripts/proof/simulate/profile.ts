@@ -1,5 +1,5 @@
-import type { DriveLimits } from '../../../services/consumer/src/shard/drive-limits.ts';
-import type { SetBounds } from '../../../services/consumer/src/shard/open-set.ts';
+import type { DriveLimits } from '../../../services/consumer/src/lanes/drive-limits.ts';
+import type { SetBounds } from '../../../services/consumer/src/counting/open-set.ts';
 import type { SpoolLimits } from '../../../services/publisher/src/spool/limits.ts';
 import type { Meter } from '../../../services/consumer/src/provider/provider.ts';
 

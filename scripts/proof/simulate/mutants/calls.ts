@@ -1,12 +1,12 @@
 import type { Mutant } from './mutant.ts';
 
-const calls = 'services/consumer/src/shard/calls.ts';
+const calls = 'services/consumer/src/sending/calls.ts';
 const core = 'services/consumer/src/shard/core.ts';
-const drive = 'services/consumer/src/shard/drive.ts';
-const flight = 'services/consumer/src/shard/flight.ts';
-const deferred = 'services/consumer/src/shard/deferred-entries.ts';
-const makingWay = 'services/consumer/src/shard/making-way.ts';
-const laneQueue = 'services/consumer/src/shard/lane-queue.ts';
+const drive = 'services/consumer/src/sending/drive.ts';
+const flight = 'services/consumer/src/sending/flight.ts';
+const deferred = 'services/consumer/src/lanes/deferred-entries.ts';
+const makingWay = 'services/consumer/src/lanes/making-way.ts';
+const laneQueue = 'services/consumer/src/lanes/lane-queue.ts';
 const consumer = 'scripts/proof/simulate/consumer.ts';
 
 /** What is sent to the provider, when, and what becomes of it: invariants 1, 6, 7 and 10. */
@@ -29,7 +29,7 @@ export const callMutants: readonly Mutant[] = [
     profiles: ['accounts'],
     patches: [
       {
-        file: 'services/consumer/src/shard/meter-knowledge.ts',
+        file: 'services/consumer/src/meters/meter-knowledge.ts',
         find: "if (events <= room) return 'apart';",
         replace: "if (events <= room) return 'wait';",
       },

@@ -2,7 +2,7 @@ import type { Mutant } from './mutant.ts';
 
 const core = 'services/consumer/src/shard/core.ts';
 const sealing = 'services/consumer/src/shard/sealing.ts';
-const flight = 'services/consumer/src/shard/flight.ts';
+const flight = 'services/consumer/src/sending/flight.ts';
 const journal = 'scripts/proof/simulate/model-journal.ts';
 
 const noEpochCheck = {

@@ -2,9 +2,9 @@ import type { Mutant } from './mutant.ts';
 
 const core = 'services/consumer/src/shard/core.ts';
 const counter = 'services/consumer/src/shard/message-counter.ts';
-const memory = 'services/consumer/src/shard/memory.ts';
-const flight = 'services/consumer/src/shard/flight.ts';
-const dedupTable = 'services/consumer/src/shard/dedup-table.ts';
+const memory = 'services/consumer/src/counting/memory.ts';
+const flight = 'services/consumer/src/sending/flight.ts';
+const dedupTable = 'services/consumer/src/counting/dedup-table.ts';
 const modelQueue = 'scripts/proof/simulate/model-queue.ts';
 
 /** What is counted, once: invariants 2, 4 and 7. */
@@ -75,7 +75,7 @@ export const countingMutants: readonly Mutant[] = [
     rule: '4: cursors are the exact set of sequences, never a maximum',
     patches: [
       {
-        file: 'services/consumer/src/shard/sequence-ranges.ts',
+        file: 'services/consumer/src/counting/sequence-ranges.ts',
         find: 'return from !== undefined && from <= sequence;',
         replace: 'return sequence <= (this.#bounds.at(-1) ?? 0);',
       },
@@ -109,7 +109,7 @@ export const countingMutants: readonly Mutant[] = [
     profiles: ['duplicates'],
     patches: [
       {
-        file: 'services/consumer/src/shard/intake.ts',
+        file: 'services/consumer/src/shard/deliveries.ts',
         find: 'deliveredAtMs >= this.#state.sinceMs + this.#strandedMs',
         replace: 'true',
       },
@@ -159,7 +159,7 @@ export const countingMutants: readonly Mutant[] = [
     rule: '2 (vocabulary): a key is a lane with its dimensions',
     patches: [
       {
-        file: 'services/consumer/src/shard/open-set.ts',
+        file: 'services/consumer/src/counting/open-set.ts',
         find: 'if (dimensions === undefined) return key;',
         replace: 'return key;',
       },
@@ -170,7 +170,7 @@ export const countingMutants: readonly Mutant[] = [
     rule: '2 (vocabulary): a key is a lane with its dimensions',
     patches: [
       {
-        file: 'services/consumer/src/shard/open-set.ts',
+        file: 'services/consumer/src/counting/open-set.ts',
         find: 'return surplus === 0;',
         replace: 'return surplus <= 0;',
       },
@@ -181,7 +181,7 @@ export const countingMutants: readonly Mutant[] = [
     rule: '2 (vocabulary): a key is a lane with its dimensions, in whatever order they come',
     patches: [
       {
-        file: 'services/consumer/src/shard/open-set.ts',
+        file: 'services/consumer/src/counting/open-set.ts',
         find: 'if (names.length > 1) names.sort();',
         replace: '',
       },
@@ -194,7 +194,7 @@ export const countingMutants: readonly Mutant[] = [
     rule: '2 (vocabulary): a lane is account, customer and meter',
     patches: [
       {
-        file: 'services/consumer/src/shard/open-set.ts',
+        file: 'services/consumer/src/counting/open-set.ts',
         find: 'lane.meter === meter && lane.account === account',
         replace: 'lane.meter === meter',
       },

@@ -2,7 +2,7 @@ import type { Mutant } from './mutant.ts';
 
 const core = 'services/consumer/src/shard/core.ts';
 const counter = 'services/consumer/src/shard/message-counter.ts';
-const intake = 'services/consumer/src/shard/intake.ts';
+const intake = 'services/consumer/src/shard/deliveries.ts';
 const sealing = 'services/consumer/src/shard/sealing.ts';
 
 /** Who keeps a message, and until when: invariants 3 and 5. */
@@ -41,12 +41,12 @@ export const custodyMutants: readonly Mutant[] = [
           "acceptedAtMs, catalog, deliveredAtMs);\n        held.gate = this.#memory.countedEvents > countedBefore ? this.#flight.next : 'none';\n        break;",
       },
       {
-        file: 'services/consumer/src/shard/memory.ts',
+        file: 'services/consumer/src/counting/memory.ts',
         find: '    this.cursors.add(origin);',
         replace: '    const countedBefore = this.countedEvents;',
       },
       {
-        file: 'services/consumer/src/shard/memory.ts',
+        file: 'services/consumer/src/counting/memory.ts',
         find: 'this.demand.key(newKey, nowMs);\n    }',
         replace:
           'this.demand.key(newKey, nowMs);\n    }\n    if (this.countedEvents > countedBefore) this.cursors.add(origin);',

@@ -1,9 +1,9 @@
 import type { Mutant } from './mutant.ts';
 
-const refusedEntries = 'services/consumer/src/shard/refused-entries.ts';
-const seal = 'services/consumer/src/shard/seal.ts';
-const replayObstacle = 'services/consumer/src/shard/replay-obstacle.ts';
-const verdict = 'services/consumer/src/shard/verdict.ts';
+const refusedEntries = 'services/consumer/src/counting/refused-entries.ts';
+const seal = 'services/consumer/src/counting/seal.ts';
+const replayObstacle = 'services/consumer/src/meters/replay-obstacle.ts';
+const verdict = 'services/consumer/src/sending/verdict.ts';
 
 /** A name that gets another meter: what was merged by one formula is not billed by another. */
 export const meterMutants: readonly Mutant[] = [

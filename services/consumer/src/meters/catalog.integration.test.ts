@@ -6,7 +6,7 @@ import { sharedServices } from '../../../../shared/testing/shared-services.ts';
 import { until } from '../../../../shared/testing/until.ts';
 import { clusterKeyPrefix } from '../../../../shared/topology/names.ts';
 import { type Meter, MetersUnreadable } from '../provider/provider.ts';
-import { type MeterCatalog, metersOf } from '../shard/open-set.ts';
+import { type MeterCatalog, metersOf } from '../counting/open-set.ts';
 import { wantNewerLists } from './stored-catalog.ts';
 import { type CatalogOptions, type MeterCatalogSource, startCatalog } from './catalog.ts';
 

@@ -3,7 +3,7 @@ import { createLog } from '../../../../shared/log/log.ts';
 import type { Redis } from '../../../../shared/redis/client.ts';
 import { isReadDue } from './account-meters.ts';
 import { createMeterNotices } from './meter-notices.ts';
-import type { MeterList } from '../shard/open-set.ts';
+import type { MeterList } from '../counting/open-set.ts';
 import type { Formula, Meter } from '../provider/provider.ts';
 import { createCatalogStore } from './stored-catalog.ts';
 

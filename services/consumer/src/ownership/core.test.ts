@@ -9,7 +9,7 @@ import {
   sharesOf,
   shardsOf,
   TestMember,
-} from './test-member.ts';
+} from './testing/test-member.ts';
 
 describe('OwnershipCore, as a member', () => {
   it('beats once it has a broker, every half second, and not before the last beat was answered', () => {

@@ -1,5 +1,5 @@
-import type { Ages } from '../age-watch.ts';
-import type { Held } from '../outages.ts';
+import type { Ages } from '../health/age-watch.ts';
+import type { Held } from '../health/outages.ts';
 import type { ShardRunner } from '../shard/runner.ts';
 
 /** What shards have done since they were taken over: only grows, and is added up over tenures. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { freePort } from '../../../../shared/testing/ports.ts';
-import { accept, entry, json, meter, providerAt, type Reply, scriptedStripe } from './scripted-stripe.ts';
+import { accept, entry, json, meter, providerAt, type Reply, scriptedStripe } from './testing/scripted-stripe.ts';
 
 describe("Stripe's answer", () => {
   it.each<[string, Reply, string]>([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../../../shared/config/secret.ts';
-import { accept, entry, json, meter, providerAt, type Reply, scriptedStripe } from './scripted-stripe.ts';
+import { accept, entry, json, meter, providerAt, type Reply, scriptedStripe } from './testing/scripted-stripe.ts';
 import { MetersUnreadable } from './provider.ts';
 
 describe('an entry sent to Stripe', () => {

@@ -8,7 +8,7 @@ import { createRedisJournal } from '../../../../shared/journal/redis-journal.ts'
 import { createLog } from '../../../../shared/log/log.ts';
 import { commitOf, token } from '../../../../shared/testing/journal-samples.ts';
 import { sharedServices } from '../../../../shared/testing/shared-services.ts';
-import { entry, meter, metersOf } from '../shard/testing.ts';
+import { entry, meter, metersOf } from '../shard/testing/fixtures.ts';
 import { ReturnedMeters } from './returned-meters.ts';
 
 const redis = new Redis(sharedServices().redisUrl);

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { ParkedEntry, PastLife } from '../../../../shared/journal/journal.ts';
-import { entry, meter, metersOf } from '../shard/testing.ts';
+import { entry, meter, metersOf } from '../shard/testing/fixtures.ts';
 import { replayer } from './awaited-meters.ts';
 import { isToBeReplayed } from './returned-meters.ts';
 

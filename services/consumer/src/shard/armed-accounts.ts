@@ -1,6 +1,6 @@
-import type { Flight } from './flight.ts';
-import { listWaitMs, withKnownMeters } from './meter-knowledge.ts';
-import { type MeterCatalog, metersOf } from './open-set.ts';
+import type { Flight } from '../sending/flight.ts';
+import { listWaitMs, withKnownMeters } from '../meters/meter-knowledge.ts';
+import { type MeterCatalog, metersOf } from '../counting/open-set.ts';
 
 const nothingArmed: ReadonlyMap<string, number> = new Map();
 const askAgainMs = 1_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { MeterList, UnreadableMeters } from './open-set.ts';
-import { TestShard } from './test-shard.ts';
+import type { MeterList, UnreadableMeters } from '../counting/open-set.ts';
+import { TestShard } from './testing/test-shard.ts';
 import {
   catalogOf,
   meter,
@@ -10,7 +10,7 @@ import {
   shardState,
   startRedisMs,
   usageEvent,
-} from './testing.ts';
+} from './testing/fixtures.ts';
 
 const { accepted, unauthorized } = outcomes;
 const account = 'acct_1';

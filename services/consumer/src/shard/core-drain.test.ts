@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { marked, TestShard, typesOf } from './test-shard.ts';
+import { marked, TestShard, typesOf } from './testing/test-shard.ts';
 import {
   catalogOf,
   deferredAfterCalls,
@@ -9,7 +9,7 @@ import {
   pendingSet,
   shardState,
   usageEvent,
-} from './testing.ts';
+} from './testing/fixtures.ts';
 
 describe('ShardCore, draining', () => {
   it('stops consuming, seals at once, settles, acks, closes the channel and ends, in that order', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { TestShard } from './test-shard.ts';
-import { catalogOf, dayMs, entry, hourMs, meter, minuteMs, shardState, startRedisMs, usageEvent } from './testing.ts';
+import { TestShard } from './testing/test-shard.ts';
+import { catalogOf, dayMs, entry, hourMs, meter, minuteMs, shardState, startRedisMs, usageEvent } from './testing/fixtures.ts';
 
 describe('ShardCore, sealing', () => {
   const full = { limits: { flushEvents: 3 } };

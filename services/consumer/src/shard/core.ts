@@ -1,12 +1,12 @@
 import type { MessageOrigin, UsageMessage } from '../../../../shared/event/usage-event.ts';
 import type { ShardState } from '../../../../shared/journal/journal.ts';
 import type { Call } from '../dispatch/call.ts';
-import { Flight } from './flight.ts';
+import { Flight } from '../sending/flight.ts';
 import { ArmedAccounts } from './armed-accounts.ts';
-import { ShardIntake } from './intake.ts';
-import { ShardMemory } from './memory.ts';
+import { ShardIntake } from './deliveries.ts';
+import { ShardMemory } from '../counting/memory.ts';
 import { MessageCounter } from './message-counter.ts';
-import { type MeterCatalog, metersOf } from './open-set.ts';
+import { type MeterCatalog, metersOf } from '../counting/open-set.ts';
 import type { EndReason, RandomSource, ShardEffect, ShardEvent } from './protocol.ts';
 import { Sealing } from './sealing.ts';
 import type { ShardLimits } from './shard-limits.ts';

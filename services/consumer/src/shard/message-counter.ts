@@ -1,8 +1,8 @@
 import type { MessageOrigin, UsageMessage } from '../../../../shared/event/usage-event.ts';
-import type { Held } from './ack-gates.ts';
-import type { Flight } from './flight.ts';
-import type { ShardMemory } from './memory.ts';
-import { type MeterCatalog, type SetBounds, setBounds } from './open-set.ts';
+import type { Held } from '../delivery/ack-gates.ts';
+import type { Flight } from '../sending/flight.ts';
+import type { ShardMemory } from '../counting/memory.ts';
+import { type MeterCatalog, type SetBounds, setBounds } from '../counting/open-set.ts';
 import type { Unsealed } from './protocol.ts';
 
 /** As it was delivered. */

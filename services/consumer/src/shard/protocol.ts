@@ -11,7 +11,7 @@ import type {
   TakeAnswer,
   TotalsAnswer,
 } from '../../../../shared/journal/journal.ts';
-import type { MeterCatalog } from './open-set.ts';
+import type { MeterCatalog } from '../counting/open-set.ts';
 
 /**
  * What goes into a shard's core and what comes out. The shell (or the simulation) runs effects and posts their

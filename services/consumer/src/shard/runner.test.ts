@@ -7,9 +7,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { slotOf } from '../../../../shared/event/lane.ts';
 import { turns } from '../../../../shared/testing/fake-broker.ts';
 import type { Outcome } from '../provider/provider.ts';
-import { defaultDriveLimits } from './drive-limits.ts';
-import { pass, TestRunner, useFakeClock } from './test-runner.ts';
-import { hourMs, outcomes, pendingSet, shardState, startRedisMs, usageEvent } from './testing.ts';
+import { defaultDriveLimits } from '../lanes/drive-limits.ts';
+import { pass, TestRunner, useFakeClock } from './testing/test-runner.ts';
+import { hourMs, outcomes, pendingSet, shardState, startRedisMs, usageEvent } from './testing/fixtures.ts';
 
 beforeEach(useFakeClock);
 afterEach(() => void vi.useRealTimers());

@@ -8,7 +8,7 @@ import { redisFault } from '../../../../shared/redis/redis-fault.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { DeadLetters } from '../dead-letters/dead-letters.ts';
 import type { Call, CallSource } from '../dispatch/call.ts';
-import { ShardChannel } from './channel.ts';
+import { ShardChannel } from '../delivery/channel.ts';
 import type { ShardCore } from './core.ts';
 import type { Mailbox } from './mailbox.ts';
 import { parkedBy, type ParkedLog } from './parked-log.ts';

@@ -1,9 +1,9 @@
-import type { Flight } from './flight.ts';
-import type { IntakeLimits, ShardIntake } from './intake.ts';
-import type { ShardMemory } from './memory.ts';
+import type { Flight } from '../sending/flight.ts';
+import type { IntakeLimits, ShardIntake } from './deliveries.ts';
+import type { ShardMemory } from '../counting/memory.ts';
 import type { MessageCounter } from './message-counter.ts';
-import { unsureMeters } from './meter-knowledge.ts';
-import type { MeterCatalog } from './open-set.ts';
+import { unsureMeters } from '../meters/meter-knowledge.ts';
+import type { MeterCatalog } from '../counting/open-set.ts';
 
 export interface SealingParts {
   readonly memory: ShardMemory;

@@ -1,7 +1,7 @@
-import type { DriveLimits } from './drive-limits.ts';
-import type { IntakeLimits } from './intake.ts';
-import type { SetBounds } from './open-set.ts';
-import type { Served } from './served.ts';
+import type { DriveLimits } from '../lanes/drive-limits.ts';
+import type { IntakeLimits } from './deliveries.ts';
+import type { SetBounds } from '../counting/open-set.ts';
+import type { Served } from '../lanes/served.ts';
 
 /** What a shard's core is told once, for its whole life. */
 export interface ShardLimits extends IntakeLimits {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Readiness } from '../../../../shared/http/server.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
 import type { Redis } from '../../../../shared/redis/client.ts';
-import type { Held } from '../outages.ts';
+import type { Held } from '../health/outages.ts';
 import { createViewStore, type View, type ViewStore } from './stored-view.ts';
 
 /** Leaves what this consumer sees in Redis, for `npm run status`. A convenience: whatever goes wrong with it changes nothing else. */
