@@ -3,10 +3,10 @@ import type {
   MeterList,
   Unreadable,
   UnreadableMeters,
-} from '../../../services/consumer/src/counting/open-set.ts';
+} from '../../../services/consumer/src/meters/meter-list.ts';
 import type { ModelProvider } from './model-provider.ts';
-import type { Profile } from './profile.ts';
 import type { Process } from './process.ts';
+import type { Profile } from './profile.ts';
 import type { Tally } from './tally.ts';
 
 const retryMs = 200;

@@ -1,6 +1,6 @@
-import type { JournalAnswer, JournalWrite } from '../../../services/consumer/src/shard/protocol.ts';
-import type { ShardState } from '../../../shared/journal/journal.ts';
+import type { JournalAnswer, JournalWrite } from '../../../services/consumer/src/sending/write.ts';
 import type { JournalFormat } from '../../../shared/journal/format.ts';
+import type { ShardState } from '../../../shared/journal/journal.ts';
 import type { Held } from './model-journal.ts';
 import type { ModelRedis } from './model-redis.ts';
 import type { World } from './world.ts';

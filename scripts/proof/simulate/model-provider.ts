@@ -1,5 +1,5 @@
+import type { MeterList } from '../../../services/consumer/src/meters/meter-list.ts';
 import type { Meter, Outcome } from '../../../services/consumer/src/provider/provider.ts';
-import type { MeterList } from '../../../services/consumer/src/counting/open-set.ts';
 import type { Entry } from '../../../shared/journal/journal.ts';
 import type { Process } from './process.ts';
 import type { CustomerTrouble, SimulatedMeter } from './profile.ts';

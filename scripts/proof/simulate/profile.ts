@@ -1,7 +1,7 @@
-import type { DriveLimits } from '../../../services/consumer/src/lanes/drive-limits.ts';
 import type { SetBounds } from '../../../services/consumer/src/counting/open-set.ts';
-import type { SpoolLimits } from '../../../services/publisher/src/spool/limits.ts';
+import type { DriveLimits } from '../../../services/consumer/src/lanes/drive-limits.ts';
 import type { Meter } from '../../../services/consumer/src/provider/provider.ts';
+import type { SpoolLimits } from '../../../services/publisher/src/spool/limits.ts';
 
 /** Chances that one request, call or publish goes wrong. */
 export interface Rates {

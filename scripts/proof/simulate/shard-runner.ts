@@ -1,12 +1,7 @@
 import type { Call, CallSource } from '../../../services/consumer/src/dispatch/call.ts';
+import type { JournalAnswer, JournalWrite } from '../../../services/consumer/src/sending/write.ts';
 import type { ShardCore } from '../../../services/consumer/src/shard/core.ts';
-import type {
-  EndReason,
-  JournalAnswer,
-  JournalWrite,
-  ShardEffect,
-  ShardEvent,
-} from '../../../services/consumer/src/shard/protocol.ts';
+import type { EndReason, ShardEffect, ShardEvent } from '../../../services/consumer/src/shard/protocol.ts';
 import { decodeMessage, UnreadableMessage } from '../../../shared/event/message.ts';
 import type { JournalFormat } from '../../../shared/journal/format.ts';
 import type { BrokerLink, ClientChannel } from './broker-link.ts';

@@ -64,7 +64,7 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'not sealed at half of the prefetch',
     rule: '9: sealing also happens at half of the prefetch, so that the shard never stalls',
-    patches: [{ file: sealing, find: ' ||\n          intake.isHalfFull', replace: '' }],
+    patches: [{ file: sealing, find: ' ||\n          deliveries.isHalfFull', replace: '' }],
     coveredBy:
       'the flush interval, which a shard waits for at most, and the prefetch, which grows: nothing goes wrong, it takes longer',
   },

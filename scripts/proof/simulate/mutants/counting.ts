@@ -134,11 +134,11 @@ export const countingMutants: readonly Mutant[] = [
       {
         file: core,
         find: "return [{ type: 'load' }];",
-        replace: "return [{ type: 'load' }, this.#intake.open()];",
+        replace: "return [{ type: 'load' }, this.#deliveries.open()];",
       },
       {
         file: core,
-        find: "this.#life = { mode: 'owned' };\n    this.#emit(this.#intake.open());",
+        find: "this.#life = { mode: 'owned' };\n    this.#emit(this.#deliveries.open());",
         replace: "this.#life = { mode: 'owned' };",
       },
     ],

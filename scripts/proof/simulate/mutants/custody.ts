@@ -2,7 +2,7 @@ import type { Mutant } from './mutant.ts';
 
 const core = 'services/consumer/src/shard/core.ts';
 const counter = 'services/consumer/src/shard/message-counter.ts';
-const intake = 'services/consumer/src/shard/deliveries.ts';
+const deliveries = 'services/consumer/src/shard/deliveries.ts';
 const sealing = 'services/consumer/src/shard/sealing.ts';
 
 /** Who keeps a message, and until when: invariants 3 and 5. */
@@ -13,8 +13,8 @@ export const custodyMutants: readonly Mutant[] = [
     patches: [
       {
         file: core,
-        find: 'this.#intake.ack(this.flight.settledThrough)',
-        replace: 'this.#intake.ack(this.flight.next - 1)',
+        find: 'this.#deliveries.ack(this.flight.settledThrough)',
+        replace: 'this.#deliveries.ack(this.flight.next - 1)',
       },
     ],
   },
@@ -59,8 +59,8 @@ export const custodyMutants: readonly Mutant[] = [
     patches: [
       {
         file: core,
-        find: "this.#intake.deliver(event.tag, 'dead_letter', 0)",
-        replace: "this.#intake.deliver(event.tag, 'none', 0)",
+        find: "this.#deliveries.deliver(event.tag, 'dead_letter', 0)",
+        replace: "this.#deliveries.deliver(event.tag, 'none', 0)",
       },
     ],
   },
@@ -70,7 +70,7 @@ export const custodyMutants: readonly Mutant[] = [
     patches: [
       {
         file: core,
-        find: 'if (this.#intake.isCurrent(event.generation)) this.#delivered(',
+        find: 'if (this.#deliveries.isCurrent(event.generation))\n          this.#delivered(',
         replace: 'if (this.#life.mode !== "loading") this.#delivered(',
       },
     ],
@@ -108,7 +108,7 @@ export const custodyMutants: readonly Mutant[] = [
   {
     name: 'acks of an old channel go to the new one',
     rule: '5: acks of an old channel are dropped by their generation',
-    patches: [{ file: intake, find: '    this.#gates.clear();\n', replace: '' }],
+    patches: [{ file: deliveries, find: '    this.#gates.clear();\n', replace: '' }],
   },
   {
     name: 'drain without seal',

@@ -2,7 +2,7 @@ import type { Mutant } from './mutant.ts';
 
 const refusedEntries = 'services/consumer/src/counting/refused-entries.ts';
 const seal = 'services/consumer/src/counting/seal.ts';
-const replayObstacle = 'services/consumer/src/meters/replay-obstacle.ts';
+const refusals = 'services/consumer/src/meters/refusals.ts';
 const verdict = 'services/consumer/src/sending/verdict.ts';
 
 /** A name that gets another meter: what was merged by one formula is not billed by another. */
@@ -12,7 +12,7 @@ export const meterMutants: readonly Mutant[] = [
     rule: 'meters: merged events are called for a meter whose formula merged them',
     profiles: ['meters'],
     expects: 'was billed by a',
-    patches: [{ file: verdict, find: "if (fit === 'differs' ||", replace: 'if (fit === undefined ||' }],
+    patches: [{ file: refusals, find: "if (fit === 'differs' ||", replace: 'if (fit === undefined ||' }],
   },
   {
     name: 'replay sent to whatever meter has the name',
@@ -21,7 +21,7 @@ export const meterMutants: readonly Mutant[] = [
     expects: 'was billed by a',
     patches: [
       {
-        file: replayObstacle,
+        file: refusals,
         find: "if (fitOf(entry, meter) === 'fits') return undefined;",
         replace: 'if (meter !== undefined) return undefined;',
       },
@@ -51,7 +51,7 @@ export const meterMutants: readonly Mutant[] = [
     profiles: ['meters'],
     expects: 'was billed by a',
     patches: [
-      { file: verdict, find: 'if (meter.archived !== true) return', replace: 'if (meter !== undefined) return' },
+      { file: refusals, find: 'if (meter.archived !== true) return', replace: 'if (meter !== undefined) return' },
     ],
   },
   {
@@ -86,7 +86,7 @@ export const meterMutants: readonly Mutant[] = [
     expects: 'was billed without its dimensions',
     patches: [
       {
-        file: replayObstacle,
+        file: refusals,
         find: 'if (areDimensionsLeftOut(entry))',
         replace: 'if (areDimensionsLeftOut(entry) && entry.events < 0)',
       },

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Cursors } from './cursors.ts';
 import { dayMs, origin, startRedisMs } from '../shard/testing/fixtures.ts';
+import { Cursors } from './cursors.ts';
 
 type Action =
   | { readonly type: 'add'; readonly producer: string; readonly slot: number; readonly sequence: number }

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { UsageEvent } from '../../../../shared/event/usage-event.ts';
 import type { IdSet } from '../../../../shared/journal/journal.ts';
-import { ShardMemory } from './memory.ts';
 import {
   hourMs,
   minuteMs,
@@ -13,6 +12,7 @@ import {
   startRedisMs,
   usageEvent,
 } from '../shard/testing/fixtures.ts';
+import { ShardMemory } from './memory.ts';
 
 function newMemory(said: Partial<Parameters<typeof shardLimits>[0]> = {}): ShardMemory {
   return new ShardMemory(shardLimits(said));

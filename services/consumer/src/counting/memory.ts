@@ -1,10 +1,11 @@
 import type { MessageOrigin, UsageEvent } from '../../../../shared/event/usage-event.ts';
 import type { IdSet, ShardState } from '../../../../shared/journal/journal.ts';
+import { type MeterCatalog, meterOf } from '../meters/meter-list.ts';
 import { Demand } from '../windows/demand.ts';
 import { Cursors } from './cursors.ts';
 import { DedupTable } from './dedup-table.ts';
 import { hashId, readIds } from './event-id.ts';
-import { type MeterCatalog, meterOf, OpenSet } from './open-set.ts';
+import { OpenSet } from './open-set.ts';
 
 /**
  * Id sets that one commit may forget: Redis drops their ids in the script that commits, and answers nobody else meanwhile. Two days

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { UsageEvent } from '../../../../shared/event/usage-event.ts';
 import type { Meter } from '../provider/provider.ts';
-import { OpenSet, type Count } from './open-set.ts';
 import { meter, minuteMs, usageEvent } from '../shard/testing/fixtures.ts';
+import { OpenSet, type Count } from './open-set.ts';
 
 const windowMs = 5 * minuteMs;
 const requests = meter('requests');

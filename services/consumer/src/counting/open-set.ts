@@ -2,49 +2,11 @@ import { Sum } from '../../../../shared/decimal/decimal.ts';
 import { laneName } from '../../../../shared/event/lane.ts';
 import { cutToMs } from '../../../../shared/event/timestamp.ts';
 import type { UsageEvent } from '../../../../shared/event/usage-event.ts';
+import type { UnknownMeter } from '../meters/meter-knowledge.ts';
+import { meterName } from '../meters/meter-list.ts';
 import type { Meter } from '../provider/provider.ts';
 import type { IdHash } from './dedup-table.ts';
 import { SlotIdList } from './event-id.ts';
-
-/** The meters of one account as the provider listed them; one that is not in it did not exist at `askedAtMs` (monotonic). */
-export interface MeterList {
-  readonly meters: ReadonlyMap<string, Meter>;
-  readonly askedAtMs: number;
-  /** Why there is nothing newer. What it has counts as before; of what it does not have it says nothing. */
-  readonly unreadable?: Unreadable;
-}
-
-/** A list cannot be read: its account is revoked, or does not exist, or the read failed. */
-export interface Unreadable {
-  readonly reason: string;
-  /** When its first read failed, monotonic. */
-  readonly sinceMs: number;
-}
-
-/** This account's meters could not be read so far. */
-export interface UnreadableMeters {
-  readonly meters?: undefined;
-  readonly unreadable: Unreadable;
-}
-
-/** The platform's own meters, and those of each connected account that was asked for so far. */
-export interface MeterCatalog extends MeterList {
-  readonly connected?: ReadonlyMap<string, MeterList | UnreadableMeters>;
-}
-
-/** Undefined: not known (yet). */
-export function metersOf(catalog: MeterCatalog, account: string | undefined): MeterList | undefined {
-  if (account === undefined || account === '') return catalog;
-  const known = catalog.connected?.get(account);
-  return known?.meters === undefined ? undefined : known;
-}
-
-export function meterOf(
-  catalog: MeterCatalog,
-  of: { readonly account?: string; readonly meter: string },
-): Meter | undefined {
-  return metersOf(catalog, of.account)?.meters.get(of.meter);
-}
 
 /** What one key has used in one window. `each` keeps events apart: count meters, and meters not known (yet). */
 export type Tally =
@@ -69,14 +31,6 @@ export interface Count {
   readonly countedAtMs: number;
   events: number;
   newestMs: number;
-}
-
-export interface UnknownMeter {
-  readonly account: string;
-  readonly meter: string;
-  /** When its first event was counted, monotonic. */
-  readonly countedAtMs: number;
-  events: number;
 }
 
 /** A lane that the set has met. Looked up once per event, and without building its name. */
@@ -205,11 +159,6 @@ export class OpenSet {
     if (known === undefined) this.unknownMeters.set(name, { account, meter, countedAtMs: nowMs, events: 1 });
     else known.events++;
   }
-}
-
-/** Unambiguous, since no part can contain NUL. */
-export function meterName(account: string | undefined, meter: string): string {
-  return `${account ?? ''}\0${meter}`;
 }
 
 interface Window {

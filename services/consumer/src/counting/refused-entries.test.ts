@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addDecimals, formatDecimal, parseDecimal, significantDigits } from '../../../../shared/decimal/decimal.ts';
-import { areDimensionsLeftOut, type Draft, mergeRefused, type RefusedLimits } from './refused-entries.ts';
-import { replayObstacle } from '../meters/replay-obstacle.ts';
+import { areDimensionsLeftOut, replayObstacle } from '../meters/refusals.ts';
 import { entry, meter, metersOf, minuteMs, startRedisMs } from '../shard/testing/fixtures.ts';
+import { type Draft, mergeRefused, type RefusedLimits } from './refused-entries.ts';
 
 const limits: RefusedLimits = { apartMax: 3, windowMaxMs: 60 * minuteMs, windowMs: 5 * minuteMs };
 const refusal = 'no_meter: the provider has no meter named requests';

@@ -1,6 +1,7 @@
 import { maxSignificantDigits, splitDecimal, Sum } from '../../../../shared/decimal/decimal.ts';
 import { laneName } from '../../../../shared/event/lane.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
+import { dimensionsLeftOut } from '../meters/refusals.ts';
 
 /**
  * Entries that are dead from the start are kept until somebody decides about them, and no call slows them down: one misspelt
@@ -19,12 +20,6 @@ export interface RefusedLimits {
 }
 
 export const refusedApartMax = 1_000;
-/** Ends the refusal of what was merged across dimensions. A meter may price by them, so it is not replayed. */
-const dimensionsLeftOut = '; there were too many, so their dimensions were left out';
-
-export function areDimensionsLeftOut({ refusal }: Pick<Entry, 'refusal'>): boolean {
-  return refusal?.endsWith(dimensionsLeftOut) === true;
-}
 
 /** Of a set's entries; the others stay as they are. */
 export function mergeRefused(drafts: readonly Draft[], limits: RefusedLimits): readonly Draft[] {

@@ -4,9 +4,9 @@ import { addDecimals, formatDecimal, parseDecimal, significantDigits } from '../
 import type { UsageEvent } from '../../../../shared/event/usage-event.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
 import type { Meter } from '../provider/provider.ts';
+import { catalogOf, meter, minuteMs, usageEvent } from '../shard/testing/fixtures.ts';
 import { OpenSet } from './open-set.ts';
 import { sealEntries, type SetIdentity } from './seal.ts';
-import { catalogOf, meter, minuteMs, usageEvent } from '../shard/testing/fixtures.ts';
 
 const identity: SetIdentity = {
   windowMs: 5 * minuteMs,

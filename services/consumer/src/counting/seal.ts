@@ -1,9 +1,10 @@
 import { maxSignificantDigits, splitDecimal, Sum, type Decimal } from '../../../../shared/decimal/decimal.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
 import { shardName } from '../../../../shared/topology/names.ts';
-import type { Meter } from '../provider/provider.ts';
-import { type Unsure, unreadableOf } from '../meters/meter-knowledge.ts';
-import { type Count, type MeterCatalog, meterName, metersOf } from './open-set.ts';
+import type { Unsure } from '../meters/meter-knowledge.ts';
+import { type MeterCatalog, meterName, metersOf, unreadableOf } from '../meters/meter-list.ts';
+import { refusalOf, unlisted } from '../meters/refusals.ts';
+import type { Count } from './open-set.ts';
 import { type Draft, mergeRefused, refusedApartMax } from './refused-entries.ts';
 
 /** What makes an entry's identifier unique for ever (invariant 8). */
@@ -101,25 +102,6 @@ function linesOf(count: Count, catalog: MeterCatalog, unsure: Unsure): Line[] {
           return [lastLine(newest(tally.values), count, meter.id)];
       }
   }
-}
-
-/** Why usage of this meter cannot be billed, whatever it is; `meter` is undefined if the account has none of that name. */
-export function refusalOf(name: string, meter: undefined): string;
-export function refusalOf(name: string, meter: Meter | undefined): string | undefined;
-export function refusalOf(name: string, meter: Meter | undefined): string | undefined {
-  if (meter === undefined) return `no_meter: the provider has no meter named ${name}`;
-  if (meter.eventTimeWindow === undefined) return undefined;
-  return (
-    `meter_has_event_time_window: this meter keeps only the last event of each ${meter.eventTimeWindow}, ` +
-    'so counts would overwrite each other; bill it with a meter without event_time_window'
-  );
-}
-
-/** How the refusal of usage begins whose meter may exist, and have any formula. */
-export const unlistedRefusal = 'no_meter: nobody could tell';
-
-export function unlisted(meter: string, unreadable = 'no answer so far'): string {
-  return `${unlistedRefusal} whether there is a meter named ${meter}, because the meters cannot be read: ${unreadable}`;
 }
 
 function eachLine(count: Count): Line[] {

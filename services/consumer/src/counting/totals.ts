@@ -1,9 +1,9 @@
 import { addDecimals, formatDecimal, parseDecimal, type Decimal } from '../../../../shared/decimal/decimal.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
-import type { Meter } from '../provider/provider.ts';
 import { mergedBy } from '../meters/meter-fit.ts';
-import { type MeterCatalog, meterOf } from './open-set.ts';
-import { unlistedRefusal } from './seal.ts';
+import { type MeterCatalog, meterOf } from '../meters/meter-list.ts';
+import { unlistedRefusal } from '../meters/refusals.ts';
+import type { Meter } from '../provider/provider.ts';
 
 const hourMs = 3_600_000;
 const totalVersion = '1';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { highestPrefetch, lowestPrefetch, PrefetchTuner } from './prefetch.ts';
 import { minuteMs } from '../shard/testing/fixtures.ts';
+import { highestPrefetch, lowestPrefetch, PrefetchTuner } from './prefetch.ts';
 
 function deliver(tuner: PrefetchTuner, messages: number, events: number): void {
   for (let message = 0; message < messages; message++) tuner.delivered(events);

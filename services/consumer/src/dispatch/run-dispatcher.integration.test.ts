@@ -9,7 +9,15 @@ import { until } from '../../../../shared/testing/until.ts';
 import { clusterKeyPrefix } from '../../../../shared/topology/names.ts';
 import { createBreakers } from '../provider/breakers.ts';
 import type { Outcome } from '../provider/provider.ts';
-import { accept, entry, json, meter, providerAt, type Reply, scriptedStripe } from '../provider/testing/scripted-stripe.ts';
+import {
+  accept,
+  entry,
+  json,
+  meter,
+  providerAt,
+  type Reply,
+  scriptedStripe,
+} from '../provider/testing/scripted-stripe.ts';
 import type { Call, CallSource } from './call.ts';
 import { createLimiters } from './limiters.ts';
 import { type RunningDispatcher, runDispatcher } from './run-dispatcher.ts';

@@ -1,12 +1,12 @@
 import { EventEmitter } from 'node:events';
 import { expect, it } from 'vitest';
 import { createLog } from '../../../../shared/log/log.ts';
+import { Troubles } from '../../../../shared/log/troubles.ts';
 import type { Redis } from '../../../../shared/redis/client.ts';
 import { RedisRefusals } from '../../../../shared/redis/refusals.ts';
-import { Troubles } from '../../../../shared/log/troubles.ts';
 import { FakeBroker, turns } from '../../../../shared/testing/fake-broker.ts';
-import { type Late, Outages, watchOutages } from './outages.ts';
 import type { AccountChange, Breakers } from '../provider/breakers.ts';
+import { type Late, Outages, watchOutages } from './outages.ts';
 
 function setUp(late: Late = { messagesWaiting: 1, messagesHeld: 12, eventsOpen: 340, entriesPending: 1 }) {
   const lines: Record<string, unknown>[] = [];

@@ -1,10 +1,10 @@
 import { expect, it, vi } from 'vitest';
-import { ClosedAccounts } from './closed-accounts.ts';
+import { listWaitMs } from '../meters/meter-knowledge.ts';
 import { Drive } from '../sending/drive.ts';
+import { entry } from '../shard/testing/fixtures.ts';
+import { ClosedAccounts } from './closed-accounts.ts';
 import { defaultDriveLimits } from './drive-limits.ts';
 import { newItem } from './item.ts';
-import { listWaitMs } from '../meters/meter-knowledge.ts';
-import { entry } from '../shard/testing/fixtures.ts';
 
 const reason = 'this account is revoked';
 const unreadable = { reason: 'its list answers 500', sinceMs: 0 };

@@ -1,6 +1,6 @@
-import type { Item } from './item.ts';
 import { listWaitMs } from '../meters/meter-knowledge.ts';
-import type { Unreadable } from '../counting/open-set.ts';
+import type { Unreadable } from '../meters/meter-list.ts';
+import type { Item } from './item.ts';
 
 /** Why something is not called, and since when; monotonic. */
 interface Because {

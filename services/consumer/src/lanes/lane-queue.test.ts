@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { entries, entry, itemsOf } from '../shard/testing/fixtures.ts';
 import { newItem, type Item } from './item.ts';
 import { LaneQueue } from './lane-queue.ts';
-import { entries, entry, itemsOf } from '../shard/testing/fixtures.ts';
 
 type Action =
   | { readonly type: 'add'; readonly lane: number }

@@ -1,12 +1,12 @@
 import { laneName } from '../../../../shared/event/lane.ts';
 import type { SettledAs } from '../../../../shared/journal/journal.ts';
+import { beyondWaitMs } from '../meters/meter-knowledge.ts';
+import { unlisted } from '../meters/refusals.ts';
 import type { ClosedAccounts } from './closed-accounts.ts';
 import type { DeferredEntries } from './deferred-entries.ts';
 import type { DriveLimits } from './drive-limits.ts';
 import type { Item } from './item.ts';
 import type { LaneQueue } from './lane-queue.ts';
-import { beyondWaitMs } from '../meters/meter-knowledge.ts';
-import { unlisted } from '../counting/seal.ts';
 import type { Trouble, TroubledLanes } from './troubled-lanes.ts';
 
 /**

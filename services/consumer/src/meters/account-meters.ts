@@ -9,7 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../../../shared/log/log.ts';
 import type { Meter } from '../provider/provider.ts';
-import type { MeterList } from '../counting/open-set.ts';
+import type { MeterList } from './meter-list.ts';
 import type { CatalogStore, StoredCatalog } from './stored-catalog.ts';
 
 export interface AccountMetersOptions {

@@ -6,9 +6,9 @@ import { sharedServices } from '../../../../shared/testing/shared-services.ts';
 import { until } from '../../../../shared/testing/until.ts';
 import { clusterKeyPrefix } from '../../../../shared/topology/names.ts';
 import { type Meter, MetersUnreadable } from '../provider/provider.ts';
-import { type MeterCatalog, metersOf } from '../counting/open-set.ts';
-import { wantNewerLists } from './stored-catalog.ts';
 import { type CatalogOptions, type MeterCatalogSource, startCatalog } from './catalog.ts';
+import { type MeterCatalog, metersOf } from './meter-list.ts';
+import { wantNewerLists } from './stored-catalog.ts';
 
 const log = createLog({ service: 'test', level: 'silent' });
 const calls: Meter = { eventName: 'calls', formula: 'sum', customerKey: 'stripe_customer_id', valueKey: 'value' };

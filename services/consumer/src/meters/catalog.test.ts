@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../../../../shared/log/log.ts';
 import type { Redis } from '../../../../shared/redis/client.ts';
-import { isReadDue } from './account-meters.ts';
-import { createMeterNotices } from './meter-notices.ts';
-import type { MeterList } from '../counting/open-set.ts';
 import type { Formula, Meter } from '../provider/provider.ts';
+import { isReadDue } from './account-meters.ts';
+import type { MeterList } from './meter-list.ts';
+import { createMeterNotices } from './meter-notices.ts';
 import { createCatalogStore } from './stored-catalog.ts';
 
 describe('a read of the meters', () => {

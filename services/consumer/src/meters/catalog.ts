@@ -8,7 +8,7 @@ import type { Redis } from '../../../../shared/redis/client.ts';
 import { platform as platformAccount } from '../provider/breakers.ts';
 import type { Provider } from '../provider/provider.ts';
 import { meterReadsMax } from '../provider/stripe.ts';
-import type { MeterCatalog, MeterList, Unreadable, UnreadableMeters } from '../counting/open-set.ts';
+import type { MeterCatalog, MeterList, Unreadable, UnreadableMeters } from './meter-list.ts';
 import { type AccountMeters, followMeters } from './account-meters.ts';
 import { createMeterNotices } from './meter-notices.ts';
 import { createCatalogStore, lockMaxMs } from './stored-catalog.ts';

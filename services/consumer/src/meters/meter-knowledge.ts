@@ -1,4 +1,13 @@
-import { type MeterCatalog, metersOf, type UnknownMeter, type Unreadable } from '../counting/open-set.ts';
+import { type MeterCatalog, metersOf, unreadableOf } from './meter-list.ts';
+
+/** A meter of which events were counted without knowing it. */
+export interface UnknownMeter {
+  readonly account: string;
+  readonly meter: string;
+  /** When its first event was counted, monotonic. */
+  readonly countedAtMs: number;
+  events: number;
+}
 
 /**
  * What the catalog says about a meter, of which events were counted without knowing it, when their set is due:
@@ -35,11 +44,6 @@ export function knowledgeOf(
   if (events <= room) return 'apart';
   const sinceMs = Math.min(dueSinceMs, unreadable?.sinceMs ?? dueSinceMs);
   return nowMs - sinceMs < beyondWaitMs ? 'wait' : 'beyond';
-}
-
-/** Why there is no newer list of the account, as far as that is known. */
-export function unreadableOf(catalog: MeterCatalog, account: string): Unreadable | undefined {
-  return account === '' ? catalog.unreadable : catalog.connected?.get(account)?.unreadable;
 }
 
 /** By account and meter, what its events become; what is not here is known. */

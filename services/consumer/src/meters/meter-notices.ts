@@ -1,6 +1,6 @@
 import type { Logger } from '../../../../shared/log/log.ts';
 import type { Meter } from '../provider/provider.ts';
-import type { MeterList } from '../counting/open-set.ts';
+import type { MeterList } from './meter-list.ts';
 
 /** Tells a person, once per meter and process, about meters that cost or lose more than they seem to, and about changes. */
 export interface MeterNotices {

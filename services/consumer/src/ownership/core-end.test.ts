@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { OwnershipEffect } from './protocol.ts';
-import { heartbeatMs, leaseMs, ofType, ownerOfAll, ownerOfOne, redisMs, shardsOf, TestMember } from './testing/test-member.ts';
+import {
+  heartbeatMs,
+  leaseMs,
+  ofType,
+  ownerOfAll,
+  ownerOfOne,
+  redisMs,
+  shardsOf,
+  TestMember,
+} from './testing/test-member.ts';
 
 describe('OwnershipCore, when Redis has lost writes', () => {
   const halts = (effects: readonly OwnershipEffect[]) => ofType(effects, 'halt').map(({ shard }) => shard);

@@ -5,8 +5,8 @@ import type { Logger } from '../../../../shared/log/log.ts';
 import type { Troubles } from '../../../../shared/log/troubles.ts';
 import type { DeadLetters } from '../dead-letters/dead-letters.ts';
 import type { CallSource } from '../dispatch/call.ts';
+import type { MeterCatalog } from '../meters/meter-list.ts';
 import type { ShardLimits } from '../shard/shard-limits.ts';
-import type { MeterCatalog } from '../counting/open-set.ts';
 import type { Membership } from './membership.ts';
 import type { ShardTotals } from './stats.ts';
 

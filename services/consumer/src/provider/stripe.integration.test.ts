@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../../../shared/config/secret.ts';
-import { accept, entry, json, meter, providerAt, type Reply, scriptedStripe } from './testing/scripted-stripe.ts';
 import { MetersUnreadable } from './provider.ts';
+import { accept, entry, json, meter, providerAt, type Reply, scriptedStripe } from './testing/scripted-stripe.ts';
 
 describe('an entry sent to Stripe', () => {
   it("is one meter event under its identifier, with the meter's own keys and the dimensions beside them", async () => {

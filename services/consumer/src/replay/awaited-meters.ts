@@ -1,7 +1,7 @@
 import type { ParkedEntry } from '../../../../shared/journal/journal.ts';
 import { isMeterRefusal } from '../../../../shared/journal/replay.ts';
+import { type MeterCatalog, metersOf } from '../meters/meter-list.ts';
 import type { Meter } from '../provider/provider.ts';
-import { type MeterCatalog, metersOf } from '../counting/open-set.ts';
 
 /**
  * The meters that parked entries of one shard wait for. So whether a list of meters matters to them is known without a look at a

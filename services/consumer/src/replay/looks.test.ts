@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { FoundEntry } from '../../../../shared/journal/entry-book.ts';
 import type { ParkedEntry } from '../../../../shared/journal/journal.ts';
 import { createLog } from '../../../../shared/log/log.ts';
+import type { MeterCatalog } from '../meters/meter-list.ts';
 import type { Meter } from '../provider/provider.ts';
-import type { MeterCatalog } from '../counting/open-set.ts';
 import { entry, meter, metersOf } from '../shard/testing/fixtures.ts';
 import { lookEveryMs, ReturnedMeters } from './returned-meters.ts';
 

@@ -4,8 +4,8 @@ import { mayNameMeterRefusal } from '../../../../shared/journal/replay.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
 import { Troubles } from '../../../../shared/log/troubles.ts';
 import { messageOf } from '../../../../shared/network/fault.ts';
-import { type MeterCatalog, type MeterList, metersOf } from '../counting/open-set.ts';
-import { replayObstacle } from '../meters/replay-obstacle.ts';
+import { type MeterCatalog, type MeterList, metersOf } from '../meters/meter-list.ts';
+import { replayObstacle } from '../meters/refusals.ts';
 import { AwaitedMeters, isOlder, type ListTimes, mayReturn, replayer } from './awaited-meters.ts';
 
 /**

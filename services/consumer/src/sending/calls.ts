@@ -1,7 +1,7 @@
 import type { Call } from '../dispatch/call.ts';
-import type { Drive } from './drive.ts';
 import type { Item } from '../lanes/item.ts';
-import type { MeterList } from '../counting/open-set.ts';
+import type { MeterList } from '../meters/meter-list.ts';
+import type { Drive } from './drive.ts';
 import type { RedisClock } from './redis-clock.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
 

@@ -1,6 +1,6 @@
 import type { Drive } from './drive.ts';
 import type { RedisClock } from './redis-clock.ts';
-import type { ReplayIntake } from './requested-replays.ts';
+import type { RequestedReplays } from './requested-replays.ts';
 import { newWrite, type Write } from './write.ts';
 
 /**
@@ -9,10 +9,10 @@ import { newWrite, type Write } from './write.ts';
  */
 export class DeferredWrites {
   readonly #drive: Drive;
-  readonly #replays: ReplayIntake;
+  readonly #replays: RequestedReplays;
   readonly #clock: RedisClock;
 
-  constructor(drive: Drive, replays: ReplayIntake, clock: RedisClock) {
+  constructor(drive: Drive, replays: RequestedReplays, clock: RedisClock) {
     this.#drive = drive;
     this.#replays = replays;
     this.#clock = clock;

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { Drive } from './drive.ts';
 import { defaultDriveLimits } from '../lanes/drive-limits.ts';
 import { newItem } from '../lanes/item.ts';
 import {
@@ -15,6 +14,7 @@ import {
   takeMarked,
   writeEnded,
 } from '../shard/testing/fixtures.ts';
+import { Drive } from './drive.ts';
 
 const { accepted, refused, unsent, unknown } = outcomes;
 

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { Drive } from './drive.ts';
 import { defaultDriveLimits } from '../lanes/drive-limits.ts';
 import { newItem } from '../lanes/item.ts';
 import { endCall, entry, itemsOf, outcomes, startRedisMs, takeMarked } from '../shard/testing/fixtures.ts';
+import { Drive } from './drive.ts';
 
 const { accepted, unknown } = outcomes;
 

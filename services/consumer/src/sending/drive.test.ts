@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Outcome } from '../provider/provider.ts';
-import { Drive } from './drive.ts';
 import { defaultDriveLimits } from '../lanes/drive-limits.ts';
 import { newItem, type Item } from '../lanes/item.ts';
+import type { Outcome } from '../provider/provider.ts';
 import {
   endCall,
   entries,
@@ -16,6 +15,7 @@ import {
   takeMarked,
   writeEnded,
 } from '../shard/testing/fixtures.ts';
+import { Drive } from './drive.ts';
 
 const { accepted, refused, throttled, unauthorized, unsent, unknown } = outcomes;
 const longestRetryMs = defaultDriveLimits.retry.maxMs;

@@ -1,7 +1,6 @@
 import { laneName } from '../../../../shared/event/lane.ts';
 import type { ParkedEntry, SettledAs } from '../../../../shared/journal/journal.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
-import type { Outcome } from '../provider/provider.ts';
 import { ClosedAccounts } from '../lanes/closed-accounts.ts';
 import { DeferredEntries } from '../lanes/deferred-entries.ts';
 import type { DriveLimits } from '../lanes/drive-limits.ts';
@@ -10,6 +9,7 @@ import { LaneQueue } from '../lanes/lane-queue.ts';
 import { MakingWay, neverCertain } from '../lanes/making-way.ts';
 import { Served } from '../lanes/served.ts';
 import { TroubledLanes } from '../lanes/troubled-lanes.ts';
+import type { Outcome } from '../provider/provider.ts';
 import type { Verdict } from './verdict.ts';
 
 /**

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { Flight } from './flight.ts';
 import {
   catalogOf,
   deferredAfterCalls,
@@ -24,6 +23,7 @@ import {
   takeCall,
   totalsAre,
 } from '../shard/testing/fixtures.ts';
+import { Flight } from './flight.ts';
 
 const { accepted, refused, unsent, unknown } = outcomes;
 

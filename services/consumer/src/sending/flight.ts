@@ -1,20 +1,20 @@
 import type { PendingSet, SetCommit, ShardState } from '../../../../shared/journal/journal.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
+import type { ShardMemory } from '../counting/memory.ts';
+import { sealEntries } from '../counting/seal.ts';
+import { addToTotals, totalFields } from '../counting/totals.ts';
+import type { DriveLimits } from '../lanes/drive-limits.ts';
+import { deferredItem, newItem, pendingItems, type Item } from '../lanes/item.ts';
+import type { Served } from '../lanes/served.ts';
+import type { Unsure } from '../meters/meter-knowledge.ts';
+import type { MeterCatalog } from '../meters/meter-list.ts';
 import { ShardCalls } from './calls.ts';
 import { DeferredWrites } from './deferred-writes.ts';
 import { Drive } from './drive.ts';
-import type { DriveLimits } from '../lanes/drive-limits.ts';
-import { deferredItem, newItem, pendingItems, type Item } from '../lanes/item.ts';
-import type { ShardMemory } from '../counting/memory.ts';
-import type { Unsure } from '../meters/meter-knowledge.ts';
-import type { MeterCatalog } from '../counting/open-set.ts';
-import type { JournalAnswer, JournalWrite, RandomSource } from '../shard/protocol.ts';
+import type { RandomSource } from './random-source.ts';
 import { RedisClock } from './redis-clock.ts';
-import { ReplayIntake } from './requested-replays.ts';
-import { sealEntries } from '../counting/seal.ts';
-import type { Served } from '../lanes/served.ts';
-import { addToTotals, totalFields } from '../counting/totals.ts';
-import { newWrite, type Write } from './write.ts';
+import { RequestedReplays } from './requested-replays.ts';
+import { type JournalAnswer, type JournalWrite, newWrite, type Write } from './write.ts';
 
 /**
  * The sealed set of a shard on its way: at most one (invariant 9).
@@ -58,7 +58,7 @@ export class Flight {
   readonly calls: ShardCalls;
   readonly #limits: FlightLimits;
   readonly #deferredWrites: DeferredWrites;
-  readonly #replays = new ReplayIntake();
+  readonly #replays = new RequestedReplays();
   #state: State = { mode: 'none' };
   #write: Write | undefined;
   #next = 1;

@@ -3,8 +3,8 @@ import { slotOf } from '../../../../shared/event/lane.ts';
 import type { UsageEvent } from '../../../../shared/event/usage-event.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
 import type { Outcome } from '../provider/provider.ts';
-import { TestConsumer } from '../shard/testing/test-consumer.ts';
 import { catalogOf, meter, minuteMs, outcomes, startRedisMs, usageEvent } from '../shard/testing/fixtures.ts';
+import { TestConsumer } from '../shard/testing/test-consumer.ts';
 
 /**
  * `npm run neighbours` in virtual time, for two of its 16 shards: the platform and 20 connected accounts, of which each of the first ten

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RedisClock } from './redis-clock.ts';
 import { startRedisMs } from '../shard/testing/fixtures.ts';
+import { RedisClock } from './redis-clock.ts';
 
 describe('RedisClock', () => {
   it('goes on from the last answer at the pace of the monotonic clock', () => {

@@ -1,10 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ParkedEntry } from '../../../../shared/journal/journal.ts';
 import { replayOf } from '../../../../shared/journal/replay.ts';
+import { replayObstacle } from '../meters/refusals.ts';
 import type { Formula, Meter, Outcome } from '../provider/provider.ts';
-import type { Flight } from './flight.ts';
-import type { JournalWrite } from '../shard/protocol.ts';
-import { replayObstacle } from '../meters/replay-obstacle.ts';
 import {
   committed,
   entry,
@@ -21,6 +19,8 @@ import {
   startRedisMs,
   catalogOf,
 } from '../shard/testing/fixtures.ts';
+import type { Flight } from './flight.ts';
+import type { JournalWrite } from './write.ts';
 
 const { accepted, refused, unknown } = outcomes;
 const decision = { by: 'alice', why: 'the customer exists now', atMs: startRedisMs - minuteMs };

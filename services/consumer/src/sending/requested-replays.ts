@@ -1,6 +1,6 @@
 import type { ParkedEntry } from '../../../../shared/journal/journal.ts';
 import { deferredItem, type Item } from '../lanes/item.ts';
-import type { JournalAnswer, JournalWrite } from '../shard/protocol.ts';
+import type { JournalAnswer, JournalWrite } from './write.ts';
 
 /**
  * Replays that were asked for, on their way from the journal into the shard's lanes.
@@ -12,7 +12,7 @@ import type { JournalAnswer, JournalWrite } from '../shard/protocol.ts';
  */
 const chunk = 64;
 
-export class ReplayIntake {
+export class RequestedReplays {
   /** In the journal, as far as is known. */
   #waiting = 0;
   #seen: readonly ParkedEntry[] = [];

@@ -1,10 +1,19 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { UsageEvent } from '../../../../shared/event/usage-event.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
-import type { Outcome } from '../provider/provider.ts';
 import { defaultDriveLimits } from '../lanes/drive-limits.ts';
+import type { Outcome } from '../provider/provider.ts';
+import {
+  catalogOf,
+  hourMs,
+  meter,
+  minuteMs,
+  outcomes,
+  requestsCatalog,
+  startRedisMs,
+  usageEvent,
+} from '../shard/testing/fixtures.ts';
 import { type SaidConsumer, TestConsumer } from '../shard/testing/test-consumer.ts';
-import { catalogOf, hourMs, meter, minuteMs, outcomes, requestsCatalog, startRedisMs, usageEvent } from '../shard/testing/fixtures.ts';
 
 const { accepted, throttled, unauthorized, unknown } = outcomes;
 const flushIntervalMs = 5 * minuteMs;

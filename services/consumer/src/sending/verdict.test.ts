@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../../../../shared/journal/journal.ts';
-import type { Meter } from '../provider/provider.ts';
 import { newItem, type Item } from '../lanes/item.ts';
+import type { Meter } from '../provider/provider.ts';
 import { entry, meter, metersOf } from '../shard/testing/fixtures.ts';
 import { newerListWaitMs, verdictOf } from './verdict.ts';
 

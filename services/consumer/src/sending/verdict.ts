@@ -1,9 +1,6 @@
-import type { Meter } from '../provider/provider.ts';
 import type { Item } from '../lanes/item.ts';
-import { fitOf } from '../meters/meter-fit.ts';
-import type { MeterList } from '../counting/open-set.ts';
-import { replayObstacle, wrongFor } from '../meters/replay-obstacle.ts';
-import { refusalOf } from '../counting/seal.ts';
+import type { MeterList } from '../meters/meter-list.ts';
+import { changeOf, refusalOf, replayObstacle } from '../meters/refusals.ts';
 
 /**
  * Whether an entry may be called: not before a list of meters says so that is new enough, and not if its meter, or the one
@@ -30,17 +27,4 @@ export function verdictOf(
   const obstacle = refusal ?? (isResent ? undefined : refusalOf(entry.meter, meter)) ?? changeOf(entry, meter);
   if (obstacle === undefined) return 'call';
   return askedAtMs < sinceMs && nowMs - sinceMs < newerListWaitMs ? 'wait' : { refusal: obstacle };
-}
-
-/**
- * Merged events are called for their own meter only. While that is archived, the name may get another one at any moment, and the
- * provider would take them for that.
- */
-function changeOf(entry: Item['entry'], meter: Meter): string | undefined {
-  if (entry.events === 1) return undefined;
-  const fit = fitOf(entry, meter);
-  if (fit === 'differs' || (fit === 'unknown' && entry.meterId !== undefined))
-    return `meter_made_anew: ${wrongFor(entry, meter)}`;
-  if (meter.archived !== true) return undefined;
-  return `archived_meter: ${entry.meter} takes no events; they are sent by themselves once it is active again`;
 }

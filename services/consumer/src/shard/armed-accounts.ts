@@ -1,6 +1,6 @@
-import type { Flight } from '../sending/flight.ts';
 import { listWaitMs, withKnownMeters } from '../meters/meter-knowledge.ts';
-import { type MeterCatalog, metersOf } from '../counting/open-set.ts';
+import { type MeterCatalog, metersOf } from '../meters/meter-list.ts';
+import type { Flight } from '../sending/flight.ts';
 
 const nothingArmed: ReadonlyMap<string, number> = new Map();
 const askAgainMs = 1_000;

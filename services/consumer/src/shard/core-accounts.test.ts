@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { MeterList, UnreadableMeters } from '../counting/open-set.ts';
-import { TestShard } from './testing/test-shard.ts';
+import type { MeterList, UnreadableMeters } from '../meters/meter-list.ts';
 import {
   catalogOf,
   meter,
@@ -11,6 +10,7 @@ import {
   startRedisMs,
   usageEvent,
 } from './testing/fixtures.ts';
+import { TestShard } from './testing/test-shard.ts';
 
 const { accepted, unauthorized } = outcomes;
 const account = 'acct_1';

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { marked, TestShard, typesOf } from './testing/test-shard.ts';
 import {
   catalogOf,
   deferredAfterCalls,
@@ -10,6 +9,7 @@ import {
   shardState,
   usageEvent,
 } from './testing/fixtures.ts';
+import { marked, TestShard, typesOf } from './testing/test-shard.ts';
 
 describe('ShardCore, draining', () => {
   it('stops consuming, seals at once, settles, acks, closes the channel and ends, in that order', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { driving, marked, TestShard } from './testing/test-shard.ts';
 import { hourMs, minuteMs, outcomes, startRedisMs } from './testing/fixtures.ts';
+import { driving, marked, TestShard } from './testing/test-shard.ts';
 
 const leaseMs = 9_000;
 

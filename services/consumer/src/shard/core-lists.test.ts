@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { MeterList } from '../counting/open-set.ts';
-import { TestShard } from './testing/test-shard.ts';
+import type { MeterList } from '../meters/meter-list.ts';
 import { catalogOf, meter, minuteMs, outcomes, requestsCatalog, shardLimits, usageEvent } from './testing/fixtures.ts';
+import { TestShard } from './testing/test-shard.ts';
 
 /**
  * Lists of meters that cannot be read. Only 401 and 403 for a connected account were understood: any other failure, of its list or

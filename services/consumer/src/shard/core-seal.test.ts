@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest';
+import {
+  catalogOf,
+  dayMs,
+  entry,
+  hourMs,
+  meter,
+  minuteMs,
+  shardState,
+  startRedisMs,
+  usageEvent,
+} from './testing/fixtures.ts';
 import { TestShard } from './testing/test-shard.ts';
-import { catalogOf, dayMs, entry, hourMs, meter, minuteMs, shardState, startRedisMs, usageEvent } from './testing/fixtures.ts';
 
 describe('ShardCore, sealing', () => {
   const full = { limits: { flushEvents: 3 } };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { TestShard, typesOf } from './testing/test-shard.ts';
 import { hourMs, minuteMs, pendingSet, shardState, usageEvent } from './testing/fixtures.ts';
+import { TestShard, typesOf } from './testing/test-shard.ts';
 
 describe('ShardCore, loading', () => {
   it('reads the journal first, and opens a channel when it knows what was counted', () => {

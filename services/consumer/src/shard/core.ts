@@ -1,13 +1,14 @@
 import type { MessageOrigin, UsageMessage } from '../../../../shared/event/usage-event.ts';
 import type { ShardState } from '../../../../shared/journal/journal.ts';
-import type { Call } from '../dispatch/call.ts';
-import { Flight } from '../sending/flight.ts';
-import { ArmedAccounts } from './armed-accounts.ts';
-import { ShardIntake } from './deliveries.ts';
 import { ShardMemory } from '../counting/memory.ts';
+import type { Call } from '../dispatch/call.ts';
+import { type MeterCatalog, metersOf } from '../meters/meter-list.ts';
+import { Flight } from '../sending/flight.ts';
+import type { RandomSource } from '../sending/random-source.ts';
+import { ArmedAccounts } from './armed-accounts.ts';
+import { ShardDeliveries } from './deliveries.ts';
 import { MessageCounter } from './message-counter.ts';
-import { type MeterCatalog, metersOf } from '../counting/open-set.ts';
-import type { EndReason, RandomSource, ShardEffect, ShardEvent } from './protocol.ts';
+import type { EndReason, ShardEffect, ShardEvent } from './protocol.ts';
 import { Sealing } from './sealing.ts';
 import type { ShardLimits } from './shard-limits.ts';
 
@@ -26,7 +27,7 @@ type Life =
  *                         └────hand_over──────────────────────────────────────────┘
  *   any state ──lease over, stale, mismatch──▶ ended
  *
- * While owned, two things go on side by side. Intake (intake.ts): when its channel is lost, every unsealed count goes with
+ * While owned, two things go on side by side. Deliveries (deliveries.ts): when its channel is lost, every unsealed count goes with
  * it (invariant 5). Flight (flight.ts): at most one sealed set on its way to the provider.
  *
  * It guarantees invariants 2 to 7, 9 and 10 for its shard. It ends rather than go on in doubt: whoever
@@ -36,7 +37,7 @@ export class ShardCore {
   readonly memory: ShardMemory;
   readonly flight: Flight;
   readonly #limits: ShardLimits;
-  readonly #intake: ShardIntake;
+  readonly #deliveries: ShardDeliveries;
   readonly #counter: MessageCounter;
   readonly #sealing: Sealing;
   readonly #armed: ArmedAccounts;
@@ -51,11 +52,11 @@ export class ShardCore {
     this.#deadlineMs = deadlineMs;
     this.#catalog = catalog;
     this.memory = new ShardMemory(limits);
-    this.#intake = new ShardIntake(limits);
+    this.#deliveries = new ShardDeliveries(limits);
     this.flight = new Flight({ ...limits, random });
     this.#counter = new MessageCounter(this.memory, this.flight, limits.set);
     const { memory, flight } = this;
-    this.#sealing = new Sealing(limits, { memory, flight, intake: this.#intake, counter: this.#counter });
+    this.#sealing = new Sealing(limits, { memory, flight, deliveries: this.#deliveries, counter: this.#counter });
     this.#armed = new ArmedAccounts(this.flight);
     this.#armed.catalogRead(catalog, undefined);
   }
@@ -66,11 +67,11 @@ export class ShardCore {
 
   /** Deliveries that are not acked yet. */
   get held(): number {
-    return this.#intake.held;
+    return this.#deliveries.held;
   }
 
   get prefetch(): number {
-    return this.#intake.prefetch;
+    return this.#deliveries.prefetch;
   }
 
   start(): ShardEffect[] {
@@ -127,13 +128,14 @@ export class ShardCore {
         break;
       case 'delivered':
         // The hot path: nothing but counting; sealing and writing wait for the next tick.
-        if (this.#intake.isCurrent(event.generation)) this.#delivered(event.tag, event.origin, event.message, nowMs);
+        if (this.#deliveries.isCurrent(event.generation))
+          this.#delivered(event.tag, event.origin, event.message, nowMs);
         return;
       case 'unreadable':
-        if (this.#intake.isCurrent(event.generation)) this.#intake.deliver(event.tag, 'dead_letter', 0);
+        if (this.#deliveries.isCurrent(event.generation)) this.#deliveries.deliver(event.tag, 'dead_letter', 0);
         return;
       case 'dead_letter_confirmed':
-        if (this.#intake.isCurrent(event.generation)) this.#intake.deadLettered(event.tag);
+        if (this.#deliveries.isCurrent(event.generation)) this.#deliveries.deadLettered(event.tag);
         break;
       case 'catalog_read':
         this.#catalog = event.catalog;
@@ -149,16 +151,16 @@ export class ShardCore {
         this.#end('stale');
         break;
       case 'channel_opened':
-        this.#intake.opened(event.generation, nowMs);
+        this.#deliveries.opened(event.generation, nowMs);
         break;
       case 'channel_lost':
         // Before the channel is forgotten, which tells whether its messages came in order.
-        if (event.isCancelled === true && this.#mayCall() && this.#intake.isCurrent(event.generation))
+        if (event.isCancelled === true && this.#mayCall() && this.#deliveries.isCurrent(event.generation))
           this.#sealing.sealEarly(this.#catalog, nowMs);
-        if (this.#intake.lost(event.generation)) {
+        if (this.#deliveries.lost(event.generation)) {
           const discarded = this.#counter.discard();
           if (discarded.messages > 0) this.#emit({ type: 'discarded', ...discarded });
-          if (this.#life.mode === 'owned') this.#emit(this.#intake.open());
+          if (this.#life.mode === 'owned') this.#emit(this.#deliveries.open());
         }
         break;
       case 'written':
@@ -186,18 +188,18 @@ export class ShardCore {
     this.memory.load(state);
     this.flight.load(state, askedAtMs, nowMs);
     this.#life = { mode: 'owned' };
-    this.#emit(this.#intake.open());
+    this.#emit(this.#deliveries.open());
   }
 
   #delivered(tag: number, origin: MessageOrigin, message: UsageMessage, nowMs: number): void {
-    const held = this.#intake.deliver(tag, 'waiting', message.events.length);
+    const held = this.#deliveries.deliver(tag, 'waiting', message.events.length);
     this.#counter.delivered({ held, origin, message, deliveredAtMs: nowMs }, this.#catalog);
   }
 
   #drain(deadlineMs: number): void {
     switch (this.#life.mode) {
       case 'owned':
-        this.#emit(this.#intake.stop());
+        this.#emit(this.#deliveries.stop());
         this.#life = { mode: 'draining', deadlineMs };
         break;
       case 'draining':
@@ -235,7 +237,7 @@ export class ShardCore {
         this.#end(result);
         break;
     }
-    this.#intake.flying(this.flight.pendingSet, nowMs);
+    this.#deliveries.flying(this.flight.pendingSet, nowMs);
   }
 
   /** What follows from the state by itself: sealing, the next write, acks, the end of a drain. */
@@ -248,8 +250,8 @@ export class ShardCore {
     if (this.#mayCall()) this.#needCatalogs(this.#armed.takeWantedMeters(this.#catalog, nowMs));
     const write = this.flight.nextWrite(nowMs, this.#mayCall());
     if (write !== undefined) this.#emit({ type: 'write', write });
-    this.#emit(this.#intake.ack(this.flight.settledThrough));
-    if (this.#life.mode === 'owned') this.#emit(this.#intake.tune(nowMs));
+    this.#emit(this.#deliveries.ack(this.flight.settledThrough));
+    if (this.#life.mode === 'owned') this.#emit(this.#deliveries.tune(nowMs));
     this.#finish(nowMs);
   }
 
@@ -276,7 +278,7 @@ export class ShardCore {
   }
 
   #end(reason: EndReason): void {
-    this.#emit(this.#intake.close());
+    this.#emit(this.#deliveries.close());
     this.#counter.discard();
     this.#life = { mode: 'ended', reason };
     this.#emit({ type: 'ended', reason });

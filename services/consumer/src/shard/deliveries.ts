@@ -14,7 +14,7 @@ type State =
   | { readonly mode: 'opening'; readonly generation: number }
   | { readonly mode: 'open'; readonly generation: number; readonly sinceMs: number };
 
-export interface IntakeLimits {
+export interface DeliveryLimits {
   readonly flushEvents: number;
   readonly flushIntervalMs: number;
   /** How long the broker may keep a message from everyone, because the consumer that has it is gone and it has not noticed. */
@@ -23,14 +23,14 @@ export interface IntakeLimits {
   readonly prefetchMin?: number;
 }
 
-export class ShardIntake {
+export class ShardDeliveries {
   readonly #strandedMs: number;
   readonly #gates = new AckGates();
   readonly #prefetch: PrefetchTuner;
   #state: State = { mode: 'closed' };
   #generation = 0;
 
-  constructor(limits: IntakeLimits) {
+  constructor(limits: DeliveryLimits) {
     this.#strandedMs = limits.strandedMs;
     this.#prefetch = new PrefetchTuner(limits.flushIntervalMs, limits.flushEvents, limits.prefetchMin);
   }

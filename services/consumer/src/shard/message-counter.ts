@@ -1,8 +1,9 @@
 import type { MessageOrigin, UsageMessage } from '../../../../shared/event/usage-event.ts';
-import type { Held } from '../delivery/ack-gates.ts';
-import type { Flight } from '../sending/flight.ts';
 import type { ShardMemory } from '../counting/memory.ts';
-import { type MeterCatalog, type SetBounds, setBounds } from '../counting/open-set.ts';
+import { type SetBounds, setBounds } from '../counting/open-set.ts';
+import type { Held } from '../delivery/ack-gates.ts';
+import type { MeterCatalog } from '../meters/meter-list.ts';
+import type { Flight } from '../sending/flight.ts';
 import type { Unsealed } from './protocol.ts';
 
 /** As it was delivered. */

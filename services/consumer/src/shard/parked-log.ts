@@ -1,6 +1,6 @@
 import type { ParkedEntry } from '../../../../shared/journal/journal.ts';
 import { counted, type Trouble, type Troubles } from '../../../../shared/log/troubles.ts';
-import type { JournalWrite } from './protocol.ts';
+import type { JournalWrite } from '../sending/write.ts';
 
 /** Told while it lasts, of what the journals have as well. */
 export const entriesFail =

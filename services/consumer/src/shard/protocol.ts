@@ -1,51 +1,12 @@
 import type { MessageOrigin, UsageMessage } from '../../../../shared/event/usage-event.ts';
-import type {
-  CommitAnswer,
-  DeferredEnding,
-  ParkedEntry,
-  PeekAnswer,
-  SetAnswer,
-  SetCommit,
-  SettledAs,
-  ShardState,
-  TakeAnswer,
-  TotalsAnswer,
-} from '../../../../shared/journal/journal.ts';
-import type { MeterCatalog } from '../counting/open-set.ts';
+import type { ShardState } from '../../../../shared/journal/journal.ts';
+import type { MeterCatalog } from '../meters/meter-list.ts';
+import type { JournalAnswer, JournalWrite } from '../sending/write.ts';
 
 /**
  * What goes into a shard's core and what comes out. The shell (or the simulation) runs effects and posts their
  * outcomes back as events. Times in events are monotonic unless they say Redis.
  */
-
-/** Everything random, given from outside so that a simulation can repeat it. */
-export interface RandomSource {
-  /** 0 up to, but not including, 1. */
-  number(): number;
-  /** 128 random bits, hex. */
-  token(): string;
-}
-
-/** One write to the journal. A shard has at most one under way; without an answer the very same one is repeated. */
-export type JournalWrite =
-  | { readonly kind: 'commit'; readonly commit: SetCommit }
-  | { readonly kind: 'mark'; readonly set: number; readonly token: string; readonly entries: readonly number[] }
-  | {
-      readonly kind: 'progress';
-      readonly set: number;
-      readonly token: string;
-      readonly settled: ReadonlyMap<number, SettledAs>;
-      readonly parked: readonly ParkedEntry[];
-    }
-  | { readonly kind: 'complete'; readonly set: number; readonly token: string; readonly progressWrites: number }
-  | { readonly kind: 'settle_deferred'; readonly identifier: string; readonly outcome: DeferredEnding }
-  /** Changes nothing: what these totals are now. */
-  | { readonly kind: 'read_totals'; readonly fields: readonly string[] }
-  /** Changes nothing: which replays wait for the owner. */
-  | { readonly kind: 'peek_replays'; readonly max: number }
-  | { readonly kind: 'take_replays'; readonly replays: readonly ParkedEntry[] };
-
-export type JournalAnswer = CommitAnswer | SetAnswer | TotalsAnswer | PeekAnswer | TakeAnswer;
 
 export type ShardEvent =
   /** The journal's state; `askedAtMs` is from before it was asked for. */

@@ -7,12 +7,13 @@ import type { SharedTrouble } from '../../../../shared/log/shared-trouble.ts';
 import { redisFault } from '../../../../shared/redis/redis-fault.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { DeadLetters } from '../dead-letters/dead-letters.ts';
-import type { Call, CallSource } from '../dispatch/call.ts';
 import { ShardChannel } from '../delivery/channel.ts';
+import type { Call, CallSource } from '../dispatch/call.ts';
+import type { JournalAnswer, JournalWrite } from '../sending/write.ts';
 import type { ShardCore } from './core.ts';
 import type { Mailbox } from './mailbox.ts';
 import { parkedBy, type ParkedLog } from './parked-log.ts';
-import type { EndReason, JournalAnswer, JournalWrite, ShardEffect, ShardEvent } from './protocol.ts';
+import type { EndReason, ShardEffect, ShardEvent } from './protocol.ts';
 import { Undelivered } from './undelivered.ts';
 
 /**

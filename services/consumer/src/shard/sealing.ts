@@ -1,24 +1,24 @@
-import type { Flight } from '../sending/flight.ts';
-import type { IntakeLimits, ShardIntake } from './deliveries.ts';
 import type { ShardMemory } from '../counting/memory.ts';
-import type { MessageCounter } from './message-counter.ts';
 import { unsureMeters } from '../meters/meter-knowledge.ts';
-import type { MeterCatalog } from '../counting/open-set.ts';
+import type { MeterCatalog } from '../meters/meter-list.ts';
+import type { Flight } from '../sending/flight.ts';
+import type { DeliveryLimits, ShardDeliveries } from './deliveries.ts';
+import type { MessageCounter } from './message-counter.ts';
 
 export interface SealingParts {
   readonly memory: ShardMemory;
   readonly flight: Flight;
-  readonly intake: ShardIntake;
+  readonly deliveries: ShardDeliveries;
   readonly counter: MessageCounter;
 }
 
 /** When a shard's open set is sealed: never while another one is in flight (invariant 9). */
 export class Sealing {
-  readonly #limits: IntakeLimits;
+  readonly #limits: DeliveryLimits;
   readonly #parts: SealingParts;
   #dueSinceMs: number | undefined;
 
-  constructor(limits: IntakeLimits, parts: SealingParts) {
+  constructor(limits: DeliveryLimits, parts: SealingParts) {
     this.#limits = limits;
     this.#parts = parts;
   }
@@ -46,16 +46,16 @@ export class Sealing {
   }
 
   #seal(catalog: MeterCatalog, dueSinceMs: number, nowMs: number): string | undefined {
-    const { memory, flight, intake } = this.#parts;
+    const { memory, flight, deliveries } = this.#parts;
     const room = flight.drive.deferred.roomForClosed;
     const unsure = unsureMeters(memory.open.unknownMeters, catalog, dueSinceMs, room, nowMs);
     if (typeof unsure === 'string') return unsure;
-    flight.seal(memory, catalog, intake.isInOrder(memory.open.heldSinceMs), nowMs, unsure);
+    flight.seal(memory, catalog, deliveries.isInOrder(memory.open.heldSinceMs), nowMs, unsure);
     return undefined;
   }
 
   #isDue(mode: 'owned' | 'draining' | 'closing', nowMs: number): boolean {
-    const { memory, flight, intake, counter } = this.#parts;
+    const { memory, flight, deliveries, counter } = this.#parts;
     const { open } = memory;
     if (flight.pendingSet !== undefined || open.messages === 0) return false;
     switch (mode) {
@@ -66,7 +66,7 @@ export class Sealing {
           open.events >= this.#limits.flushEvents ||
           counter.isFull ||
           nowMs - open.heldSinceMs >= this.#limits.flushIntervalMs ||
-          intake.isHalfFull
+          deliveries.isHalfFull
         );
       case 'closing':
         return false;

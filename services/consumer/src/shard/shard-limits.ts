@@ -1,10 +1,10 @@
-import type { DriveLimits } from '../lanes/drive-limits.ts';
-import type { IntakeLimits } from './deliveries.ts';
 import type { SetBounds } from '../counting/open-set.ts';
+import type { DriveLimits } from '../lanes/drive-limits.ts';
 import type { Served } from '../lanes/served.ts';
+import type { DeliveryLimits } from './deliveries.ts';
 
 /** What a shard's core is told once, for its whole life. */
-export interface ShardLimits extends IntakeLimits {
+export interface ShardLimits extends DeliveryLimits {
   readonly shard: number;
   readonly incarnation: string;
   readonly windowMs: number;

@@ -1,7 +1,7 @@
 import { spread } from '../../../../../shared/topology/rendezvous.ts';
 import type { EndReason } from '../../shard/protocol.ts';
-import type { OwnershipEffect, OwnershipEvent } from '../protocol.ts';
 import { OwnershipCore, type OwnershipLimits } from '../core.ts';
+import type { OwnershipEffect, OwnershipEvent } from '../protocol.ts';
 
 export const leaseMs = 10_000;
 export const heartbeatMs = 500;

@@ -1,15 +1,16 @@
 import type { MessageOrigin, UsageEvent, UsageMessage } from '../../../../../shared/event/usage-event.ts';
 import type { Entry, ParkedEntry, PendingSet, SettledAs, ShardState } from '../../../../../shared/journal/journal.ts';
-import type { Call } from '../../dispatch/call.ts';
-import type { Formula, Meter, Outcome } from '../../provider/provider.ts';
-import type { ShardLimits } from '../shard-limits.ts';
-import type { Drive } from '../../sending/drive.ts';
-import { defaultDriveLimits } from '../../lanes/drive-limits.ts';
-import { Flight } from '../../sending/flight.ts';
-import { newItem, type Item } from '../../lanes/item.ts';
 import { ShardMemory } from '../../counting/memory.ts';
-import type { MeterCatalog } from '../../counting/open-set.ts';
-import type { JournalAnswer, JournalWrite, RandomSource } from '../protocol.ts';
+import type { Call } from '../../dispatch/call.ts';
+import { defaultDriveLimits } from '../../lanes/drive-limits.ts';
+import { newItem, type Item } from '../../lanes/item.ts';
+import type { MeterCatalog } from '../../meters/meter-list.ts';
+import type { Formula, Meter, Outcome } from '../../provider/provider.ts';
+import type { Drive } from '../../sending/drive.ts';
+import { Flight } from '../../sending/flight.ts';
+import type { RandomSource } from '../../sending/random-source.ts';
+import type { JournalAnswer, JournalWrite } from '../../sending/write.ts';
+import type { ShardLimits } from '../shard-limits.ts';
 
 /** What tests of the shard's parts are made of: everything valid, and only what a test is about said by the test. */
 

@@ -3,14 +3,14 @@ import type { UsageEvent } from '../../../../../shared/event/usage-event.ts';
 import type { Entry } from '../../../../../shared/journal/journal.ts';
 import type { CallSource, StartedCall } from '../../dispatch/call.ts';
 import { defaultDispatchLimits, Dispatcher } from '../../dispatch/dispatcher.ts';
+import { Served } from '../../lanes/served.ts';
+import type { MeterCatalog } from '../../meters/meter-list.ts';
 import { type Breakers, createBreakers } from '../../provider/breakers.ts';
 import type { Outcome } from '../../provider/provider.ts';
 import type { Drive } from '../../sending/drive.ts';
-import type { MeterCatalog } from '../../counting/open-set.ts';
-import { Served } from '../../lanes/served.ts';
 import type { ShardLimits } from '../shard-limits.ts';
-import { TestShard } from './test-shard.ts';
 import { ok, requestsCatalog } from './fixtures.ts';
+import { TestShard } from './test-shard.ts';
 
 export interface SaidConsumer {
   /** What the provider answers. */

@@ -1,20 +1,20 @@
 import { vi } from 'vitest';
-import { encodeHeaders, encodeMessage, type UnreadableMessage } from '../../../../../shared/event/message.ts';
 import { slotOf } from '../../../../../shared/event/lane.ts';
+import { encodeHeaders, encodeMessage, type UnreadableMessage } from '../../../../../shared/event/message.ts';
 import { encodeEvent } from '../../../../../shared/event/stored-event.ts';
+import type { ParkedEntry } from '../../../../../shared/journal/journal.ts';
 import { createLog } from '../../../../../shared/log/log.ts';
 import { SharedTrouble } from '../../../../../shared/log/shared-trouble.ts';
 import { Troubles } from '../../../../../shared/log/troubles.ts';
 import { FakeSession, turns } from '../../../../../shared/testing/fake-broker.ts';
-import type { ParkedEntry } from '../../../../../shared/journal/journal.ts';
 import { FakeJournal } from '../../../../../shared/testing/fake-journal.ts';
 import { ShardCore } from '../core.ts';
-import type { ShardLimits } from '../shard-limits.ts';
 import { Mailbox } from '../mailbox.ts';
-import { requestsCatalog, shardLimits, startRedisMs, steadyRandom, usageEvent } from './fixtures.ts';
 import { ParkedLog } from '../parked-log.ts';
 import type { EndReason } from '../protocol.ts';
 import { ShardRunner } from '../runner.ts';
+import type { ShardLimits } from '../shard-limits.ts';
+import { requestsCatalog, shardLimits, startRedisMs, steadyRandom, usageEvent } from './fixtures.ts';
 
 /** Timers and the monotonic clock are the test's; turns of the event loop stay what they are. */
 export function useFakeClock(): void {

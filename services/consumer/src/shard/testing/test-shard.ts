@@ -1,9 +1,10 @@
 import type { MessageOrigin, UsageEvent } from '../../../../../shared/event/usage-event.ts';
 import type { ShardState } from '../../../../../shared/journal/journal.ts';
+import type { MeterCatalog } from '../../meters/meter-list.ts';
+import type { JournalAnswer, JournalWrite } from '../../sending/write.ts';
 import { ShardCore } from '../core.ts';
+import type { EndReason, ShardEffect, ShardEvent } from '../protocol.ts';
 import type { ShardLimits } from '../shard-limits.ts';
-import type { MeterCatalog } from '../../counting/open-set.ts';
-import type { EndReason, JournalAnswer, JournalWrite, ShardEffect, ShardEvent } from '../protocol.ts';
 import {
   ok,
   origin,
