@@ -14,15 +14,14 @@ import { postEvents } from '../../lab/cluster/requests.ts';
 import { openStage, pick, type Stage } from './stage.ts';
 
 /**
- * The commands are the README's own: a block that begins with ```bash NAME is run as it stands there, with the variables that
- * the text around it speaks of.
+ * The commands are those of docs/how-to/recover.md: a block that begins with ```bash NAME is run as it stands there, with
+ * the variables that the text around it names.
  */
-const readme = join(import.meta.dirname, '../../../terraform/README.md');
+const page = join(import.meta.dirname, '../../../docs/how-to/recover.md');
 
-async function runFromReadme(name: string, variables: Readonly<Record<string, string>>): Promise<void> {
-  const [, commands] =
-    new RegExp(`^\`\`\`bash ${name}\\n(.*?)^\`\`\``, 'ms').exec(await readFile(readme, 'utf8')) ?? [];
-  if (commands === undefined) throw new Error(`terraform/README.md has no block ${name}`);
+async function runFromPage(name: string, variables: Readonly<Record<string, string>>): Promise<void> {
+  const [, commands] = new RegExp(`^\`\`\`bash ${name}\\n(.*?)^\`\`\``, 'ms').exec(await readFile(page, 'utf8')) ?? [];
+  if (commands === undefined) throw new Error(`docs/how-to/recover.md has no block ${name}`);
   const env = { PATH: process.env['PATH'] ?? '', ...variables };
   await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', commands], { env });
 }
@@ -68,13 +67,13 @@ describe('backup and restore', { timeout: testTimeoutMs }, () => {
     const backup = { BACKUP: await backupFolder() };
     await postEvents(pick(publishers), ...posted(1));
     await settled(stage, 1);
-    await runFromReadme('backup-journal', { ...backup, REDIS_URL: stage.redis.url });
+    await runFromPage('backup-journal', { ...backup, REDIS_URL: stage.redis.url });
     await postEvents(pick(publishers), ...posted(10));
     await settled(stage, 1, 10);
 
     await pick(consumers).kill();
     await stage.redis.kill();
-    await runFromReadme('restore-journal', {
+    await runFromPage('restore-journal', {
       ...backup,
       REDIS_DATA: dataOf(stage.redis),
       PORT: String(await freePort()),
@@ -98,7 +97,7 @@ describe('backup and restore', { timeout: testTimeoutMs }, () => {
     await postEvents(pick(publishers), ...posted(1));
     // As a snapshot of a running machine's disk finds it.
     await stage.broker.freeze();
-    await runFromReadme('backup-broker', data);
+    await runFromPage('backup-broker', data);
     await stage.broker.thaw();
     await pick(consumers).restart();
     await settled(stage, 1);
@@ -109,7 +108,7 @@ describe('backup and restore', { timeout: testTimeoutMs }, () => {
     await postEvents(pick(publishers), ...posted(1_000));
 
     await stage.broker.kill('SIGKILL');
-    await runFromReadme('restore-broker', data);
+    await runFromPage('restore-broker', data);
     await stage.broker.start();
     // Those of the backup, which are billed already; what was confirmed after it is gone.
     await until(async () => expect(await messagesReady(stage)).toBeGreaterThan(0), patient);

@@ -28,13 +28,13 @@ export function linksIn(markdown: string): readonly string[] {
 /** Paths of this project that a Markdown text names in code, such as `shared/event/lane.ts`. */
 export function pathsIn(markdown: string): readonly string[] {
   const spans = [...withoutFences(markdown).matchAll(/`([^`\n]+)`/g)].map(([, span = '']) => span);
-  return spans.filter((span) => /^(services|shared|scripts|k8s|terraform)\/[\w./-]+$/.test(span));
+  return spans.filter((span) => /^(services|shared|scripts|k8s|terraform|docs)\/[\w./-]+$/.test(span));
 }
 
 /** Files of this project that code or a manifest names, in comments, commands and texts alike. */
 export function filesNamedIn(code: string): readonly string[] {
   const named = code.matchAll(
-    /(?<![\w./-])(?:services|shared|scripts|k8s|terraform)\/[\w./-]*\.(?:ts|md|lua|json|yaml|tf)\b/g,
+    /(?<![\w./-])(?:services|shared|scripts|k8s|terraform|docs)\/[\w./-]*\.(?:ts|md|lua|json|yaml|tf)\b/g,
   );
   return [...named].map(([path]) => path);
 }
