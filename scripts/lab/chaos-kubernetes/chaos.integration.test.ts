@@ -39,6 +39,8 @@ it('deletes pods of every role both ways, cordons, scales, makes everything good
   const api = await start(billed('3'));
   expect(await run(api)).toMatchObject({ compared: 1, differences: [] });
 
+  const [load] = api.changes.filter((change) => change.startsWith('POST'));
+  expect(load, 'the image of the simulator can send').toContain('"image":"tallyman-laboratory:7"');
   const deleted = api.changes.filter((change) => change.startsWith('DELETE'));
   for (const role of ['tallyman-consumer', 'tallyman-publisher', 'broker']) {
     const ofRole = deleted.filter((change) => change.includes(`/${role}-`));

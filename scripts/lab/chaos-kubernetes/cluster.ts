@@ -58,11 +58,11 @@ export class ChaosCluster {
 
   /** A pod that sends events to the publishers' Service and prints its books; it is nobody's to kill. */
   async startLoad(name: string, events: number, ratePerS: number): Promise<void> {
-    const { spec } = await this.#apps.readNamespacedDeployment({
-      name: 'tallyman-consumer',
-      namespace: this.#namespace,
-    });
-    const image = spec?.template.spec?.containers[0]?.image ?? 'tallyman';
+    // The product's image cannot send; the simulator's can.
+    const simulator = { name: 'simulator', namespace: this.#namespace };
+    const { spec } = await this.#apps.readNamespacedStatefulSet(simulator);
+    const image = spec?.template.spec?.containers[0]?.image;
+    if (image === undefined) throw new Error('The StatefulSet simulator names no image that could send.');
     const target = `http://tallyman-publisher.${this.#namespace}:7070`;
     await this.#core.createNamespacedPod({
       namespace: this.#namespace,

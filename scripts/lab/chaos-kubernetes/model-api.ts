@@ -40,9 +40,12 @@ export async function startModelApi(cluster: ModelCluster): Promise<ModelApi> {
     if (path.endsWith('/log')) return cluster.log();
     if (path.startsWith('/api/v1/pods/') && method === 'DELETE') return deletePod(path);
     if (path.startsWith('/api/v1/pods/')) return { metadata: {}, status: { phase: cluster.phase() } };
-    if (path.endsWith('/deployments/tallyman-consumer'))
+    if (path.endsWith('/statefulsets/simulator'))
       return {
-        spec: { selector: {}, template: { spec: { containers: [{ name: 'consumer', image: 'tallyman:7' }] } } },
+        spec: {
+          selector: {},
+          template: { spec: { containers: [{ name: 'simulator', image: 'tallyman-laboratory:7' }] } },
+        },
       };
     if (path.includes('/horizontalpodautoscalers/')) {
       if (method === 'PATCH') bounds = body['spec'] as typeof bounds;

@@ -1,11 +1,12 @@
 /** compose.yaml as it stands: what of it can be told without starting it. The engine's own check runs too, where it is installed. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { allSettings } from '../../../shared/config/settings.ts';
+import { imageFiles } from '../image/image-files.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
 const file = join(root, 'compose.yaml');
@@ -30,7 +31,7 @@ const { services, networks } = z
     networks: z.record(z.string(), z.object({ internal: z.boolean().optional() })),
   })
   .parse(parse(readFileSync(file, 'utf8'), { merge: true }));
-const ours = Object.entries(services).filter(([, { image }]) => image === 'tallyman');
+const ours = Object.entries(services).filter(([, { image }]) => image.startsWith('tallyman'));
 
 const programs = [['docker', 'compose'], ['docker-compose']] as const;
 const compose = programs.find(([command, ...args]) => spawnSync(command, [...args, 'version']).status === 0);
@@ -85,7 +86,10 @@ describe('compose.yaml', () => {
     const known = new Set(allSettings.map(({ name }) => name));
     const used = ours.flatMap(([, { environment = {} }]) => Object.keys(environment));
     expect(used.filter((name) => !known.has(name))).toEqual([]);
-    const missing = ours.map(([, { command }]) => command?.[0] ?? '').filter((name) => !existsSync(join(root, name)));
+    const held = { tallyman: imageFiles('product', root), 'tallyman-laboratory': imageFiles('laboratory', root) };
+    const missing = ours.filter(
+      ([, { image, command }]) => !held[image as keyof typeof held].includes(command?.[0] ?? ''),
+    );
     expect(missing).toEqual([]);
   });
 

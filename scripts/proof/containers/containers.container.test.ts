@@ -12,6 +12,7 @@ import { until } from '../../../shared/testing/until.ts';
 import { audit, type Ledger } from '../../lab/audit.ts';
 import type { Owed } from '../../lab/load/books.ts';
 import { lastLine, owedOf, type SendLine } from '../../lab/load/send-line.ts';
+import { imageFiles } from '../image/image-files.ts';
 import { listAt } from '../manifests/render.ts';
 import { type Engine, NoEngine, openEngine } from './engine.ts';
 import { buildTallyman, type Images, makeImages } from './images.ts';
@@ -84,18 +85,35 @@ describe('the image', () => {
     expect(await inImage(engineOr(context), code, ...hardening)).toBe('EROFS');
   });
 
-  it('has the packages of production and no others, and no test', async (context) => {
+  it('holds the files that services and commands import, the packages of production, and nothing else', async (context) => {
     const code = `
       import { existsSync, globSync } from 'node:fs';
       const there = (name) => existsSync('/app/node_modules/' + name);
-      console.log(JSON.stringify([
-        ['amqplib', 'ioredis', 'stripe', 'pino'].filter((name) => !there(name)),
-        ['vitest', 'typescript', 'testcontainers', 'node', 'fast-check', 'oxlint'].filter(there),
-        globSync('/app/{services,shared,scripts}/**/*.test.ts'),
-        globSync('/app/*').sort(),
-      ]));`;
-    const top = ['/app/node_modules', '/app/package.json', '/app/scripts', '/app/services', '/app/shared'];
-    expect(JSON.parse(await inImage(engineOr(context), code))).toEqual([[], [], [], top]);
+      const files = globSync('**', { cwd: '/app', withFileTypes: true, exclude: ['node_modules'] });
+      const path = ({ parentPath, name }) => (parentPath + '/' + name).slice('/app/'.length);
+      console.log(JSON.stringify({
+        files: files.filter((entry) => entry.isFile()).map(path).sort(),
+        missing: ['amqplib', 'ioredis', 'stripe', 'pino'].filter((name) => !there(name)),
+        needless: ['vitest', 'typescript', 'testcontainers', 'node', 'fast-check', '@kubernetes', 'npm'].filter(there),
+      }));`;
+    const files = imageFiles('product', root);
+    expect(JSON.parse(await inImage(engineOr(context), code))).toEqual({ files, missing: [], needless: [] });
+  });
+
+  it('can load every file that it holds', async (context) => {
+    const isProgram = (file: string) => /\/main\.ts$|^scripts\/commands\/[^/]+$/.test(file);
+    const modules = imageFiles('product', root).filter((file) => file.endsWith('.ts') && !isProgram(file));
+    const code = `
+      for (const file of ${JSON.stringify(modules)}) await import('/app/' + file);
+      console.log('loaded');`;
+    expect(await inImage(engineOr(context), code)).toBe('loaded');
+  });
+
+  it('has Node and flock, and no other program: neither a shell nor npm', async (context) => {
+    const code = `
+      import { globSync } from 'node:fs';
+      console.log(JSON.stringify(globSync('/{,usr/,usr/local/}{bin,sbin}/*').sort()));`;
+    expect(JSON.parse(await inImage(engineOr(context), code))).toEqual(['/usr/bin/flock', '/usr/local/bin/node']);
   });
 
   it('starts every service and every command of production, which refuse to run without configuration', async (context) => {

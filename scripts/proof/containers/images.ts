@@ -11,6 +11,8 @@ import { type Engine, findProgram, NoEngine } from './engine.ts';
 export interface Images {
   /** The product's own, once `buildTallyman` has built it by the Dockerfile. */
   readonly tallyman: string;
+  /** The simulator and the load, of the same Dockerfile. */
+  readonly laboratory: string;
   /** What it is built on. */
   readonly base: string;
   readonly broker: { readonly image: string; readonly kind: 'lavinmq' | 'rabbitmq' };
@@ -37,6 +39,7 @@ export async function makeImages(engine: Engine, nursery: Nursery): Promise<Imag
   ];
   return {
     tallyman: 'tallyman',
+    laboratory: 'tallyman-laboratory',
     base: node ?? standIn,
     broker: { image: lavinmq ?? standIn, kind: lavinmq === undefined ? 'rabbitmq' : 'lavinmq' },
     redis: redis ?? standIn,
@@ -44,9 +47,11 @@ export async function makeImages(engine: Engine, nursery: Nursery): Promise<Imag
   };
 }
 
-export async function buildTallyman({ docker }: Engine, { base, tallyman }: Images): Promise<void> {
-  const options = ['--quiet', '--network', 'host', '--build-arg', `BASE_IMAGE=${base}`, '--tag', tallyman];
-  await docker('build', ...options, projectFolder);
+/** The second one is made of what the first has left in the engine's cache. */
+export async function buildTallyman({ docker }: Engine, { base, tallyman, laboratory }: Images): Promise<void> {
+  const options = ['--quiet', '--network', 'host', '--build-arg', `BASE_IMAGE=${base}`];
+  await docker('build', ...options, '--tag', tallyman, projectFolder);
+  await docker('build', ...options, '--target', 'laboratory', '--tag', laboratory, projectFolder);
 }
 
 /** The name of each image, or undefined if it cannot be pulled. If the first one cannot, the others are not tried. */

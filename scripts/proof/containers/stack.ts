@@ -17,7 +17,7 @@ import { brokerPassword, brokerUser, standInBroker } from './stand-in-broker.ts'
  */
 export interface Stack {
   readonly consumers: readonly string[];
-  /** Adds a container of the image that runs one of its services or scripts, hardened as in production. */
+  /** Adds a container that runs a service or a script, hardened as in production. */
   readonly start: (container: ContainerOptions) => Promise<void>;
   /** Runs JavaScript in a container; resolves with what it printed. */
   readonly evaluate: (container: string, code: string) => Promise<string>;
@@ -93,7 +93,7 @@ export async function startStack(engine: Engine, images: Images): Promise<Stack>
   await start({
     name: 'simulator',
     networks: [networks.outside],
-    command: [images.tallyman, 'services/stripe-simulator/src/main.ts'],
+    command: [images.laboratory, 'services/stripe-simulator/src/main.ts'],
     env: {
       TALLYMAN_HOST: '0.0.0.0',
       TALLYMAN_TOKEN: stripeKey,
@@ -195,5 +195,9 @@ async function declareTopology(
 
 /** The application: of the network it sees only what the sidecar sees. */
 export function appOptions(images: Images, events: number): ContainerOptions {
-  return { name: 'app', networks: podNetwork, command: [images.tallyman, 'scripts/lab/load/send.ts', String(events)] };
+  return {
+    name: 'app',
+    networks: podNetwork,
+    command: [images.laboratory, 'scripts/lab/load/send.ts', String(events)],
+  };
 }
