@@ -1,4 +1,4 @@
-/** `./scripts/chaos`. What it does stands in options.ts (the usage) and in scripts/README.md. */
+/** `./scripts/chaos`. What it does stands in options.ts (the usage) and in scripts/proof/README.md. */
 import { once } from 'node:events';
 import { listCases, runCases } from './enumeration.ts';
 import { type Ground, openGround } from './ground.ts';
