@@ -56,6 +56,26 @@ export interface ParkedEntry {
   readonly history?: readonly PastLife[];
 }
 
+/** A parked entry as it was read: what is written about it is void once that has changed. */
+export interface ReadRecord {
+  readonly record: ParkedEntry;
+  /** As it stands in the journal. */
+  readonly text: string;
+}
+
+/**
+ * Dead entries of a set that were never sent, and whose amounts go to a parked entry of which the same is true. Should a person have
+ * decided about that one meanwhile, they are parked by themselves.
+ */
+export interface Addition {
+  /** Says what may be added up: later entries with this key find the one that has the amounts now. */
+  readonly key: string;
+  /** What they are added to, and what it becomes; absent: none is known. */
+  readonly to?: ReadRecord & { readonly sum: ParkedEntry };
+  /** The amounts by themselves, under the first identifier of theirs. */
+  readonly own: ParkedEntry;
+}
+
 /** A call that did not bring the entry to its end, and what was answered. */
 export interface CallRecord {
   /** Redis time at which its outcome was known. */
@@ -134,6 +154,16 @@ export type TotalsAnswer =
   | { readonly answer: 'ok'; readonly redisMs: number; readonly totals: ReadonlyMap<string, string> }
   | { readonly answer: 'stale' };
 
+/** `parked`: how many entries of the shard are. `sums`: by key, what may be added to. */
+export type SumsAnswer =
+  | {
+      readonly answer: 'ok';
+      readonly redisMs: number;
+      readonly parked: number;
+      readonly sums: ReadonlyMap<string, ReadRecord>;
+    }
+  | { readonly answer: 'stale' };
+
 export type PeekAnswer =
   | { readonly answer: 'ok'; readonly redisMs: number; readonly replays: readonly ParkedEntry[] }
   | { readonly answer: 'stale' };
@@ -198,13 +228,22 @@ export interface ShardJournal {
    * Like `progress`, it is a `mismatch` once the set is settled.
    */
   mark(epoch: number, set: number, token: string, entries: readonly number[]): Promise<SetAnswer>;
-  /** Records how entries of the pending set ended; dead, in doubt and deferred ones are parked in the same write. */
+  /**
+   * What additions with these keys have added up, as far as it is still parked. A hint: after a month, or when entries were carried
+   * to another shard, they begin anew. `atMs`: Redis time, as `parkedAtMs` of the additions that follow.
+   */
+  readSums(epoch: number, atMs: number, keys: readonly string[]): Promise<SumsAnswer>;
+  /**
+   * Records how entries of the pending set ended; dead, in doubt and deferred ones are parked, or added up, in the same write. A
+   * repetition changes nothing.
+   */
   progress(
     epoch: number,
     set: number,
     token: string,
     settled: ReadonlyMap<number, SettledAs>,
     parked: readonly ParkedEntry[],
+    additions?: readonly Addition[],
   ): Promise<SetAnswer>;
   /**
    * The pending set is settled: every entry has ended. Repeating it answers the first settlement's time. A `mismatch` too when

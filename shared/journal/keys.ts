@@ -17,6 +17,8 @@ export interface ShardKeys {
   readonly deferred: string;
   readonly parked: string;
   readonly replays: string;
+  /** What was parked in the UTC month of this time, and may be added to. */
+  readonly sums: (atMs: number) => string;
   /** Of the UTC month of this time. */
   readonly closed: (atMs: number) => string;
   readonly settled: (set: number) => string;
@@ -38,6 +40,7 @@ export function shardKeys(namespace: string, shard: number): ShardKeys {
     deferred: `${prefix}deferred`,
     parked: `${prefix}parked`,
     replays: `${prefix}replays`,
+    sums: (atMs) => `${prefix}sums:${monthOf(atMs)}`,
     closed: (atMs) => `${prefix}closed:${monthOf(atMs)}`,
     settled: (set) => `${prefix}settled:${set}`,
   };

@@ -10,15 +10,18 @@ import {
   newestFormat,
 } from './format.ts';
 import type {
+  Addition,
   CommitAnswer,
   DeferredEnding,
   LeaseAnswer,
   ParkedEntry,
   PeekAnswer,
+  ReadRecord,
   SetAnswer,
   SetCommit,
   SettledAs,
   ShardJournal,
+  SumsAnswer,
   TakeAnswer,
   TotalsAnswer,
 } from './journal.ts';
@@ -60,6 +63,9 @@ const settledKeptMs = 7 * 24 * 3_600_000;
  */
 const totalsKeptMs = 100 * 24 * 3_600_000;
 const totalsPerPiece = 2_000;
+const sumsPerPiece = 1_000;
+/** After the last one of the month that was added to. */
+const sumsKeptMs = 35 * 24 * 3_600_000;
 /** After the last entry of the month: longer than a year, for whoever looks back at a bill. */
 export const closedKeptMs = 400 * 24 * 3_600_000;
 
@@ -71,6 +77,7 @@ const scriptNames = [
   'load-hash',
   'load-ids',
   'read-totals',
+  'read-sums',
   'commit',
   'mark',
   'progress',
@@ -192,14 +199,37 @@ class RedisJournal implements ShardJournal {
     return setAnswer(await this.#run('mark', [lease, head, marks], args));
   }
 
+  async readSums(epoch: number, atMs: number, names: readonly string[]): Promise<SumsAnswer> {
+    const { lease, sums: sumsKey, parked } = this.#keys;
+    const sums = new Map<string, ReadRecord>();
+    let count = 0;
+    let redisMs = 0;
+    // At least one piece: how many are parked is asked for in any case.
+    for (let from = 0; from === 0 || from < names.length; from += sumsPerPiece) {
+      const piece = names.slice(from, from + sumsPerPiece);
+      const reply = await this.#run('read-sums', [lease, sumsKey(atMs), parked], [this.#held(epoch), ...piece]);
+      if (reply.text(0) === 'stale') return { answer: 'stale' };
+      redisMs = reply.integer(1);
+      count = reply.integer(2);
+      const texts = reply.list(3);
+      for (const [index, name] of piece.entries()) {
+        if (texts.isNull(index)) continue;
+        const text = texts.text(index);
+        sums.set(name, { record: decodeParked(text), text });
+      }
+    }
+    return { answer: 'ok', redisMs, parked: count, sums };
+  }
+
   async progress(
     epoch: number,
     set: number,
     token: string,
     settled: ReadonlyMap<number, SettledAs>,
     parked: readonly ParkedEntry[],
+    additions: readonly Addition[] = [],
   ) {
-    const { lease, head, progress, deferred, parked: parkedKey } = this.#keys;
+    const { lease, head, progress, deferred, parked: parkedKey, sums } = this.#keys;
     const [waiting, ended] = [parked.filter(isDeferred), parked.filter((entry) => !isDeferred(entry))];
     const args = [
       this.#held(epoch),
@@ -208,8 +238,12 @@ class RedisJournal implements ShardJournal {
       encodeSettled(settled),
       ...this.#parkedList(waiting),
       ...this.#parkedList(ended),
+      sumsKeptMs,
+      ...additions.flatMap((addition) => this.#addition(addition)),
     ];
-    return setAnswer(await this.#run('progress', [lease, head, progress, deferred, parkedKey], args));
+    // As its keys were read.
+    const sumsKey = sums(additions[0]?.own.parkedAtMs ?? 0);
+    return setAnswer(await this.#run('progress', [lease, head, progress, deferred, parkedKey, sumsKey], args));
   }
 
   async complete(epoch: number, set: number, token: string, progressWrites: number) {
@@ -273,6 +307,12 @@ class RedisJournal implements ShardJournal {
 
   #parkedList(parked: readonly ParkedEntry[]): ScriptArgument[] {
     return lengthAnd(parked.flatMap((entry) => [entry.entry.identifier, encodeParked(entry, this.#writes())]));
+  }
+
+  #addition({ key, to, own }: Addition): ScriptArgument[] {
+    const format = this.#writes();
+    const added = to === undefined ? ['', '', ''] : [to.record.entry.identifier, to.text, encodeParked(to.sum, format)];
+    return [key, ...added, own.entry.identifier, encodeParked(own, format)];
   }
 
   #run(name: ScriptName, keys: readonly string[], args: readonly ScriptArgument[]): Promise<Reply> {

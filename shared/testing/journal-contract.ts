@@ -4,6 +4,7 @@ import { formatContract } from './journal-contract-format.ts';
 import { leaseContract } from './journal-contract-lease.ts';
 import { replayContract } from './journal-contract-replay.ts';
 import { settlingContract } from './journal-contract-settling.ts';
+import { sumsContract } from './journal-contract-sums.ts';
 import type { JournalGround } from './journal-samples.ts';
 
 export type { JournalGround };
@@ -17,6 +18,7 @@ export function journalContract(name: string, makeGround: () => Promise<JournalG
     leaseContract(makeGround);
     commitContract(makeGround);
     settlingContract(makeGround);
+    sumsContract(makeGround);
     replayContract(makeGround);
     formatContract(makeGround);
   });

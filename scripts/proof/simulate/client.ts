@@ -136,7 +136,9 @@ export class Client {
 
   #drawEvent(hasId: boolean, random: Random): UsageEvent {
     const { profile, timeline } = this.#world;
-    const { eventName } = random.chance(0.03) ? { eventName: 'misspelt' } : random.pick(profile.meters).meter;
+    const { eventName } = random.chance(profile.misspelt)
+      ? { eventName: 'misspelt' }
+      : random.pick(profile.meters).meter;
     const isLast = profile.meters.some(({ meter }) => meter.eventName === eventName && meter.formula === 'last');
     const nowMs = profile.epochMs + timeline.nowMs;
     const lateMs = random.chance(0.3) ? random.between(0, 3 * profile.windowMs) : 0;

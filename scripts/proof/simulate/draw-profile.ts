@@ -182,8 +182,7 @@ function drawBase(random: Random): Profile {
     ratePerS: random.pick([20, 100, 1000]),
     connectedRatePerS: random.pick([20, 100]),
     connected: 0.1,
-    // By what is drawn already, so that the seeds stay what they were.
-    refusedApartMax: [0, 2, 1000][epochMs % 3] ?? 0,
+    ...drawRefused(epochMs),
     breakerFailures: random.pick([3, 1000]),
     breakerResetMs: leaseMs / 5,
     catalogPaceMs: leaseMs / 4,
@@ -220,6 +219,13 @@ function drawBase(random: Random): Profile {
     rates: noRates,
     faults: {},
   };
+}
+
+/** By what is drawn already, so that the seeds stay what they were. In some a meter is misspelt all the time. */
+function drawRefused(epochMs: number): Pick<Profile, 'refusedApartMax' | 'parkedMax' | 'misspelt'> {
+  const parkedMax = [0, 2, 1000][Math.floor(epochMs / 15) % 3] ?? 0;
+  if (Math.floor(epochMs / 3) % 5 === 0) return { refusedApartMax: 0, parkedMax, misspelt: 0.6 };
+  return { refusedApartMax: [0, 2, 1000][epochMs % 3] ?? 0, parkedMax, misspelt: 0.03 };
 }
 
 function drawCustomers(random: Random, activeMs: number): SimulatedCustomer[] {

@@ -1,7 +1,8 @@
+import { areTimesLeftOut } from '../../../services/consumer/src/meters/refusals.ts';
 import type { JournalAnswer, JournalWrite } from '../../../services/consumer/src/sending/write.ts';
 import type { JournalFormat } from '../../../shared/journal/format.ts';
-import type { ShardState } from '../../../shared/journal/journal.ts';
-import type { Held } from './model-journal.ts';
+import type { Addition, ShardState } from '../../../shared/journal/journal.ts';
+import type { Held, ModelShardJournal } from './model-journal.ts';
 import type { ModelRedis } from './model-redis.ts';
 import type { World } from './world.ts';
 
@@ -34,10 +35,12 @@ export function carryOut(write: JournalWrite, { world, redis, shard, held, forma
       return answer;
     }
     case 'progress': {
-      const answer = journal.progress(now, held, write.set, write.token, write.settled, write.parked);
+      const { set, token, settled, parked, additions } = write;
+      const answer = journal.progress(now, held, set, token, settled, parked, additions, format);
       if (answer.answer !== 'ok') return answer;
-      checker.journaled(write.parked);
-      for (const { state } of write.parked) tally.add(`entries ${state}`);
+      checker.journaled(parked);
+      for (const { state } of parked) tally.add(`entries ${state}`);
+      for (const addition of additions) noteAddition(addition, journal, world);
       return answer;
     }
     case 'complete': {
@@ -46,7 +49,7 @@ export function carryOut(write: JournalWrite, { world, redis, shard, held, forma
       return answer;
     }
     case 'settle_deferred': {
-      const answer = journal.settleDeferred(now, held, write.identifier, write.outcome);
+      const answer = journal.settleDeferred(now, held, write.identifier, write.outcome, format);
       const ending = write.outcome === 'accepted' ? 'accepted' : write.outcome.state;
       if (answer.answer === 'ok') {
         tally.add(`deferred entries ${ending}`);
@@ -57,14 +60,30 @@ export function carryOut(write: JournalWrite, { world, redis, shard, held, forma
     }
     case 'read_totals':
       return journal.readTotals(now, held, write.fields);
+    case 'read_sums': {
+      const answer = journal.readSums(now, held, write.keys);
+      if (answer.answer === 'ok' && answer.sums.size > 0) redis.sumsRead?.();
+      return answer;
+    }
     case 'peek_replays':
       return journal.peekReplays(now, held, write.max);
     case 'take_replays': {
-      const answer = journal.takeReplays(now, held, write.replays);
+      const answer = journal.takeReplays(now, held, write.replays, format);
       if (answer.answer === 'ok') checker.tookReplays(answer.taken);
       return answer;
     }
   }
+}
+
+/** Which of the two became of it is for the journal to say. */
+function noteAddition({ to, own }: Addition, journal: ModelShardJournal, { checker, tally }: World): void {
+  const kept = new Map(journal.parked().map((record) => [record.entry.identifier, record]));
+  const sum = kept.get(to?.record.entry.identifier ?? '');
+  checker.journaled([sum ?? kept.get(own.entry.identifier) ?? own]);
+  tally.add('entries dead');
+  if (sum !== undefined) tally.add('refused entries added');
+  else tally.add(to === undefined ? 'refused entries begin a sum' : 'refused entries too late for a sum');
+  if (areTimesLeftOut((sum ?? own).entry)) tally.add('refused entries without their times');
 }
 
 export function describeState(state: 'stale' | ShardState): string {
@@ -89,6 +108,8 @@ export function describeWrite(write: JournalWrite): string {
       return `end of deferred ${write.identifier}: ${write.outcome === 'accepted' ? 'accepted' : write.outcome.state}`;
     case 'read_totals':
       return `look for ${write.fields.length} totals`;
+    case 'read_sums':
+      return `look for ${write.keys.length} sums`;
     case 'peek_replays':
       return `look for ${write.max} replays`;
     case 'take_replays':

@@ -1,4 +1,5 @@
 import type {
+  Addition,
   ClaimAnswer,
   ClosedEntry,
   CommitAnswer,
@@ -16,6 +17,7 @@ import type {
   ShardJournal,
   ShardState,
   SlotIds,
+  SumsAnswer,
   TakeAnswer,
   TotalsAnswer,
 } from '../../../shared/journal/journal.ts';
@@ -87,6 +89,7 @@ export interface ModelSnapshot {
   readonly deferred: ReadonlyMap<string, ParkedEntry>;
   readonly parked: ReadonlyMap<string, ParkedEntry>;
   readonly replays: ReadonlyMap<string, ParkedEntry>;
+  readonly sums: ReadonlyMap<string, string>;
   readonly closed: ReadonlyMap<string, ClosedEntry>;
 }
 
@@ -104,6 +107,8 @@ export class ModelShardJournal {
   #deferred = new Map<string, ParkedEntry>();
   #parked = new Map<string, ParkedEntry>();
   #replays = new Map<string, ParkedEntry>();
+  /** By key of what may be added up, the identifier of what has it. */
+  #sums = new Map<string, string>();
   #closed = new Map<string, ClosedEntry>();
 
   constructor(checks: Checks = { epoch: true, number: true, pending: true }) {
@@ -205,6 +210,15 @@ export class ModelShardJournal {
     return { answer: 'ok', redisMs };
   }
 
+  readSums(redisMs: number, held: Held, keys: readonly string[]): SumsAnswer {
+    if (!this.#holds(redisMs, held)) return { answer: 'stale' };
+    const found = keys.flatMap((key) => {
+      const record = this.#parked.get(this.#sums.get(key) ?? '');
+      return record === undefined ? [] : [[key, { record, text: JSON.stringify(record) }] as const];
+    });
+    return { answer: 'ok', redisMs, parked: this.#parked.size, sums: new Map(found) };
+  }
+
   progress(
     redisMs: number,
     held: Held,
@@ -212,6 +226,8 @@ export class ModelShardJournal {
     token: string,
     settled: ReadonlyMap<number, SettledAs>,
     parked: readonly ParkedEntry[],
+    additions: readonly Addition[] = [],
+    format: JournalFormat = newestFormat,
   ): SetAnswer {
     const pending = this.#pending(redisMs, held, set, token);
     if (typeof pending === 'string') return { answer: pending };
@@ -222,9 +238,20 @@ export class ModelShardJournal {
     for (const [index, state] of settled) pending.settled.set(index, state);
     for (const entry of parked) {
       const place = entry.state === 'deferred' ? this.#deferred : this.#parked;
-      place.set(entry.entry.identifier, entry);
+      place.set(entry.entry.identifier, recordIn(format, entry));
     }
+    for (const addition of additions) this.#add(addition);
     return { answer: 'ok', redisMs };
+  }
+
+  #add({ key, to, own }: Addition): void {
+    const identifier = to?.record.entry.identifier ?? '';
+    if (to !== undefined && JSON.stringify(this.#parked.get(identifier)) === to.text) {
+      this.#parked.set(identifier, to.sum);
+      return;
+    }
+    this.#parked.set(own.entry.identifier, own);
+    this.#sums.set(key, own.entry.identifier);
   }
 
   complete(redisMs: number, held: Held, set: number, token: string, progressWrites: number): SetAnswer {
@@ -239,16 +266,22 @@ export class ModelShardJournal {
     return { answer: 'ok', redisMs };
   }
 
-  settleDeferred(redisMs: number, held: Held, identifier: string, outcome: DeferredEnding): LeaseAnswer {
+  settleDeferred(
+    redisMs: number,
+    held: Held,
+    identifier: string,
+    outcome: DeferredEnding,
+    format: JournalFormat = newestFormat,
+  ): LeaseAnswer {
     if (!this.#mayWrite(redisMs, held)) return { answer: 'stale', redisMs };
     if (!this.#deferred.has(identifier)) return { answer: 'ok', redisMs };
     if (outcome !== 'accepted' && outcome.state === 'deferred') {
-      this.#deferred.set(identifier, outcome);
+      this.#deferred.set(identifier, recordIn(format, outcome));
     } else {
       this.#deferred.delete(identifier);
       if (outcome !== 'accepted') {
-        if (outcome.state === 'accepted') this.#closed.set(identifier, outcome);
-        else this.#parked.set(identifier, outcome);
+        if (outcome.state === 'accepted') this.#closed.set(identifier, recordIn(format, outcome));
+        else this.#parked.set(identifier, recordIn(format, outcome));
       }
     }
     return { answer: 'ok', redisMs };
@@ -259,11 +292,16 @@ export class ModelShardJournal {
     return { answer: 'ok', redisMs, replays: [...this.#replays.values()].slice(0, max) };
   }
 
-  takeReplays(redisMs: number, held: Held, replays: readonly ParkedEntry[]): TakeAnswer {
+  takeReplays(
+    redisMs: number,
+    held: Held,
+    replays: readonly ParkedEntry[],
+    format: JournalFormat = newestFormat,
+  ): TakeAnswer {
     if (!this.#mayWrite(redisMs, held)) return { answer: 'stale' };
     const taken = replays.flatMap((replay) => {
       const { identifier } = replay.entry;
-      if (this.#replays.delete(identifier)) this.#deferred.set(identifier, replay);
+      if (this.#replays.delete(identifier)) this.#deferred.set(identifier, recordIn(format, replay));
       return this.#deferred.has(identifier) ? [identifier] : [];
     });
     return { answer: 'ok', redisMs, taken };
@@ -316,6 +354,7 @@ export class ModelShardJournal {
       deferred: new Map(this.#deferred),
       parked: new Map(this.#parked),
       replays: new Map(this.#replays),
+      sums: new Map(this.#sums),
       closed: new Map(this.#closed),
     };
   }
@@ -333,6 +372,7 @@ export class ModelShardJournal {
     this.#deferred = new Map(snapshot.deferred);
     this.#parked = new Map(snapshot.parked);
     this.#replays = new Map(snapshot.replays);
+    this.#sums = new Map(snapshot.sums);
     this.#closed = new Map(snapshot.closed);
   }
 
@@ -355,6 +395,11 @@ export class ModelShardJournal {
     if (last?.set !== set || last.token !== token || last.settledAtMs !== undefined) return 'mismatch';
     return last;
   }
+}
+
+/** As it is read again: format 1 has no meter's id. */
+function recordIn<T extends ParkedEntry | ClosedEntry>(format: JournalFormat, record: T): T {
+  return format >= 2 ? record : { ...record, entry: withoutMeterId(record.entry) };
 }
 
 function withoutMeterId(entry: Entry): Entry {
@@ -399,12 +444,14 @@ export function modelHandle(
     release: async (epoch) => model.release(now(), held(epoch)),
     load: async (epoch) => model.load(now(), held(epoch)),
     readTotals: async (epoch, fields) => model.readTotals(now(), held(epoch), fields),
+    readSums: async (epoch, _atMs, keys) => model.readSums(now(), held(epoch), keys),
     commit: async (epoch, commit) => model.commit(now(), held(epoch), commit, format),
     mark: async (epoch, ...rest) => model.mark(now(), held(epoch), ...rest),
-    progress: async (epoch, ...rest) => model.progress(now(), held(epoch), ...rest),
+    progress: async (epoch, set, by, settled, parked, additions) =>
+      model.progress(now(), held(epoch), set, by, settled, parked, additions, format),
     complete: async (epoch, ...rest) => model.complete(now(), held(epoch), ...rest),
-    settleDeferred: async (epoch, ...rest) => model.settleDeferred(now(), held(epoch), ...rest),
+    settleDeferred: async (epoch, ...rest) => model.settleDeferred(now(), held(epoch), ...rest, format),
     peekReplays: async (epoch, ...rest) => model.peekReplays(now(), held(epoch), ...rest),
-    takeReplays: async (epoch, ...rest) => model.takeReplays(now(), held(epoch), ...rest),
+    takeReplays: async (epoch, ...rest) => model.takeReplays(now(), held(epoch), ...rest, format),
   };
 }

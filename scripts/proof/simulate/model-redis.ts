@@ -30,6 +30,8 @@ export interface HeartbeatAnswer {
 export class ModelRedis {
   readonly journals: readonly ModelShardJournal[];
   readonly clients = new Set<RedisClient>();
+  /** An owner has read what it is about to add to. */
+  sumsRead: (() => void) | undefined;
   readonly #world: World;
   readonly #members = new Map<string, Membership>();
   /** By account; the platform's own has no name. */

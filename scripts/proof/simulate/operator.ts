@@ -15,7 +15,17 @@ export class Operator {
     this.#world = world;
     this.#redis = redis;
     this.#random = random;
+    redis.sumsRead = () => this.#interrupt();
     this.#expect();
+  }
+
+  /** An owner is about to add to what it has read: one moment in which a person decides about just that is worth a thousand others. */
+  #interrupt(): void {
+    const { timeline, profile } = this.#world;
+    if (timeline.nowMs >= profile.activeMs || !this.#random.chance(0.3)) return;
+    timeline.after(this.#random.between(0, 2 * profile.redisLatencyMs), () => {
+      if (this.#redis.isUp) this.#look();
+    });
   }
 
   #expect(): void {

@@ -112,6 +112,10 @@ export interface Profile {
   readonly flushIntervalMs: number;
   /** So many entries of a set that are dead from the start are kept apart. */
   readonly refusedApartMax: number;
+  /** So many parked entries of a shard, and refused ones are added up by the day. */
+  readonly parkedMax: number;
+  /** Part of the usage whose meter there is not. */
+  readonly misspelt: number;
   readonly dedupWindowMs: number;
   readonly dedupMaxIds: number;
   readonly strandedMs: number;

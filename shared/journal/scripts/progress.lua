@@ -1,6 +1,9 @@
 -- Records how entries of the pending set ended, and parks those that were not accepted, in one write.
--- KEYS lease head progress deferred parked
--- ARGV held set token states, then two lists of identifier, entry, …, each after its length: deferred, parked
+-- Dead entries that were never sent are added to a parked one, if that still is what its reader saw: a person may have decided
+-- about it. Scripts do no arithmetic: the sum is what the actor computed.
+-- KEYS lease head progress deferred parked sums
+-- ARGV held set token states, then two lists of identifier, entry, …, each after its length: deferred, parked; then how long sums are
+--   found, and for each addition: its key; identifier ('' none), entry and sum of what it is added to; its own identifier and entry
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return { 'stale' }
 end
@@ -22,6 +25,19 @@ for key = 4, 5 do
   for from = first, at - 1, 4000 do
     redis.call('HSET', KEYS[key], unpack(ARGV, from, math.min(from + 3999, at - 1)))
   end
+end
+local keptMs = ARGV[at]
+for index = at + 1, #ARGV, 6 do
+  local identifier = ARGV[index + 1]
+  if identifier ~= '' and redis.call('HGET', KEYS[5], identifier) == ARGV[index + 2] then
+    redis.call('HSET', KEYS[5], identifier, ARGV[index + 3])
+  else
+    redis.call('HSET', KEYS[5], ARGV[index + 4], ARGV[index + 5])
+    redis.call('HSET', KEYS[6], ARGV[index], ARGV[index + 4])
+  end
+end
+if at < #ARGV then
+  redis.call('PEXPIRE', KEYS[6], keptMs)
 end
 if ARGV[4] ~= '' then
   redis.call('RPUSH', KEYS[3], ARGV[4])

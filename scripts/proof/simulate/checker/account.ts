@@ -71,7 +71,10 @@ function checkEntries(input: AccountInput, report: Report): Map<string, Entry> {
   const { committed, billed, parked, losses } = input;
   const held = new Map<string, Entry>();
   const replayed = new Set([...committed.values()].flatMap(({ replayOf }) => replayOf ?? []));
-  for (const [identifier, { entry, isLost }] of committed) {
+  for (const [identifier, { entry: fixed, isLost, replayOf }] of committed) {
+    const record = parked.get(identifier);
+    // As it was committed; but what was never sent is what it has become, and its line shows whether that is right.
+    const entry = fixed.refusal !== undefined && record !== undefined ? record.entry : fixed;
     checkWindow(entry, input, report);
     if (replayed.has(identifier)) {
       if (billed.has(identifier)) report.violation(`${identifier} was replayed, and was billed itself.`);
@@ -79,8 +82,10 @@ function checkEntries(input: AccountInput, report: Report): Map<string, Entry> {
       continue;
     }
     const isBilled = billed.has(identifier);
-    const state = parked.get(identifier)?.state;
+    const state = record?.state;
     if ((isLost || losses.isGone(identifier)) && !isBilled && state === undefined) continue;
+    // Added to another one, which has its amount: the line shows whether it does.
+    if (fixed.refusal !== undefined && replayOf === undefined && !isBilled && state === undefined) continue;
     held.set(identifier, entry);
     if (!isBilled && state === undefined)
       report.violation(`${identifier} was committed, and is neither billed nor in the journal.`);
@@ -148,7 +153,9 @@ function linesOf(
 /** A window is one of those that are allowed, aligned, and holds what the provider is told to be the entry's time. */
 function checkWindow(entry: Entry, { windowMs, windowMaxMs }: AccountInput, report: Report): void {
   const { identifier, windowStartMs, timestamp, windowMs: lengthMs = windowMs } = entry;
-  const isAllowed = windowMaxMs % lengthMs === 0 && lengthMs % windowMs === 0;
+  // Refused entries that are too many are added up within longer ones.
+  const isShort = windowMaxMs % lengthMs === 0;
+  const isAllowed = (isShort || entry.refusal !== undefined) && lengthMs % windowMs === 0;
   const isIn = timestamp * 1000 >= windowStartMs && timestamp * 1000 < windowStartMs + lengthMs;
   if (isAllowed && isIn && windowStartMs % lengthMs === 0) return;
   report.violation(`${identifier} of ${timestamp} is in no window: ${windowStartMs} for ${lengthMs} ms.`);

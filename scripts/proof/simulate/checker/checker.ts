@@ -206,9 +206,11 @@ export class Checker {
   lostWrites(journals: readonly ModelSnapshot[]): void {
     const lost = this.calls.forgetFrom(journals.map(({ next }) => next));
     this.losses.lost(lost);
-    const kept = new Set(journals.flatMap(({ parked, deferred }) => [...parked.keys(), ...deferred.keys()]));
+    const kept = new Map(journals.flatMap(({ parked, deferred }) => [...parked, ...deferred]));
+    // Of a sum what was added last may be gone.
     for (const { entry } of this.#journaled)
-      if (!kept.has(entry.identifier)) this.losses.gone(entry.identifier, laneOf(entry));
+      if ((kept.get(entry.identifier)?.entry.events ?? -1) < entry.events)
+        this.losses.gone(entry.identifier, laneOf(entry));
     this.custody.lost(lost);
   }
 

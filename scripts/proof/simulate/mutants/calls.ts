@@ -93,7 +93,7 @@ export const callMutants: readonly Mutant[] = [
     rule: '6: dead, in doubt and deferred are written before anything else is told of them',
     patches: [
       {
-        file: flight,
+        file: 'services/consumer/src/sending/set-progress.ts',
         find: 'drive.setIsSettled ? drive.hasParkedToWrite :',
         replace: 'drive.setIsSettled ? false :',
       },

@@ -1,6 +1,8 @@
 import type { Mutant } from './mutant.ts';
 
 const refusedEntries = 'services/consumer/src/counting/refused-entries.ts';
+const refusedSums = 'services/consumer/src/counting/refused-sums.ts';
+const journal = 'scripts/proof/simulate/model-journal.ts';
 const seal = 'services/consumer/src/counting/seal.ts';
 const refusals = 'services/consumer/src/meters/refusals.ts';
 const verdict = 'services/consumer/src/sending/verdict.ts';
@@ -91,5 +93,61 @@ export const meterMutants: readonly Mutant[] = [
         replace: 'if (areDimensionsLeftOut(entry) && entry.events < 0)',
       },
     ],
+  },
+  {
+    name: 'refused entry added twice when its progress is repeated',
+    rule: 'refused entries: what a set has is added once, however often that is written',
+    profiles: ['lost_answers', 'storm'],
+    patches: [
+      {
+        file: journal,
+        find: 'if (pending.progress.has(written)) return',
+        replace:
+          'if (pending.progress.has(written)) for (const addition of additions) this.#add(addition);\n' +
+          '    if (pending.progress.has(written)) return',
+      },
+    ],
+  },
+  {
+    name: 'refused entry added to what is being replayed',
+    rule: 'refused entries: they are added to a parked entry only if that still is what its owner read',
+    expects: 'was replayed, and is still in the journal',
+    patches: [
+      {
+        file: journal,
+        find: 'if (to !== undefined && JSON.stringify(this.#parked.get(identifier)) === to.text) {',
+        replace: 'if (to !== undefined) {',
+      },
+    ],
+  },
+  {
+    name: 'refused entry lost when what it is added to has gone',
+    rule: 'refused entries: what cannot be added is parked by itself',
+    expects: 'The bill is wrong',
+    patches: [
+      {
+        file: journal,
+        find: '    this.#parked.set(own.entry.identifier, own);\n    this.#sums',
+        replace: '    if (to === undefined) this.#parked.set(own.entry.identifier, own);\n    this.#sums',
+      },
+    ],
+  },
+  {
+    name: 'refused entry takes the place of what it is added to',
+    rule: 'refused entries: amounts and events of each customer and meter stay exact',
+    expects: 'The bill is wrong',
+    patches: [{ file: refusedSums, find: '  value.add(into.entry.value);\n', replace: '' }],
+  },
+  {
+    name: 'refused entry added to what was sent',
+    rule: 'refused entries: an entry that may have been sent never changes',
+    patches: [
+      {
+        file: refusedSums,
+        find: "const isUntouched = state === 'dead' && attempts === 0 && history === undefined;",
+        replace: "const isUntouched = state === 'dead';",
+      },
+    ],
+    coveredBy: 'the identifier, which what adds up keeps: a replay has another one, so nothing that was sent is found',
   },
 ];

@@ -20,6 +20,8 @@ export interface RefusedLimits {
 }
 
 export const refusedApartMax = 1_000;
+/** With as many parked entries in a shard, refused ones are added up by the day (refused-sums.ts). */
+export const refusedParkedMax = 20_000;
 
 /** Of a set's entries; the others stay as they are. */
 export function mergeRefused(drafts: readonly Draft[], limits: RefusedLimits): readonly Draft[] {
@@ -90,7 +92,7 @@ function widened(group: readonly Draft[], windowMaxMs: number, windowMs: number)
   };
 }
 
-function dimensionsName(dimensions: Draft['dimensions']): string {
+export function dimensionsName(dimensions: Draft['dimensions']): string {
   if (dimensions === undefined) return '';
   return Object.keys(dimensions)
     .toSorted()

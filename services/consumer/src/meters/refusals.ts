@@ -24,6 +24,13 @@ export function unlisted(meter: string, unreadable = 'no answer so far'): string
 /** Ends the refusal of what was merged across dimensions. A meter may price by them, so it is not replayed. */
 export const dimensionsLeftOut = '; there were too many, so their dimensions were left out';
 
+/** Stands in the refusal of what was added up whatever its time, so that only a person has it replayed. */
+export const timesLeftOut = '; there were too many, so their times were left out';
+
+export function areTimesLeftOut({ refusal }: Pick<Merged, 'refusal'>): boolean {
+  return refusal?.includes(timesLeftOut) === true;
+}
+
 export function areDimensionsLeftOut({ refusal }: Pick<Merged, 'refusal'>): boolean {
   return refusal?.endsWith(dimensionsLeftOut) === true;
 }

@@ -1,6 +1,7 @@
 import type { ParkedEntry } from '../../../../shared/journal/journal.ts';
 import { isMeterRefusal } from '../../../../shared/journal/replay.ts';
 import { type MeterCatalog, metersOf } from '../meters/meter-list.ts';
+import { areTimesLeftOut } from '../meters/refusals.ts';
 import type { Meter } from '../provider/provider.ts';
 
 /**
@@ -92,8 +93,8 @@ export class AwaitedMeters {
 }
 
 /** Whether it is ever replayed without a person. */
-export function mayReturn({ state, reason, history = [] }: ParkedEntry): boolean {
-  if (!isMeterRefusal({ state, reason })) return false;
+export function mayReturn({ entry, state, reason, history = [] }: ParkedEntry): boolean {
+  if (!isMeterRefusal({ state, reason }) || areTimesLeftOut(entry)) return false;
   return history.filter(({ decision }) => decision.by === replayer).length < ownReplaysMax;
 }
 

@@ -21,7 +21,7 @@ import type { Verdict } from './verdict.ts';
  */
 
 /** How an entry of the pending set ended, not yet written to the journal. */
-interface Ended {
+export interface Ended {
   readonly item: Item;
   readonly as: SettledAs;
   readonly parked?: ParkedEntry;

@@ -1,10 +1,12 @@
 import type { PendingSet, SetCommit, ShardState } from '../../../../shared/journal/journal.ts';
 import { delayMs } from '../../../../shared/retry/delay.ts';
 import type { ShardMemory } from '../counting/memory.ts';
+import { refusedApartMax, refusedParkedMax } from '../counting/refused-entries.ts';
+import type { SumLimits } from '../counting/refused-sums.ts';
 import { sealEntries } from '../counting/seal.ts';
 import { addToTotals, totalFields } from '../counting/totals.ts';
 import type { DriveLimits } from '../lanes/drive-limits.ts';
-import { deferredItem, newItem, pendingItems, type Item } from '../lanes/item.ts';
+import { deferredItem, newItem, pendingItems } from '../lanes/item.ts';
 import type { Served } from '../lanes/served.ts';
 import type { Unsure } from '../meters/meter-knowledge.ts';
 import type { MeterCatalog } from '../meters/meter-list.ts';
@@ -14,6 +16,7 @@ import { Drive } from './drive.ts';
 import type { RandomSource } from './random-source.ts';
 import { RedisClock } from './redis-clock.ts';
 import { RequestedReplays } from './requested-replays.ts';
+import { type DrivenSet, indexOf, SetProgress } from './set-progress.ts';
 import { type JournalAnswer, type JournalWrite, newWrite, type Write } from './write.ts';
 
 /**
@@ -30,8 +33,7 @@ type State =
   | { readonly mode: 'none' }
   | { readonly mode: 'totalling'; readonly draft: Omit<SetCommit, 'totals'>; readonly catalog: MeterCatalog }
   | { readonly mode: 'committing'; readonly commit: SetCommit }
-  /** `progressWrites`: how many the journal has answered. */
-  | { readonly mode: 'driving'; readonly set: number; readonly token: string; progressWrites: number };
+  | ({ readonly mode: 'driving' } & DrivenSet);
 
 type Driving = State & { readonly mode: 'driving' };
 
@@ -41,6 +43,7 @@ export interface FlightLimits {
   readonly windowMs: number;
   readonly windowMaxMs?: number;
   readonly refusedApartMax?: number;
+  readonly parkedMax?: number;
   readonly drive: DriveLimits;
   /** Of the whole consumer; absent: of this shard alone. */
   readonly served?: Served;
@@ -48,8 +51,6 @@ export interface FlightLimits {
 }
 
 const markChunk = 64;
-const progressChunk = 2_000;
-const progressEveryMs = 250;
 const writeRetry = { baseMs: 50, maxMs: 2_000 };
 
 export class Flight {
@@ -58,11 +59,11 @@ export class Flight {
   readonly calls: ShardCalls;
   readonly #limits: FlightLimits;
   readonly #deferredWrites: DeferredWrites;
+  readonly #progress: SetProgress;
   readonly #replays = new RequestedReplays();
   #state: State = { mode: 'none' };
   #write: Write | undefined;
   #next = 1;
-  #progressDueMs = Number.NEGATIVE_INFINITY;
   #settled: { readonly set: number; readonly redisMs: number } | undefined;
   #forgottenIdSets: readonly number[] | undefined;
 
@@ -70,6 +71,7 @@ export class Flight {
     this.#limits = limits;
     this.drive = new Drive(limits.drive, () => limits.random.number(), limits.served);
     this.calls = new ShardCalls(this.drive, this.clock);
+    this.#progress = new SetProgress(this.drive, sumLimits(limits));
     this.#deferredWrites = new DeferredWrites(this.drive, this.#replays, this.clock);
   }
 
@@ -236,9 +238,8 @@ export class Flight {
   #chooseSetWrite(driving: Driving, nowMs: number, goingOn: boolean): Write | undefined {
     const { set, token, progressWrites } = driving;
     const drive = this.drive;
-    // Accepted entries need no progress of their own once all have ended; parked ones must be in the journal first.
-    const progressDue = drive.setIsSettled ? drive.hasParkedToWrite : nowMs >= this.#progressDueMs || !goingOn;
-    if (drive.endedToWrite > 0 && progressDue) return this.#progressWrite(driving, nowMs);
+    const progress = this.#progress.next(driving, nowMs, goingOn);
+    if (progress !== undefined) return progress;
     if (drive.setIsSettled) {
       return newWrite({ kind: 'complete', set, token, progressWrites }, (redisMs) => {
         this.#settled = { set, redisMs };
@@ -248,23 +249,6 @@ export class Flight {
     }
     if (goingOn && drive.hasUnmarked(markChunk)) return this.#markWrite(set, token);
     return undefined;
-  }
-
-  #progressWrite(driving: Driving, nowMs: number): Write {
-    const { set, token } = driving;
-    this.#progressDueMs = nowMs + progressEveryMs;
-    const ended = this.drive.peekEnded(progressChunk);
-    const write: JournalWrite = {
-      kind: 'progress',
-      set,
-      token,
-      settled: new Map(ended.map(({ item, as }) => [indexOf(item), as])),
-      parked: ended.flatMap(({ parked }) => (parked === undefined ? [] : [parked])),
-    };
-    return newWrite(write, (_redisMs, nowMs) => {
-      driving.progressWrites++;
-      this.drive.endedWritten(ended, nowMs);
-    });
   }
 
   #markWrite(set: number, token: string): Write | undefined {
@@ -286,7 +270,7 @@ export class Flight {
   }
 }
 
-function indexOf(item: Item): number {
-  if (item.index === undefined) throw new Error('A deferred entry is not part of a set.');
-  return item.index;
+function sumLimits({ windowMs, windowMaxMs = windowMs, ...limits }: FlightLimits): SumLimits {
+  const { refusedApartMax: apartMax = refusedApartMax, parkedMax = refusedParkedMax } = limits;
+  return { windowMs, windowMaxMs, apartMax, parkedMax };
 }

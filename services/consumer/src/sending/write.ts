@@ -1,4 +1,5 @@
 import type {
+  Addition,
   CommitAnswer,
   DeferredEnding,
   ParkedEntry,
@@ -6,6 +7,7 @@ import type {
   SetAnswer,
   SetCommit,
   SettledAs,
+  SumsAnswer,
   TakeAnswer,
   TotalsAnswer,
 } from '../../../../shared/journal/journal.ts';
@@ -20,16 +22,19 @@ export type JournalWrite =
       readonly token: string;
       readonly settled: ReadonlyMap<number, SettledAs>;
       readonly parked: readonly ParkedEntry[];
+      readonly additions: readonly Addition[];
     }
   | { readonly kind: 'complete'; readonly set: number; readonly token: string; readonly progressWrites: number }
   | { readonly kind: 'settle_deferred'; readonly identifier: string; readonly outcome: DeferredEnding }
   /** Changes nothing: what these totals are now. */
   | { readonly kind: 'read_totals'; readonly fields: readonly string[] }
+  /** Changes nothing: what refused entries with these keys were added to, as of this Redis time. */
+  | { readonly kind: 'read_sums'; readonly atMs: number; readonly keys: readonly string[] }
   /** Changes nothing: which replays wait for the owner. */
   | { readonly kind: 'peek_replays'; readonly max: number }
   | { readonly kind: 'take_replays'; readonly replays: readonly ParkedEntry[] };
 
-export type JournalAnswer = CommitAnswer | SetAnswer | TotalsAnswer | PeekAnswer | TakeAnswer;
+export type JournalAnswer = CommitAnswer | SetAnswer | TotalsAnswer | SumsAnswer | PeekAnswer | TakeAnswer;
 
 /** A write to the journal, which is repeated as it is until it is answered. */
 export interface Write {

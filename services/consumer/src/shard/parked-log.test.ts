@@ -99,9 +99,8 @@ describe('entries that fail', () => {
 it('takes for parked what a write parks, and not what it only rewrites', () => {
   const [dead, deferred] = [parked('dead', 'no_meter: a'), parked('deferred', 'lock_timeout: later')];
   const identifier = dead.entry.identifier;
-  expect(
-    parkedBy({ kind: 'progress', set: 1, token: 't', settled: new Map([[0, 'dead']]), parked: [dead, deferred] }),
-  ).toEqual([dead, deferred]);
+  const progress = { kind: 'progress', set: 1, token: 't', settled: new Map([[0, 'dead'] as const]) } as const;
+  expect(parkedBy({ ...progress, parked: [dead, deferred], additions: [] })).toEqual([dead, deferred]);
   expect(parkedBy({ kind: 'settle_deferred', identifier, outcome: dead })).toEqual([dead]);
   expect(parkedBy({ kind: 'settle_deferred', identifier, outcome: deferred })).toEqual([]);
   expect(parkedBy({ kind: 'settle_deferred', identifier, outcome: 'accepted' })).toEqual([]);

@@ -1,4 +1,4 @@
-import type { ParkedEntry } from '../../../../shared/journal/journal.ts';
+import type { Addition, ParkedEntry } from '../../../../shared/journal/journal.ts';
 import { counted, type Trouble, type Troubles } from '../../../../shared/log/troubles.ts';
 import type { JournalWrite } from '../sending/write.ts';
 
@@ -84,10 +84,16 @@ function fieldsOf(group: readonly ParkedEntry[], { entry, reason }: ParkedEntry)
 
 /** Entries that are parked with this write and were not before: a deferred one that is written again is no news. */
 export function parkedBy(write: JournalWrite): readonly ParkedEntry[] {
-  if (write.kind === 'progress') return write.parked;
+  if (write.kind === 'progress') return [...write.parked, ...write.additions.map(addedBy)];
   if (write.kind !== 'settle_deferred' || write.outcome === 'accepted') return [];
   const { outcome } = write;
   return outcome.state === 'dead' || outcome.state === 'in_doubt' ? [{ ...outcome, state: outcome.state }] : [];
+}
+
+/** What was added, under the identifier that has it unless somebody decided about that meanwhile. */
+function addedBy({ to, own }: Addition): ParkedEntry {
+  const { identifier } = (to?.sum ?? own).entry;
+  return { ...own, entry: { ...own.entry, identifier } };
 }
 
 /** `no_meter: there is none of that name` is `no_meter`. What has no code is told together. */

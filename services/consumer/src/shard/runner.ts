@@ -316,13 +316,15 @@ export class ShardRunner implements CallSource {
       case 'mark':
         return journal.mark(epoch, write.set, write.token, write.entries);
       case 'progress':
-        return journal.progress(epoch, write.set, write.token, write.settled, write.parked);
+        return journal.progress(epoch, write.set, write.token, write.settled, write.parked, write.additions);
       case 'complete':
         return journal.complete(epoch, write.set, write.token, write.progressWrites);
       case 'settle_deferred':
         return journal.settleDeferred(epoch, write.identifier, write.outcome);
       case 'read_totals':
         return journal.readTotals(epoch, write.fields);
+      case 'read_sums':
+        return journal.readSums(epoch, write.atMs, write.keys);
       case 'peek_replays':
         return journal.peekReplays(epoch, write.max);
       case 'take_replays':

@@ -12,6 +12,8 @@ export interface ShardLimits extends DeliveryLimits {
   readonly windowMaxMs?: number;
   /** So many entries of a set that are dead from the start are kept apart; absent: a thousand. */
   readonly refusedApartMax?: number;
+  /** So many parked entries of a shard, and refused ones are added up by the day; absent: twenty thousand. */
+  readonly parkedMax?: number;
   readonly dedupWindowMs: number;
   readonly dedupMaxIds: number;
   /** How long the cursors of a producer outlive it; absent: 40 days. */

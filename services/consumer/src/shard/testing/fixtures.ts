@@ -182,6 +182,11 @@ export function totalsAre(totals: ReadonlyMap<string, string>, nowMs = 0): Journ
   return { answer: 'ok', redisMs: startRedisMs + nowMs, totals };
 }
 
+/** Nothing is parked that refused entries could be added to. */
+export function noSums(nowMs = 0): JournalAnswer {
+  return { answer: 'ok', redisMs: startRedisMs + nowMs, parked: 0, sums: new Map() };
+}
+
 /** A flight and its memory, as loaded from this state. */
 export function newFlight(state = shardState()): { readonly flight: Flight; readonly memory: ShardMemory } {
   const limits = shardLimits();

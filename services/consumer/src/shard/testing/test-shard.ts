@@ -6,6 +6,7 @@ import { ShardCore } from '../core.ts';
 import type { EndReason, ShardEffect, ShardEvent } from '../protocol.ts';
 import type { ShardLimits } from '../shard-limits.ts';
 import {
+  noSums,
   ok,
   origin,
   outcomes,
@@ -43,7 +44,7 @@ export class TestShard {
   endedAs: EndReason | undefined;
   /** The write under way. */
   write: JournalWrite | undefined;
-  /** Reads of totals wait for the test; else there are none, and that is answered at once. */
+  /** Reads of totals wait for the test; else there are none, and that is answered at once. So it is with sums of refused entries. */
   holdsTotals = false;
   readonly writes: JournalWrite[] = [];
   /** Accounts whose list of meters is wanted. */
@@ -70,11 +71,10 @@ export class TestShard {
       if (effect.type === 'ended') this.endedAs = effect.reason;
       if (effect.type === 'need_catalog') this.wantedLists.add(effect.account);
       if (effect.type !== 'write') continue;
-      if (effect.write.kind === 'read_totals' && !this.holdsTotals) {
-        return [
-          ...effects.filter((other) => other !== effect),
-          ...this.step({ type: 'written', answer: totalsAre(new Map(), this.nowMs) }),
-        ];
+      const { kind } = effect.write;
+      if ((kind === 'read_totals' && !this.holdsTotals) || kind === 'read_sums') {
+        const answer = kind === 'read_sums' ? noSums(this.nowMs) : totalsAre(new Map(), this.nowMs);
+        return [...effects.filter((other) => other !== effect), ...this.step({ type: 'written', answer })];
       }
       if (this.write !== undefined) throw new Error('A second write began while one was under way.');
       this.write = effect.write;
