@@ -151,12 +151,31 @@ it('finds an entry that was never parked in its set, pending or settled', async 
   expect(await book.findInSet(underWay)).toEqual({
     entry: identified(count),
     isAccepted: false,
+    isAddedUp: false,
     attemptedAtMs: expect.any(Number),
   });
-  expect(await book.findInSet(accepted)).toEqual({ entry: identified(count + 1), isAccepted: true });
+  const billed = { isAccepted: true, isAddedUp: false };
+  expect(await book.findInSet(accepted)).toEqual({ entry: identified(count + 1), ...billed });
   await journal.complete(1, 1, token, 2);
-  expect(await book.findInSet(underWay)).toEqual({ entry: identified(count), isAccepted: true });
+  expect(await book.findInSet(underWay)).toEqual({ entry: identified(count), ...billed });
   expect(await book.findInSet('tm1-ab-000-2-cd-0')).toBeUndefined();
+});
+
+// It was never sent, and `show` said of it "accepted: it is billed" once its set was settled.
+it('does not take an entry for billed that was never sent, and whose amount another one has', async () => {
+  const refused: Entry[] = [0, 1].map((index) => ({ ...identified(index), refusal: 'no_meter: none' }));
+  await journal.commit(1, { ...commitOf(1), entries: refused });
+  const underWay = { entry: refused[1], isAccepted: false, isAddedUp: false };
+  expect(await book.findInSet(identified(1).identifier)).toEqual(underWay);
+  const own = { ...dead(0), entry: { ...identified(0), refusal: 'no_meter: none', value: '3', events: 6 } };
+  const settled = new Map<number, SettledAs>([0, 1].map((index) => [index, 'dead']));
+  await journal.progress(1, 1, token, settled, [], [{ key: 'k', own }]);
+  const addedUp = { entry: refused[1], isAccepted: false, isAddedUp: true };
+  expect(await book.findInSet(identified(1).identifier)).toEqual(addedUp);
+  await journal.complete(1, 1, token, 1);
+  expect(await book.findInSet(identified(1).identifier)).toEqual(addedUp);
+  expect(await book.find(identified(0).identifier)).toMatchObject({ record: { entry: { value: '3', events: 6 } } });
+  expect(await book.find(identified(1).identifier)).toBeUndefined();
 });
 
 it('keeps closed entries by the month, for 400 days after the last', async () => {

@@ -44,8 +44,10 @@ export interface FoundEntry {
 
 export interface EntryInSet {
   readonly entry: Entry;
-  /** Otherwise its set is on its way, and it has not ended. */
+  /** Otherwise its set is on its way, and it has not ended, or it was added up. */
   readonly isAccepted: boolean;
+  /** It was never sent, and another parked entry has its amount. */
+  readonly isAddedUp: boolean;
   /** First journaled attempt, Redis time; known only while the set is pending. */
   readonly attemptedAtMs?: number;
 }
@@ -181,14 +183,18 @@ export class EntryBook {
     const inPending = await this.#entryOf(pending, identifier);
     if (inPending === undefined) {
       const inSettled = await this.#entryOf(settled(place.set), identifier);
-      return inSettled === undefined ? undefined : { entry: inSettled.entry, isAccepted: true };
+      if (inSettled === undefined) return undefined;
+      const isAddedUp = inSettled.entry.refusal !== undefined;
+      return { entry: inSettled.entry, isAccepted: !isAddedUp, isAddedUp };
     }
     const marked = earliestMarks(await this.#redis.lrange(marks, 0, -1));
     const ended = (await this.#redis.lrange(progress, 0, -1)).flatMap((text) => [...decodeSettled(text)]);
     const attemptedAtMs = marked.get(inPending.index);
+    const state = new Map(ended).get(inPending.index);
     return {
       entry: inPending.entry,
-      isAccepted: new Map(ended).get(inPending.index) === 'accepted',
+      isAccepted: state === 'accepted',
+      isAddedUp: state === 'dead' && inPending.entry.refusal !== undefined,
       ...(attemptedAtMs === undefined ? {} : { attemptedAtMs }),
     };
   }

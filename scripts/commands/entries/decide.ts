@@ -61,6 +61,7 @@ async function whyMissing(book: EntryBook, identifier: string): Promise<string> 
   if (placeOf(identifier) === undefined) return 'that is no identifier of an entry.';
   const inSet = await book.findInSet(identifier);
   if (inSet === undefined) return 'the journal knows nothing of it.';
+  if (inSet.isAddedUp) return 'it was never sent, and its amount is part of another entry of its customer and meter.';
   return inSet.isAccepted ? 'it is billed.' : 'its set is on its way.';
 }
 

@@ -104,8 +104,10 @@ it('adds up by state, reason, customer and meter, to the last digit', () => {
 
 it('tells of an entry that was never parked', () => {
   const { entry } = parkedOf(0, 'dead');
-  expect(describeInSet({ entry, isAccepted: true })).toContain('accepted: it is billed');
-  expect(describeInSet({ entry, isAccepted: false, attemptedAtMs: 7 })).toMatch(
-    /pending: .*\n(.*\n)*.*about to be sent/,
+  const inSet = { entry, isAccepted: false, isAddedUp: false };
+  expect(describeInSet({ ...inSet, isAccepted: true })).toContain('accepted: it is billed');
+  expect(describeInSet({ ...inSet, attemptedAtMs: 7 })).toMatch(/pending: .*\n(.*\n)*.*about to be sent/);
+  expect(describeInSet({ ...inSet, isAddedUp: true })).toMatch(
+    /^.*\ndead: it was never sent, .* list --customer 'cus_0' --meter 'calls'\n/,
   );
 });

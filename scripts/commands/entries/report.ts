@@ -102,11 +102,17 @@ function endOf(state: EntryState, attempts: number, reason: string): string {
 }
 
 /** An entry that was never parked. */
-export function describeInSet({ entry, isAccepted, attemptedAtMs }: EntryInSet): string {
+export function describeInSet({ entry, isAccepted, isAddedUp, attemptedAtMs }: EntryInSet): string {
   const { shard = 0, set = 0 } = placeOf(entry.identifier) ?? {};
-  const state = isAccepted ? 'accepted: it is billed' : 'pending: its set is on its way to Stripe';
+  const unsent = isAddedUp ? addedUpText(entry) : 'pending: its set is on its way to Stripe';
+  const state = isAccepted ? 'accepted: it is billed' : unsent;
   const attempted = attemptedAtMs === undefined ? [] : ['', `  ${time(attemptedAtMs)}  is about to be sent`];
   return [entry.identifier, state, ...originOf(entry, shard, set), ...attempted].join('\n');
+}
+
+function addedUpText({ customer, meter }: Entry): string {
+  const others = `npm run entries -- list --customer '${customer}' --meter '${meter}'`;
+  return `dead: it was never sent, and its amount is part of another entry of its customer and meter: ${others}`;
 }
 
 function originOf(entry: Entry, shard: number, set: number): string[] {

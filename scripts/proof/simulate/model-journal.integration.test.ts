@@ -2,7 +2,14 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Addition, Entry, ParkedEntry, ReadRecord, SettledAs, ShardJournal } from '../../../shared/journal/journal.ts';
+import type {
+  Addition,
+  Entry,
+  ParkedEntry,
+  ReadRecord,
+  SettledAs,
+  ShardJournal,
+} from '../../../shared/journal/journal.ts';
 import { EntryBook, openStates } from '../../../shared/journal/entry-book.ts';
 import { type JournalFormat, newestFormat, oldestFormat } from '../../../shared/journal/format.ts';
 import { createRedisJournal } from '../../../shared/journal/redis-journal.ts';

@@ -9,6 +9,7 @@ import { sharedServices } from '../../../../shared/testing/shared-services.ts';
 import { until } from '../../../../shared/testing/until.ts';
 import { declareTopology } from '../../../../shared/topology/declare.ts';
 import { deadExchange, shardQueue, usageExchange } from '../../../../shared/topology/names.ts';
+import { refusedParkedMax } from '../counting/refused-entries.ts';
 import { registerStockMetrics } from './metrics.ts';
 import { Stock } from './stock.ts';
 
@@ -64,6 +65,25 @@ it('tells what is parked now, whoever parked it and whenever', async () => {
   expect(lines).toEqual([expect.stringMatching(/No entry is dead or in doubt any more/)]);
   await stock.look();
   expect(lines).toHaveLength(1);
+});
+
+// One misspelt meter left an entry per customer and window with every set; the 20,000th of a shard was no news to anybody.
+it('tells of shards with so many parked entries that refused ones are added up by the day', async () => {
+  const { parked } = shardKeys(namespace, 2);
+  const many = Array.from({ length: refusedParkedMax }, (_, index) => [`tm1-${index}`, '{"state":"dead"}']);
+  await redis.hset(parked, ...many.slice(1).flat());
+  const { stock, troubles, lines } = take();
+  await stock.look();
+  expect(troubles.remarks).toEqual([]);
+  await redis.hset(parked, ...(many[0] ?? []));
+  await stock.look();
+  await stock.look();
+  expect(troubles.remarks).toEqual([expect.stringMatching(/^1 shard has 20000 parked .* list --summary/)]);
+  expect(lines).toEqual([expect.stringMatching(/"reason":"parked_entries_crowded","shards":\[2\]/)]);
+  await redis.del(parked);
+  await stock.look();
+  expect(troubles.remarks).toEqual([]);
+  expect(lines.join('')).toContain('No shard has so many parked entries any more');
 });
 
 it('tells how many messages nobody has taken, and how many could not be read', async () => {

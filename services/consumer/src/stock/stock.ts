@@ -6,6 +6,7 @@ import type { Logger } from '../../../../shared/log/log.ts';
 import { counted, type Troubles } from '../../../../shared/log/troubles.ts';
 import { type Channels, exchangeExists, queueStates } from '../../../../shared/topology/broker-view.ts';
 import { deadExchange, shardQueue, usageExchange } from '../../../../shared/topology/names.ts';
+import { refusedParkedMax } from '../counting/refused-entries.ts';
 import { type Parked, ParkedCounts } from './parked-counts.ts';
 
 /**
@@ -26,6 +27,7 @@ export interface StockPlace {
 const everyMs = 15_000;
 const topologyReason = 'topology_incomplete';
 const unownedReason = 'shards_unowned';
+const crowdedReason = 'parked_entries_crowded';
 
 export class Stock {
   readonly #place: StockPlace;
@@ -152,11 +154,33 @@ export class Stock {
     const now = this.#parked.sum;
     if (before.dead + before.inDoubt > 0 && now.dead + now.inDoubt === 0)
       this.#place.log.info('No entry is dead or in doubt any more: a person has decided about all of them.');
+    this.#foundCrowded([...this.#parked.shards].filter(isCrowded).map(([shard]) => shard));
     if (this.#place.channels() === undefined) return;
     const leases = await Promise.all(
       Array.from({ length: shards }, (_, shard) => redis.exists(shardKeys(namespace, shard).lease)),
     );
     this.#foundUnowned(leases.flatMap((exists, shard) => (exists === 0 ? [shard] : [])));
+  }
+
+  /** Shards in which refused entries are added up by the day, or by more. */
+  #foundCrowded(shards: readonly number[]): void {
+    const { troubles } = this.#place;
+    if (shards.length === 0) {
+      troubles.over(
+        crowdedReason,
+        'No shard has so many parked entries any more that refused ones are added up by the day.',
+      );
+      return;
+    }
+    const what = `${counted(shards.length, 'shard has', 'shards have')} ${refusedParkedMax} parked entries or more`;
+    troubles.tell({
+      reason: crowdedReason,
+      level: 'error',
+      message:
+        'Too many entries are parked: usage whose meter does not exist is added up by the day, beyond twice as many by 35 days, and loses its dimensions. No amount is lost. Run npm run entries -- list --summary, then mend the cause.',
+      fields: { shards },
+      remark: `${what}: usage whose meter does not exist is added up by the day or more. Run npm run entries -- list --summary.`,
+    });
   }
 
   /** Shards without an owner in two looks in a row: longer than a takeover takes. */
@@ -176,6 +200,10 @@ export class Stock {
       });
     }
   }
+}
+
+function isCrowded([, { dead, inDoubt }]: readonly [number, Parked]): boolean {
+  return dead + inDoubt >= refusedParkedMax;
 }
 
 function sum(numbers: Iterable<number>): number {
