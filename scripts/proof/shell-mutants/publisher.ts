@@ -25,8 +25,8 @@ export const publisherMutants: readonly ShellMutant[] = [
     patches: [
       {
         file: service,
-        find: '    await this.#http?.stop(this.#config.drainMs);\n',
-        replace: '    this.#outbox?.stop();\n    await this.#http?.stop(this.#config.drainMs);\n',
+        find: '    await stopInTurn(this.#log, [\n',
+        replace: '    this.#outbox?.stop();\n    await stopInTurn(this.#log, [\n',
       },
     ],
     suite: serviceSuite,

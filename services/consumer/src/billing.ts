@@ -1,6 +1,7 @@
 import { EntryBook } from '../../../shared/journal/entry-book.ts';
 import { patient } from '../../../shared/limiter/pace.ts';
 import { createRedisLimiter } from '../../../shared/limiter/redis-limiter.ts';
+import { stopInTurn } from '../../../shared/lifecycle/stop-in-turn.ts';
 import type { Logger } from '../../../shared/log/log.ts';
 import type { Troubles } from '../../../shared/log/troubles.ts';
 import type { Registry } from '../../../shared/metrics/metrics.ts';
@@ -25,6 +26,8 @@ export interface Billing {
   readonly returnedMeters: Pick<ReturnedMeters, 'parked'>;
   /** Accounts whose meters cannot be read now; the platform's own is one of them, also while its key is what keeps this one out. */
   readonly meterListsUnread: number;
+  /** What keeps usage from being billed at full speed, as sentences for a person. */
+  readonly remarks: readonly string[];
   /** Resolves once the meters are known, and this consumer takes no shards from others with a key that is refused. */
   untilJoinable(waits: () => void): Promise<void>;
   stop(): Promise<void>;
@@ -100,6 +103,9 @@ export function startBilling({ config, redis, registry, log, troubles, member, s
     get meterListsUnread() {
       return Math.max(catalog.unread.count, isKeyHeldBack(troubles) ? 1 : 0);
     },
+    get remarks() {
+      return [...catalog.unread.remarks, ...dispatcher.remarks()];
+    },
     async untilJoinable(waits) {
       await catalog.untilKnown(signal, waits);
       await untilKeyMayJoin({
@@ -112,10 +118,10 @@ export function startBilling({ config, redis, registry, log, troubles, member, s
       });
     },
     async stop() {
-      await dispatcher.stop();
-      catalog.stop();
-      breakers.stop();
-      provider.close();
+      await stopInTurn(log, [
+        { dispatcher: () => dispatcher.stop() },
+        { catalog: () => catalog.stop(), breakers: () => breakers.stop(), provider: () => provider.close() },
+      ]);
     },
   };
 }

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { BrokerConnection, type BrokerSession } from '../../../shared/amqp/connection.ts';
 import { type Readiness, type RunningHttp, startHttp } from '../../../shared/http/server.ts';
 import { createRedisJournal } from '../../../shared/journal/redis-journal.ts';
 import type { Lifecycle, Service } from '../../../shared/lifecycle/lifecycle.ts';
+import { stopInTurn } from '../../../shared/lifecycle/stop-in-turn.ts';
 import { precise } from '../../../shared/limiter/pace.ts';
 import type { Logger } from '../../../shared/log/log.ts';
 import { Troubles } from '../../../shared/log/troubles.ts';
@@ -12,7 +12,6 @@ import { createRegistry } from '../../../shared/metrics/metrics.ts';
 import { connectRedis, type Redis, untilReady } from '../../../shared/redis/client.ts';
 import { RedisRefusals } from '../../../shared/redis/refusals.ts';
 import { listenToScripts } from '../../../shared/redis/script.ts';
-import { type Topology, topologyName } from '../../../shared/topology/record.ts';
 import { type Billing, callTimeoutMs, startBilling } from './billing.ts';
 import type { ConsumerConfig } from './config.ts';
 import { type DeadLetters, openDeadLetters } from './dead-letters/dead-letters.ts';
@@ -21,11 +20,12 @@ import { type Late, Outages, watchOutages } from './health/outages.ts';
 import { isRedisUnsafe, watchRedis } from './health/redis-watch.ts';
 import { noteDeletionCost } from './kubernetes/pod.ts';
 import { registerConsumerMetrics } from './metrics.ts';
-import { distrust } from './ownership/distrust.ts';
 import { Member } from './ownership/member.ts';
-import { createMembership, type Membership } from './ownership/membership.ts';
+import { MemberLives } from './ownership/member-lives.ts';
+import { createMembership } from './ownership/membership.ts';
 import { agesOf, heldBy, noTotals } from './ownership/stats.ts';
 import { checkBroker } from './preflight.ts';
+import { readinessOf } from './readiness.ts';
 import { entriesFail } from './shard/parked-log.ts';
 import type { ShardRunner } from './shard/runner.ts';
 import { registerStockMetrics } from './stock/metrics.ts';
@@ -33,14 +33,7 @@ import { Stock } from './stock/stock.ts';
 import { untilTopology } from './topology.ts';
 import { leaveView } from './view/leave-view.ts';
 
-const haltedPollMs = 5_000;
-
-/**
- * A consumer: a member of the cluster that owns shards, counts what their queues hold and drives it to Stripe.
- *
- * starting: connects, verifies the topology, learns the meters. member: owns shards. halted: Redis contradicts what this
- * process knows; it stands still until a person has run `npm run recover`, then it starts as a new member.
- */
+/** A consumer: connects, and joins the cluster (member-lives.ts) to count what its shards' queues hold and drive it to Stripe. */
 export class ConsumerService implements Service {
   readonly #config: ConsumerConfig;
   readonly #log: Logger;
@@ -56,12 +49,9 @@ export class ConsumerService implements Service {
   #redis: Redis | undefined;
   #http: RunningHttp | undefined;
   #billing: Billing | undefined;
-  #member: Member | undefined;
+  #lives: MemberLives | undefined;
   #stock: Stock | undefined;
   #removeView: (() => Promise<void>) | undefined;
-  #haltReason: string | undefined;
-  /** All was there but the provider's list of meters, or its yes to the key, and it has not joined since. */
-  #awaitsProvider = false;
 
   constructor(config: ConsumerConfig, log: Logger, lifecycle: Lifecycle) {
     this.#config = config;
@@ -88,25 +78,11 @@ export class ConsumerService implements Service {
       readiness: () => this.#readiness(),
     });
     this.#registerMetrics();
-    this.#broker.onConnected((session) => {
-      checkBroker(session, this.#log, this.#troubles);
-      this.#session = session;
-      this.#member?.brokerConnected(session);
-    });
-    this.#broker.onLost(() => {
-      this.#session = undefined;
-      this.#member?.brokerLost();
-    });
-    this.#broker.start();
+    this.#connectBroker();
     // An answer that comes later than this is of no use to a lease.
     const commandTimeoutMs = Math.min(5_000, Math.max(500, leaseMs / 2));
-    const redis = connectRedis(redisUrl, {
-      name: 'tallyman-consumer',
-      log: this.#log,
-      troubles: this.#troubles,
-      ca,
-      commandTimeoutMs,
-    });
+    const [log, troubles] = [this.#log, this.#troubles];
+    const redis = connectRedis(redisUrl, { name: 'tallyman-consumer', log, troubles, ca, commandTimeoutMs });
     this.#redis = redis;
     listenToScripts(redis, this.#refusals);
     this.#removeView = leaveView({
@@ -127,15 +103,9 @@ export class ConsumerService implements Service {
       member: () => this.#member,
       signal: this.#stopping.signal,
     });
-    watchOutages(
-      new Outages(this.#log, () => this.#late()),
-      this.#broker,
-      redis,
-      this.#refusals,
-      this.#billing.breakers,
-    );
+    watchOutages(new Outages(log, () => this.#late()), this.#broker, redis, this.#refusals, this.#billing.breakers);
     await untilReady(redis);
-    await watchRedis(redis, { log: this.#log, troubles: this.#troubles, signal: this.#stopping.signal });
+    await watchRedis(redis, { log, troubles, signal: this.#stopping.signal });
     this.#stock = new Stock({
       ...this.#config,
       redis,
@@ -148,118 +118,81 @@ export class ConsumerService implements Service {
     void this.#stock.keep(this.#stopping.signal, () =>
       watch.look(agesOf(this.#runners, this.#past, performance.now())),
     );
-    await this.#enter(redis);
+    this.#lives = this.#livesIn(redis, this.#billing);
+    await this.#lives.join();
     const { pod } = this.#config;
-    if (pod !== undefined)
-      void noteDeletionCost(
-        { ...pod, log: this.#log, messagesHeld: () => heldBy(this.#runners).messagesHeld },
-        this.#stopping.signal,
-      );
+    const messagesHeld = (): number => heldBy(this.#runners).messagesHeld;
+    if (pod !== undefined) void noteDeletionCost({ ...pod, log, messagesHeld }, this.#stopping.signal);
+  }
+
+  #connectBroker(): void {
+    this.#broker.onConnected((session) => {
+      checkBroker(session, this.#log, this.#troubles);
+      this.#session = session;
+      this.#member?.brokerConnected(session);
+    });
+    this.#broker.onLost(() => {
+      this.#session = undefined;
+      this.#member?.brokerLost();
+    });
+    this.#broker.start();
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await this.#member?.leave();
-    await this.#billing?.stop();
-    await Promise.all([this.#broker.stop(), this.#deadLetters.stop(), this.#removeView?.()]);
-    this.#redis?.disconnect();
-    await this.#http?.stop(500);
+    await stopInTurn(this.#log, [
+      { member: () => this.#lives?.leave() },
+      { billing: () => this.#billing?.stop() },
+      {
+        broker: () => this.#broker.stop(),
+        deadLetters: () => this.#deadLetters.stop(),
+        view: () => this.#removeView?.(),
+      },
+      { redis: () => this.#redis?.disconnect() },
+      { listener: () => this.#http?.stop(500) },
+    ]);
   }
 
-  /** Becomes a member, as soon as the topology is verified and the meters are known. */
-  async #enter(redis: Redis): Promise<void> {
+  #livesIn(redis: Redis, billing: Billing): MemberLives {
     const { namespace, shards } = this.#config;
-    if (this.#billing === undefined) throw new Error('A member needs a catalog and a dispatcher.');
-    const { catalog, dispatcher, limiters, returnedMeters } = this.#billing;
     const { signal } = this.#stopping;
-    const session = (): BrokerSession | undefined => this.#session;
-    const verified = () => untilTopology({ redis, namespace, shards, session, troubles: this.#troubles, signal });
-    let topology = await verified();
-    await this.#billing.untilJoinable(() => {
-      this.#awaitsProvider = true;
-    });
-    // A person may have changed it in that time.
-    if (this.#awaitsProvider) topology = await verified();
-    signal.throwIfAborted();
-    const name = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+    const [log, troubles] = [this.#log, this.#troubles];
     const membership = createMembership(redis, namespace);
-    const member = new Member(
-      name,
-      {
-        ...this.#config,
-        shard: this.#config,
-        incarnation: topology.incarnation,
-        slots: topology.slots,
-        callTimeoutMs: callTimeoutMs(this.#config),
-      },
-      {
-        broker: this.#broker,
-        membership,
-        journalOf: (shard, format) => createRedisJournal({ redis, namespace, shard, shards, format }),
-        dispatcher,
-        deadLetters: this.#deadLetters,
-        troubles: this.#troubles,
-        log: this.#log,
-        catalog: () => catalog.current(),
-        needCatalog: (account) => catalog.refresh(account),
-        parked: (shard, entries) => returnedMeters.parked(shard, entries),
-        budgetPerS: () => precise.aim * limiters.rate.perS,
-        past: this.#past,
-        halted: (fault, lost) => void this.#halt(member, fault, lost ? membership : undefined, topology, redis),
-      },
-    );
-    this.#member = member;
-    this.#haltReason = undefined;
-    member.start(this.#session);
-    this.#log.info({ member: name, incarnation: topology.incarnation }, 'Joined the cluster.');
+    const session = (): BrokerSession | undefined => this.#session;
+    return new MemberLives({
+      membership,
+      session,
+      untilTopology: () => untilTopology({ redis, namespace, shards, session, troubles, signal }),
+      untilJoinable: (waits) => billing.untilJoinable(waits),
+      create: ({ incarnation, slots }, halted) =>
+        new Member(
+          `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`,
+          { ...this.#config, shard: this.#config, incarnation, slots, callTimeoutMs: callTimeoutMs(this.#config) },
+          {
+            broker: this.#broker,
+            membership,
+            journalOf: (shard, format) => createRedisJournal({ redis, namespace, shard, shards, format }),
+            dispatcher: billing.dispatcher,
+            deadLetters: this.#deadLetters,
+            troubles,
+            log,
+            catalog: () => billing.catalog.current(),
+            needCatalog: (account) => billing.catalog.refresh(account),
+            parked: (shard, entries) => billing.returnedMeters.parked(shard, entries),
+            budgetPerS: () => precise.aim * billing.limiters.rate.perS,
+            past: this.#past,
+            halted,
+          },
+        ),
+      troubles,
+      log,
+      fail: (error) => this.#lifecycle.fail(error),
+      signal,
+    });
   }
 
-  /**
-   * Nothing is written and nothing is sent any more, until the topology is another one. `membership`: when Redis has lost
-   * writes, the others are told: who has not seen what is lost would take this member's shards, and bill what it has sent already.
-   */
-  async #halt(
-    member: Member,
-    fault: string,
-    membership: Membership | undefined,
-    before: Topology,
-    redis: Redis,
-  ): Promise<void> {
-    if (this.#member !== member) return;
-    this.#member = undefined;
-    this.#haltReason = fault;
-    const callsOver = member.abandon();
-    const { namespace, shards } = this.#config;
-    const { signal } = this.#stopping;
-    try {
-      const told =
-        membership === undefined ? undefined : distrust(membership, before.incarnation, this.#troubles, signal);
-      for (;;) {
-        this.#troubles.tell({
-          reason: 'halted',
-          level: 'error',
-          message:
-            'Halted: Redis contradicts what this consumer has seen. No usage is lost or sent; a person has to act.',
-          fields: { fault },
-          remark: fault,
-        });
-        const topology = await untilTopology({
-          redis,
-          namespace,
-          shards,
-          session: () => this.#session,
-          troubles: this.#troubles,
-          signal,
-        });
-        if (topologyName(topology) !== topologyName(before)) break;
-        await sleep(haltedPollMs, undefined, { signal });
-      }
-      await Promise.all([told, callsOver]);
-      this.#troubles.over('halted', 'The cluster was recovered: this consumer joins it again.');
-      await this.#enter(redis);
-    } catch (error) {
-      if (!signal.aborted) this.#lifecycle.fail(error);
-    }
+  get #member(): Member | undefined {
+    return this.#lives?.member;
   }
 
   get #runners(): Iterable<ShardRunner> {
@@ -276,7 +209,7 @@ export class ConsumerService implements Service {
       runners: () => this.#runners,
       past: () => this.#past,
       members: () => this.#member?.members.length ?? 0,
-      halted: () => this.#haltReason !== undefined,
+      halted: () => this.#lives?.haltedFor !== undefined,
       meterListsUnread: () => this.#billing?.meterListsUnread ?? 0,
       windowMs: () => this.#member?.shards.windows.windowMs ?? this.#config.windowMs,
       capacityRatio: () => this.#member?.shards.windows.capacityRatio ?? 0,
@@ -290,31 +223,22 @@ export class ConsumerService implements Service {
   }
 
   #readiness(): Readiness {
-    const reasons: string[] = [];
-    const isMember = this.#member?.isMember === true;
-    if (isMember) this.#awaitsProvider = false;
-    if (this.#lifecycle.state === 'draining') reasons.push('It is draining.');
-    if (this.#haltReason !== undefined) reasons.push(this.#haltReason);
-    if (this.#session === undefined) reasons.push('There is no connection to the broker.');
-    if (this.#redis?.status !== 'ready') reasons.push('There is no connection to Redis.');
-    if (this.#refusals.isOn) reasons.push('Redis refuses writes.');
-    // Not for want of the meters or of a key: the provider's state never changes readiness, or no rollout would end while it is away.
-    if (reasons.length === 0 && !isMember && !this.#awaitsProvider)
-      reasons.push('It is not a member of the cluster yet; usage waits in the broker. Was npm run topology run?');
-    return {
-      ready: reasons.length === 0,
+    const { haltedFor, awaitsProvider = false } = this.#lives ?? {};
+    return readinessOf({
       state: this.#lifecycle.state,
-      reasons,
+      isMember: this.#member?.isMember === true,
+      haltedFor,
+      awaitsProvider,
+      hasBroker: this.#session !== undefined,
+      hasRedis: this.#redis?.status === 'ready',
+      redisRefuses: this.#refusals.isOn,
       remarks: [
-        ...new Set([
-          ...(this.#billing?.catalog.unread.remarks ?? []),
-          ...(this.#billing?.dispatcher.remarks() ?? []),
-          ...this.#broker.remarks,
-          ...this.#deadLetters.remarks,
-          ...this.#troubles.remarks,
-          ...(this.#stock?.remarks ?? []),
-        ]),
+        ...(this.#billing?.remarks ?? []),
+        ...this.#broker.remarks,
+        ...this.#deadLetters.remarks,
+        ...this.#troubles.remarks,
+        ...(this.#stock?.remarks ?? []),
       ],
-    };
+    });
   }
 }

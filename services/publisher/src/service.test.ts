@@ -7,6 +7,7 @@ import { rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Registry } from 'prom-client';
 import { afterEach, expect, it, vi } from 'vitest';
 import { ConfigError } from '../../../shared/config/config.ts';
 import { ListenError } from '../../../shared/http/listen-error.ts';
@@ -16,6 +17,9 @@ import { type FakeBroker, type FakeSession, turns } from '../../../shared/testin
 import { until } from '../../../shared/testing/until.ts';
 import { parseConfig } from './config.ts';
 import { PublisherService } from './service.ts';
+import { spoolLimits } from './spool/limits.ts';
+import { createSpoolMetrics } from './spool/metrics.ts';
+import { Spool } from './spool/spool.ts';
 
 vi.mock('../../../shared/amqp/connection.ts', async () => {
   const { FakeBroker } = await import('../../../shared/testing/fake-broker.ts');
@@ -38,6 +42,7 @@ afterEach(async () => {
 
 interface Sidecar {
   readonly service: PublisherService;
+  readonly folder: string;
   readonly broker: FakeBroker;
   readonly session: FakeSession;
   readonly post: (id: string) => Promise<number>;
@@ -76,7 +81,7 @@ async function startSidecar(env: Readonly<Record<string, string>> = {}): Promise
         .on('error', reject)
         .end(JSON.stringify({ id, customer: 'cus_1', meter: 'tokens' }));
     });
-  return { service, broker, session, post };
+  return { service, folder, broker, session, post };
 }
 
 it('answers, while it drains, what the broker confirms then', async () => {
@@ -132,4 +137,19 @@ it('does not start with a file of meters that cannot be used: a fault of the con
   await expect(starting).rejects.toThrow(/TALLYMAN_METERS_FILE, line 2: /);
   await expect(service.stop()).resolves.toBe(0);
   expect(brokers).toEqual([]);
+});
+
+// A connection that could not be closed left the spool locked and its last cursor unwritten.
+it('stops everything else when one part cannot be stopped', async () => {
+  const { service, broker, folder } = await startSidecar({ TALLYMAN_SPOOL_BYTES: '10000000' });
+  const broken = new Error('The socket is stuck.');
+  broker.stop = () => Promise.reject(broken);
+  await expect(service.stop()).rejects.toMatchObject({ errors: [broken] });
+  broker.stop = async () => undefined;
+  const log = createLog({ service: 'test', level: 'silent' });
+  const metrics = createSpoolMetrics(new Registry(), () => next);
+  const next: Spool = new Spool({ folder, limits: spoolLimits(10_000_000), log, metrics });
+  await next.start();
+  expect(next.state).toBe('open');
+  await next.stop();
 });

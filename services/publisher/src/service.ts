@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BrokerConnection } from '../../../shared/amqp/connection.ts';
 import { type Readiness, type RunningHttp, startHttp } from '../../../shared/http/server.ts';
 import type { ExitCode, Lifecycle, Service } from '../../../shared/lifecycle/lifecycle.ts';
+import { stopInTurn } from '../../../shared/lifecycle/stop-in-turn.ts';
 import type { Logger } from '../../../shared/log/log.ts';
 import { createRegistry, type Registry } from '../../../shared/metrics/metrics.ts';
 import { usageExchange } from '../../../shared/topology/names.ts';
@@ -108,13 +109,20 @@ export class PublisherService implements Service {
 
   async stop(): Promise<ExitCode> {
     const deadlineMs = performance.now() + this.#config.drainMs;
-    // Answers in progress wait for the broker's confirms, so the connection is still needed.
-    await this.#http?.stop(this.#config.drainMs);
-    // Without a listener the start has not come as far as the broker.
-    if (this.#http !== undefined) await this.#outbox?.emptySpool(deadlineMs);
-    const left = this.#spoolLeft();
-    this.#outbox?.stop();
-    await Promise.all([this.#spool?.stop(), this.#connection?.stop()]);
+    let left = false;
+    await stopInTurn(this.#log, [
+      // Answers in progress wait for the broker's confirms, so the connection is still needed.
+      { listener: () => this.#http?.stop(this.#config.drainMs) },
+      // Without a listener the start has not come as far as the broker.
+      { messagesOfSpool: () => (this.#http === undefined ? undefined : this.#outbox?.emptySpool(deadlineMs)) },
+      {
+        outbox: () => {
+          left = this.#spoolLeft();
+          this.#outbox?.stop();
+        },
+      },
+      { spool: () => this.#spool?.stop(), connection: () => this.#connection?.stop() },
+    ]);
     return left ? spoolLeftExitCode : 0;
   }
 
