@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { maxSignificantDigits, splitDecimal, Sum } from '../../../../shared/decimal/decimal.ts';
 import { laneName } from '../../../../shared/event/lane.ts';
 import type { Addition, Entry, ParkedEntry, SumsAnswer } from '../../../../shared/journal/journal.ts';
@@ -43,7 +43,7 @@ export function isAddable({ entry, state, reason, attempts, history }: ParkedEnt
 
 /** Under which of these the journal may have something that they are added to. */
 export function sumKeys(addable: readonly ParkedEntry[], limits: SumLimits): string[] {
-  return [...new Set(addable.flatMap(({ entry }) => spans.map((span) => keyOf(entry, span, limits))))];
+  return [...new Set(addable.flatMap(({ entry }) => spans.map((span) => keyOf(summandOf(entry, span, limits)))))];
 }
 
 /** How they are parked: as they are, or added up. */
@@ -57,10 +57,11 @@ export function addUp(
   const ended: Addition[] = [];
   const open = new Map<string, Addition>();
   for (const record of addable) {
-    const key = keyOf(record.entry, span, limits);
+    const summand = summandOf(record.entry, span, limits);
+    const key = keyOf(summand);
     const before = open.get(key);
     const found = before === undefined ? sums.get(key) : undefined;
-    const known = found !== undefined && isAddable(found.record) && keyOf(found.record.entry, span, limits) === key;
+    const known = found !== undefined && isAddable(found.record) && summandOf(found.record.entry, span, limits) === summand;
     const addition =
       before === undefined
         ? begun(key, record, known ? { ...found, sum: found.record } : undefined, span, limits)
@@ -127,8 +128,8 @@ function partsOf({ refusal = '' }: Entry): { cause: string; hasNoDimensions: boo
   return { cause: hasNoTimes ? rest.slice(0, -timesLeftOut.length) : rest, hasNoDimensions, hasNoTimes };
 }
 
-/** All that may be added up: 128 bits of it, which no two of a journal share. */
-function keyOf(entry: Entry, span: Span, limits: SumLimits): string {
+/** What all that may be added up has in common. */
+function summandOf(entry: Entry, span: Span, limits: SumLimits): string {
   const { cause, hasNoDimensions } = partsOf(entry);
   // Why a list could not be read varies; that it could not does not.
   const code = cause.startsWith(unlistedRefusal) ? unlistedRefusal : cause;
@@ -136,8 +137,12 @@ function keyOf(entry: Entry, span: Span, limits: SumLimits): string {
   const isWhole = lengthOf(span, limits) % (entry.windowMs ?? limits.windowMs) === 0;
   const window = isWhole ? `${windowStartMs}` : `${entry.windowStartMs}+${entry.windowMs}`;
   const dimensions = span === 'hour' ? `${hasNoDimensions} ${dimensionsName(entry.dimensions)}` : '';
-  const text = [span, laneName(entry), code, window, dimensions].join('\0');
-  return createHash('sha256').update(text).digest('base64url').slice(0, 22);
+  return [span, laneName(entry), code, window, dimensions].join('\0');
+}
+
+/** 128 bits of it, which no two of a journal share. */
+function keyOf(summand: string): string {
+  return hash('sha256', summand, 'base64url').slice(0, 22);
 }
 
 function windowOf({ windowStartMs }: Pick<Entry, 'windowStartMs'>, span: Span, limits: SumLimits) {

@@ -20,6 +20,8 @@ interface Chunk {
 }
 
 const entriesMax = 2_000;
+/** … if more than this may be added up, which takes some 10 ms here and in Redis. */
+const addableMax = 500;
 const everyMs = 250;
 
 /**
@@ -43,7 +45,8 @@ export class SetProgress {
     const isDue = drive.setIsSettled ? drive.hasParkedToWrite : nowMs >= this.#dueMs || !goingOn;
     if (drive.endedToWrite === 0 || !isDue) return undefined;
     if (this.#asked !== undefined) return this.#progress(driven, this.#asked.chunk, this.#asked.sums, nowMs);
-    const chunk = chunkOf(drive.peekEnded(entriesMax));
+    const most = chunkOf(drive.peekEnded(entriesMax));
+    const chunk = most.addable.length > addableMax ? chunkOf(most.ended.slice(0, addableMax)) : most;
     return chunk.addable.length === 0 ? this.#progress(driven, chunk, noSums, nowMs) : this.#ask(chunk);
   }
 
