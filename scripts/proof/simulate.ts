@@ -17,7 +17,7 @@ const help = `npm run simulate -- …
   --seed 49                one seed again, with all that happened in it
   --seed 49 --faults 1,4 --requests none --rates none --active-ms 3000    only a part of its schedule
   --mutants [NAME …]       breaks one rule after the other: the checker has to find each out. It begins with the seed that the
-                           table of scripts/proof/simulate/README.md names
+                           table of scripts/proof/simulate/README.md names, unless --from says where
   --mutants --write        the same from seed 1 on, and writes what was found to that table
   --seed 49 --mutant NAME  one seed with one rule broken`;
 
@@ -29,7 +29,7 @@ async function main(): Promise<number> {
     options: {
       help: { type: 'boolean', default: false },
       seeds: { type: 'string' },
-      from: { type: 'string', default: '1' },
+      from: { type: 'string' },
       seconds: { type: 'string' },
       seed: { type: 'string' },
       faults: { type: 'string' },
@@ -47,15 +47,16 @@ async function main(): Promise<number> {
   }
   const processes = availableParallelism();
   const seeds = values.seeds === undefined ? undefined : whole('seeds', values.seeds);
+  const from =
+    values.from === undefined ? undefined : values.from === 'time' ? startOfNow() : whole('from', values.from);
   if (values.mutants)
-    return await proveAll({ names: positionals, processes, write: values.write, seeds: seeds ?? ciSeeds });
+    return await proveAll({ names: positionals, processes, write: values.write, seeds: seeds ?? ciSeeds, from });
   if (values.seed !== undefined) {
     if (values.mutant !== undefined) applyPatches(mutantNamed(values.mutant).patches);
     return await replay(whole('seed', values.seed), cutOf({ ...values, activeMs: values['active-ms'] }));
   }
-  const from = values.from === 'time' ? startOfNow() : whole('from', values.from);
   const seconds = values.seconds === undefined ? undefined : whole('seconds', values.seconds);
-  return await runMany(from, seeds, seconds, processes);
+  return await runMany(from ?? 1, seeds, seconds, processes);
 }
 
 /** Loaded only now: a mutant has to be in place before. */

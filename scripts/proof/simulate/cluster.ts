@@ -49,8 +49,8 @@ export class Cluster implements Services {
     return this.#publishers;
   }
 
-  /** It waits for a person if Redis has lost what says that it may begin. */
-  addConsumer(): void {
+  /** It waits for a person if Redis has lost what says that it may begin. Its version is drawn, unless it is given. */
+  addConsumer(reads?: JournalFormat): void {
     const { incarnation } = this.redis;
     if (incarnation === undefined) {
       this.#waiting++;
@@ -59,13 +59,18 @@ export class Cluster implements Services {
     }
     const process = this.#newProcess('consumer');
     this.#consumers.push(
-      new Consumer(this.#world, this, process, this.#random.fork(), { incarnation, reads: this.#version() }),
+      new Consumer(this.#world, this, process, this.#random.fork(), {
+        incarnation,
+        reads: reads ?? this.#version(),
+      }),
     );
   }
 
-  /** While a new version is rolled out, and rolled back in part: by the format that it reads. Once it is written, only that one begins. */
+  /** While a new version is rolled out, and rolled back in part: by the format that it reads. */
   #version(): JournalFormat {
-    if (this.#world.profile.formatSwitchMs === undefined || this.redis.format === newestFormat) return newestFormat;
+    const { formatSwitchMs, isRolledBackLate } = this.#world.profile;
+    const isTooLate = this.redis.format === newestFormat && isRolledBackLate !== true;
+    if (formatSwitchMs === undefined || isTooLate) return newestFormat;
     return this.#random.chance(0.3) ? oldestFormat : newestFormat;
   }
 

@@ -1,4 +1,5 @@
 import { brokenCustomers } from './broken-customers.ts';
+import { withCoincidence } from './coincidences.ts';
 import {
   clocks,
   drawSpool,
@@ -24,6 +25,10 @@ import type { Random } from './random.ts';
 
 /** A cluster that is drawn from the random source, and the trouble of one kind that it gets. */
 export function drawProfile(random: Random): Profile {
+  return withCoincidence(drawKind(random), random);
+}
+
+function drawKind(random: Random): Profile {
   const base = drawBase(random);
   const { leaseMs } = base;
   const each = (leases: number): number => leaseMs * leases;
@@ -118,7 +123,13 @@ export function drawProfile(random: Random): Profile {
     case 'storm':
       return {
         ...base,
-        rates: { ...providerRates(random), redisRequestFails: little, refusedPublish: little },
+        rates: {
+          ...providerRates(random),
+          redisRequestFails: little,
+          commitLate: little,
+          renewalLost: little,
+          refusedPublish: little,
+        },
         ...(random.chance(0.5) ? {} : { spool: drawSpool(base, random) }),
         faults: Object.fromEntries(stormKinds.map((kind) => [kind, each(random.between(3, 10))])),
       };

@@ -3,7 +3,15 @@
  * hours ahead, and no event had dimensions of which others have more, and two deliberate bugs went unseen.
  */
 import { describe, expect, it } from 'vitest';
-import { type CustomerTrouble, faultKinds, noRates, type Profile, profileNames, type Rates } from './profile.ts';
+import {
+  coincidenceNames,
+  type CustomerTrouble,
+  faultKinds,
+  noRates,
+  type Profile,
+  profileNames,
+  type Rates,
+} from './profile.ts';
 import { drawSchedule, type Schedule } from './schedule.ts';
 
 const seeds = 1_000;
@@ -18,10 +26,16 @@ const inProfile = (holds: (profile: Profile) => boolean): number => drawnIn(({ p
 
 /** Of 1,000 seeds, and CI runs 20,000: so seldom, and no mutant is found by it. */
 const seldom = 10;
+/** Mutants that take one are searched in its seeds only. */
+const seldomCoincidence = 4;
 
 describe('of a thousand seeds enough draw', () => {
   it.each(profileNames)('the profile %s', (name) => {
     expect(inProfile((profile) => profile.name === name)).toBeGreaterThan(seldom);
+  });
+
+  it.each(coincidenceNames)('the coincidence %s', (name) => {
+    expect(inProfile((profile) => profile.coincidence === name)).toBeGreaterThan(seldomCoincidence);
   });
 
   it.each(faultKinds)('the fault %s', (kind) => {

@@ -1,4 +1,5 @@
 import { slotCount } from '../../../shared/event/lane.ts';
+import { newestFormat } from '../../../shared/journal/format.ts';
 import { connectedAccounts } from './client.ts';
 import type { Cluster } from './cluster.ts';
 import type { Consumer } from './consumer.ts';
@@ -299,8 +300,8 @@ export class Faults {
     for (const account of connectedAccounts) provider.revoke(account, false);
     for (let slot = 0; slot < slotCount; slot++) broker.setUnbound(slot, false);
     for (const { process } of [...consumers, ...publishers]) process.thaw();
-    const staying = consumers.filter(({ isLeaving }) => !isLeaving).length;
-    if (staying === 0) this.#cluster.addConsumer();
+    const staying = consumers.filter(({ isLeaving, reads }) => !isLeaving && reads >= redis.format).length;
+    if (staying === 0) this.#cluster.addConsumer(newestFormat);
     for (const publisher of publishers) {
       if (publisher.process.isAlive) continue;
       this.#cluster.dropPublisher(publisher);

@@ -6,6 +6,10 @@ import type { SpoolLimits } from '../../../services/publisher/src/spool/limits.t
 /** Chances that one request, call or publish goes wrong. */
 export interface Rates {
   readonly redisRequestFails: number;
+  /** A commit reaches Redis long after it was sent: with all that comes after it, or when it was repeated over another connection. */
+  readonly commitLate: number;
+  /** A renewal is lost, and the connection with it. */
+  readonly renewalLost: number;
   readonly refusedPublish: number;
   /** A call never reaches the provider. */
   readonly requestLost: number;
@@ -21,6 +25,8 @@ export interface Rates {
 
 export const noRates: Rates = {
   redisRequestFails: 0,
+  commitLate: 0,
+  renewalLost: 0,
   refusedPublish: 0,
   requestLost: 0,
   unsent: 0,
@@ -94,6 +100,7 @@ export interface SimulatedSpool {
 /** Everything that is decided about a run before it begins. Names that a core's limits have mean what they mean there. */
 export interface Profile {
   readonly name: ProfileName;
+  readonly coincidence?: CoincidenceName;
   /** Redis' clock when the timeline begins, unix milliseconds. */
   readonly epochMs: number;
   readonly incarnation: string;
@@ -125,6 +132,8 @@ export interface Profile {
   readonly cursorLifeMs?: number;
   /** A version that reads a newer journal format is rolled out: it is written once all have read it for so long. Absent: all are of it. */
   readonly formatSwitchMs?: number;
+  /** It is rolled back in part even when the newer format is written, which the older version does not read. */
+  readonly isRolledBackLate?: true;
   readonly drive: DriveLimits;
   readonly concurrency: number;
   readonly ratePerS: number;
@@ -211,3 +220,19 @@ export const profileNames = [
 ] as const;
 
 export type ProfileName = (typeof profileNames)[number];
+
+/** Made of a part of a profile's seeds: coincidences.ts. */
+export const coincidenceNames = [
+  'sent_and_unlisted',
+  'no_renewal',
+  'late_rollback',
+  'late_commits',
+  'late_claims',
+  'late_deliveries',
+  'stranded_messages',
+  'flood',
+  'wasted_probes',
+  'open_at_change',
+] as const;
+
+export type CoincidenceName = (typeof coincidenceNames)[number];

@@ -10,6 +10,8 @@ export type CutMode =
   /** They were sent, and reach Redis long after their sender has given them up. */
   | 'late';
 
+type Fate = 'answered' | 'request_lost' | 'answer_lost' | 'late' | 'stalled';
+
 interface Connection {
   readonly up: Wire;
   readonly down: Wire;
@@ -58,7 +60,7 @@ export class RedisClient {
         answered(undefined);
       },
     });
-    const fate = this.#fate();
+    const fate = this.#fateOf(name);
     this.#process.emit(() => {
       connection.up.send(() => {
         if (!this.#redis.isUp) return;
@@ -72,6 +74,7 @@ export class RedisClient {
       });
       if (fate === 'request_lost') this.#cut(connection, 'lost');
       if (fate === 'late') this.#cut(connection, 'late');
+      if (fate === 'stalled') connection.up.stall(this.#random.between(0.7, 1.5) * this.#world.profile.leaseMs);
     });
   }
 
@@ -125,8 +128,12 @@ export class RedisClient {
     this.#connection = { up: new Wire(this.#world.timeline, latency), down: new Wire(this.#world.timeline, latency) };
   }
 
-  #fate(): 'answered' | 'request_lost' | 'answer_lost' | 'late' {
-    if (!this.#random.chance(this.#world.rates.redisRequestFails)) return 'answered';
+  #fateOf(name: string): Fate {
+    const { redisRequestFails, commitLate, renewalLost } = this.#world.rates;
+    if (name === 'commit' && commitLate > 0 && this.#random.chance(commitLate))
+      return this.#random.pick(['stalled', 'late'] as const);
+    if (name === 'renew' && renewalLost > 0 && this.#random.chance(renewalLost)) return 'request_lost';
+    if (!this.#random.chance(redisRequestFails)) return 'answered';
     return this.#random.pick(['request_lost', 'answer_lost', 'late'] as const);
   }
 }

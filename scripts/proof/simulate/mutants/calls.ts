@@ -9,6 +9,8 @@ const makingWay = 'services/consumer/src/lanes/making-way.ts';
 const laneQueue = 'services/consumer/src/lanes/lane-queue.ts';
 const consumer = 'scripts/proof/simulate/consumer.ts';
 
+const waitsForWitness = { file: makingWay, find: 'if (left > 0) stuck.set', replace: 'if (false) stuck.set' };
+
 /** What is sent to the provider, when, and what becomes of it: invariants 1, 6, 7 and 10. */
 export const callMutants: readonly Mutant[] = [
   {
@@ -114,7 +116,7 @@ export const callMutants: readonly Mutant[] = [
   {
     name: 'timeout taken for a failure without effect',
     rule: '6: a call without an answer leaves an outcome that is unknown',
-    profiles: ['provider_trouble', 'long_outage', 'storm'],
+    profiles: ['provider_trouble'],
     patches: [
       {
         file: drive,
@@ -160,7 +162,7 @@ export const callMutants: readonly Mutant[] = [
   {
     name: 'call outliving the lease',
     rule: '10: a call starts only while the rest of the lease exceeds its timeout',
-    profiles: ['leases', 'lost_answers'],
+    coincidence: 'no_renewal',
     patches: [
       {
         file: core,
@@ -196,7 +198,7 @@ export const callMutants: readonly Mutant[] = [
     expects: 'stands still',
     patches: [
       { file: makingWay, find: 'if (ageMs >= makeWayAfterMs && isItsOwn) this', replace: 'if (false) this' },
-      { file: makingWay, find: 'if (left > 0) stuck.set', replace: 'if (false) stuck.set' },
+      waitsForWitness,
     ],
   },
   {
@@ -204,12 +206,12 @@ export const callMutants: readonly Mutant[] = [
     rule: '5 (faults): a set of which only lanes in trouble are left makes way, for whether it is an outage only the next one can show',
     profiles: ['broken_customers'],
     expects: 'stands still',
-    patches: [{ file: makingWay, find: 'if (left > 0) stuck.set', replace: 'if (false) stuck.set' }],
+    patches: [waitsForWitness],
   },
   {
     name: 'deferred entries without room per lane',
     rule: '5 (faults): a lane takes no more room than it leaves to the others; beyond that it is parked',
-    profiles: ['broken_customers'],
+    coincidence: 'flood',
     expects: 'stands still',
     patches: [
       { file: deferred, find: 'return this.#sizeOf(lane) < this.free;', replace: 'return this.free > 0;' },
@@ -219,7 +221,7 @@ export const callMutants: readonly Mutant[] = [
   {
     name: 'parked for want of room though it may have been sent',
     rule: '6: an entry is dead only if no earlier attempt is unresolved',
-    profiles: ['accounts'],
+    coincidence: 'sent_and_unlisted',
     patches: [{ file: makingWay, find: '      else if (!isBeyond) continue;\n', replace: '' }],
   },
   {
@@ -250,7 +252,7 @@ export const callMutants: readonly Mutant[] = [
   {
     name: 'breaker probed with lanes that are known to fail',
     rule: '5 (faults): a half-open breaker is tried with a lane that is not known to fail, if there is one',
-    profiles: ['broken_customers'],
+    coincidence: 'wasted_probes',
     expects: 'stands still',
     patches: [
       {

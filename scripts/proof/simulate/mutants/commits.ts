@@ -30,18 +30,20 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'no epoch check and no set-number check',
     rule: '2: a commit is refused unless the epoch is current and the number is the next',
+    coincidence: 'late_commits',
     patches: [noEpochCheck, noNumberCheck],
     expects: 'Two sets',
   },
   {
     name: 'no epoch check',
     rule: '2: a commit is refused unless the epoch is current. The number covers it, at the price of a hand-over that begins anew',
+    coincidence: 'late_commits',
     patches: [noEpochCheck],
   },
   {
     name: 'no set-number check',
     rule: '2: a commit is refused unless its number is the next',
-    profiles: ['lost_answers'],
+    coincidence: 'late_commits',
     patches: [noNumberCheck],
   },
   {
@@ -125,7 +127,7 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'refused commit ignored',
     rule: '5: commit refused: everything in memory is discarded and the channel closed',
-    profiles: ['lost_answers', 'storm', 'freezes', 'crashes'],
+    coincidence: 'late_claims',
     patches: [
       {
         file: core,
@@ -208,6 +210,7 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'lease never over',
     rule: '5: lease not renewed by the local deadline: discard and close, without asking Redis',
+    coincidence: 'late_commits',
     patches: [
       {
         file: core,
@@ -245,7 +248,7 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'journal claimed that the claimer does not read',
     rule: 'formats: who does not read a journal cannot claim it',
-    profiles: ['rollout'],
+    coincidence: 'late_rollback',
     expects: 'does not read its flush set',
     patches: [
       {

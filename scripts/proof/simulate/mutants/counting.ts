@@ -50,6 +50,7 @@ export const countingMutants: readonly Mutant[] = [
   {
     name: 'redelivered flag trusted',
     rule: '4: the redelivered flag and delivery counts prove nothing',
+    profiles: ['spool'],
     patches: [
       {
         file: modelQueue,
@@ -95,6 +96,7 @@ export const countingMutants: readonly Mutant[] = [
   {
     name: 'ids expiring by wall clock',
     rule: '4: ids are dropped by the age of messages, not by the clock',
+    coincidence: 'stranded_messages',
     patches: [
       {
         file: flight,
@@ -106,7 +108,7 @@ export const countingMutants: readonly Mutant[] = [
   {
     name: 'ids forgotten while older messages are outstanding',
     rule: '4: only what was delivered after the broker has given everything back proves that nothing older can come',
-    profiles: ['duplicates'],
+    coincidence: 'stranded_messages',
     patches: [
       {
         file: 'services/consumer/src/shard/deliveries.ts',

@@ -56,6 +56,7 @@ export const custodyMutants: readonly Mutant[] = [
   {
     name: 'unreadable message acked before its dead letter is confirmed',
     rule: '3.2: what cannot be parsed is confirmed as a dead letter, then acked',
+    profiles: ['redelivery'],
     patches: [
       {
         file: core,
@@ -67,6 +68,7 @@ export const custodyMutants: readonly Mutant[] = [
   {
     name: 'deliveries of an old channel counted',
     rule: '5: late deliveries of an old channel are dropped by their generation',
+    coincidence: 'late_deliveries',
     patches: [
       {
         file: core,
@@ -108,11 +110,13 @@ export const custodyMutants: readonly Mutant[] = [
   {
     name: 'acks of an old channel go to the new one',
     rule: '5: acks of an old channel are dropped by their generation',
+    profiles: ['redelivery'],
     patches: [{ file: deliveries, find: '    this.#gates.clear();\n', replace: '' }],
   },
   {
     name: 'drain without seal',
     rule: '7: a drain settles what was counted',
+    profiles: ['calm', 'members'],
     patches: [
       {
         file: sealing,

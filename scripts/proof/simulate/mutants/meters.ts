@@ -59,7 +59,7 @@ export const meterMutants: readonly Mutant[] = [
   {
     name: 'entry bound to the meter of the seal',
     rule: 'meters: an entry is bound to the meter whose formula merged its events',
-    profiles: ['meters'],
+    coincidence: 'open_at_change',
     expects: 'was billed by a',
     patches: [
       {

@@ -1,5 +1,5 @@
 import type { Patch } from '../../patch/patch.ts';
-import type { ProfileName } from '../profile.ts';
+import type { CoincidenceName, ProfileName } from '../profile.ts';
 
 /**
  * One rule broken on purpose. A mutant is data: the modules under test carry no switches, they are patched while the simulation
@@ -13,6 +13,8 @@ export interface Mutant {
   readonly patches: readonly Patch[];
   /** Where it shows: only seeds of these profiles are tried. Absent: all. */
   readonly profiles?: readonly ProfileName[];
+  /** What it takes: only seeds of this coincidence are tried. */
+  readonly coincidence?: CoincidenceName;
   /** Part of the violation that has to be found; others are passed over. */
   readonly expects?: string;
   /** Why nothing can be found: the rule is covered by another one. Then the checker must not find anything. */

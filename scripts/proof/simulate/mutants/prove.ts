@@ -1,9 +1,16 @@
 import { join } from 'node:path';
 import { Child } from '../child.ts';
+import type { Stretch, StretchDone } from '../seed-process.ts';
 import type { Mutant } from './mutant.ts';
 import type { Trial, Verdict } from './try-mutant.ts';
 
 const file = join(import.meta.dirname, 'try-mutant.ts');
+const withoutMutant = join(import.meta.dirname, '../seed-process.ts');
+
+export interface Proof extends Verdict {
+  /** The seed fails without the mutant as well, so it proves nothing. */
+  readonly failsAnyway: boolean;
+}
 
 export interface Search {
   readonly from: number;
@@ -19,7 +26,7 @@ export interface Search {
 export async function prove(
   mutants: readonly Mutant[],
   { from, seeds, coveredSeeds, processes, knownSeeds = new Map() }: Search,
-  told: (mutant: Mutant, verdict: Verdict) => void,
+  told: (mutant: Mutant, proof: Proof) => void,
 ): Promise<void> {
   const left = [...mutants];
   const trialOf = ({ name, coveredBy }: Mutant): Trial => {
@@ -28,8 +35,17 @@ export async function prove(
     return { name, from, seeds, runsMax, ...(first === undefined ? {} : { first }) };
   };
   const work = async (): Promise<void> => {
-    for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift())
-      told(mutant, await tryMutant(trialOf(mutant)));
+    const intact = new Child<Stretch, StretchDone>(withoutMutant);
+    const isFailing = async (seed: number): Promise<boolean> =>
+      (await intact.ask({ from: seed, seeds: 1 })).failedSeed !== undefined;
+    try {
+      for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
+        const verdict = await tryMutant(trialOf(mutant));
+        told(mutant, { ...verdict, failsAnyway: verdict.found !== undefined && (await isFailing(verdict.found.seed)) });
+      }
+    } finally {
+      intact.end();
+    }
   };
   await Promise.all(Array.from({ length: processes }, work));
 }

@@ -1,8 +1,6 @@
 import { applyPatches } from '../../patch/patch.ts';
 import { Random } from '../random.ts';
-import { profileNames } from '../profile.ts';
-import type { runSeed as RunSeed } from '../run.ts';
-import type { shrinkSeed as ShrinkSeed } from '../failure.ts';
+import type { Profile } from '../profile.ts';
 import type { Shrunk } from '../shrink.ts';
 import type { Mutant } from './mutant.ts';
 import { mutantNamed } from './mutants.ts';
@@ -12,7 +10,7 @@ export interface Trial {
   readonly name: string;
   readonly from: number;
   readonly seeds: number;
-  /** Seeds of its profiles. */
+  /** Seeds of its profiles, or of its coincidence. */
   readonly runsMax: number;
   /** Tried before all others: it was found there the last time. */
   readonly first?: number;
@@ -29,25 +27,32 @@ export interface Verdict {
 
 process.once('message', (trial: Trial) => void run(trial));
 
+/** Only now, so that they are loaded with the patches. */
+async function loadSimulation() {
+  const { drawProfile } = await import('../draw-profile.ts');
+  const { runSeed } = await import('../run.ts');
+  const { shrinkSeed } = await import('../failure.ts');
+  return { drawProfile, runSeed, shrinkSeed };
+}
+
+type Simulation = Awaited<ReturnType<typeof loadSimulation>>;
+
 async function run(trial: Trial): Promise<void> {
   const mutant = mutantNamed(trial.name);
   applyPatches(mutant.patches);
-  // Only now, so that they are loaded with the patches.
-  const { runSeed } = await import('../run.ts');
-  const { shrinkSeed } = await import('../failure.ts');
-  process.send?.(tryMutant(trial, mutant, runSeed, shrinkSeed));
+  process.send?.(tryMutant(trial, mutant, await loadSimulation()));
 }
 
 function tryMutant(
   { name, from, seeds, runsMax, first, shrink }: Trial,
   mutant: Mutant,
-  runSeed: typeof RunSeed,
-  shrinkSeed: typeof ShrinkSeed,
+  { drawProfile, runSeed, shrinkSeed }: Simulation,
 ): Verdict {
   let seedsRun = 0;
   for (const seed of seedsOf(from, seeds, first)) {
     if (seedsRun === runsMax) break;
-    if (mutant.profiles !== undefined && !mutant.profiles.includes(profileOf(seed))) continue;
+    // Drawn without the rest of its schedule.
+    if (!mayShow(mutant, drawProfile(new Random(seed).fork()))) continue;
     seedsRun++;
     const violations = runSeed(seed, { trace: false }).violations;
     const violation = violations.find((sentence) => sentence.includes(mutant.expects ?? ''));
@@ -63,7 +68,7 @@ function* seedsOf(from: number, seeds: number, first: number | undefined): Gener
   for (let seed = from; seed < from + seeds; seed++) if (seed !== first) yield seed;
 }
 
-/** What a seed's profile is called, without drawing the rest of its schedule. */
-function profileOf(seed: number) {
-  return new Random(seed).fork().pick(profileNames);
+function mayShow({ profiles, coincidence }: Mutant, profile: Profile): boolean {
+  if (coincidence !== undefined && profile.coincidence !== coincidence) return false;
+  return profiles === undefined || profiles.includes(profile.name);
 }
