@@ -37,7 +37,17 @@ export class FakeChannel extends EventEmitter {
   /** The broker answers a close at once. */
   closesAtOnce = true;
   readonly #closed = Promise.withResolvers<void>();
+  readonly #unconfirmed = new Set<Published>();
   #tags = 0;
+
+  constructor() {
+    super();
+    // As amqplib does, before any listener of ours that is not prepended.
+    this.on('close', () => {
+      const unconfirmed = [...this.#unconfirmed];
+      for (const { told } of unconfirmed) told(new Error('channel closed'));
+    });
+  }
 
   publish(
     exchange: string,
@@ -46,7 +56,18 @@ export class FakeChannel extends EventEmitter {
     options: Published['options'],
     told: (error: Error | null) => void = () => undefined,
   ): boolean {
-    this.published.push({ exchange, routingKey, body, options, told });
+    const message: Published = {
+      exchange,
+      routingKey,
+      body,
+      options,
+      told: (error) => {
+        this.#unconfirmed.delete(message);
+        told(error);
+      },
+    };
+    this.#unconfirmed.add(message);
+    this.published.push(message);
     return this.isWritable;
   }
 

@@ -188,6 +188,25 @@ it('says that usage is answered with 503 once a connection has failed, and when 
   expect(told()).toEqual(['info: New usage is answered with 202 again.']);
 });
 
+/**
+ * A broker that was stopped while messages were unconfirmed: the sidecar said "The broker refuses messages (nack)", which it had not
+ * done, and nothing of the connection, because it gave the session up before the connection could say why it had broken.
+ */
+it('takes what is unconfirmed when its connection breaks for unknown, and leaves the reason to the connection', async () => {
+  const { outbox, broker, submit, told } = await open({ hasSpool: false });
+  const session = await connected(broker);
+  void submit('a');
+  await until(() => session.channel.published.length === 1);
+  broker.lose(session);
+  expect(session.abandoned).toEqual([]);
+  await turns();
+  expect([told(), outbox.remarks]).toEqual([[], []]);
+  const next = await connected(broker);
+  await until(() => next.channel.published.length === 1);
+  next.channel.nack();
+  expect(told()).toEqual([expect.stringMatching(/^error: The broker refuses messages/)]);
+});
+
 it('says nothing of an ordinary life', async () => {
   const { outbox, broker, submit, told } = await open();
   const { channel } = await connected(broker);

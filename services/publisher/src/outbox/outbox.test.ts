@@ -176,6 +176,7 @@ describe('a channel', () => {
   it('takes its connection with it when the broker closes it', async () => {
     const { channel, session, outbox } = await connected();
     channel.closed();
+    await turns();
     expect(session.abandoned).toEqual(['the channel for publishing was closed']);
     expect(outbox.turnsAway).toBe('broker_unavailable');
   });

@@ -143,7 +143,8 @@ export class Outbox {
   #channelClosed(session: BrokerSession): void {
     if (this.#link.kind === 'away' || this.#link.session !== session) return;
     this.#lost(session.generation);
-    session.abandon('the channel for publishing was closed');
+    // A connection that breaks closes its channels first, in the same turn, and then says why itself.
+    queueMicrotask(() => session.abandon('the channel for publishing was closed'));
   }
 
   #lost(generation: number): void {

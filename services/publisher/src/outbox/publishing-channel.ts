@@ -15,16 +15,18 @@ export interface ChannelEvents {
 export class PublishingChannel {
   readonly #channel: ConfirmChannel;
   readonly #exchange: string;
+  #isClosed = false;
 
   private constructor(channel: ConfirmChannel, exchange: string) {
     this.#channel = channel;
     this.#exchange = exchange;
+    // Before amqplib's own listener, which fails every unconfirmed message: they are not refused, they are unknown.
+    channel.prependListener('close', () => (this.#isClosed = true));
   }
 
   /** Rejects if there is no such exchange, with code 404, or no channel. */
   static async open(session: BrokerSession, exchange: string, events: ChannelEvents): Promise<PublishingChannel> {
     const channel = await session.createConfirmChannel();
-    // Before amqplib's own listener, which fails every unconfirmed message: they are not refused, they are unknown.
     channel.prependListener('close', events.closed);
     channel.on('drain', events.drained);
     channel.on('return', (message) => events.returned(message.properties.headers));
@@ -34,14 +36,14 @@ export class PublishingChannel {
 
   /**
    * False when it wants no more before it has drained; this one it has taken all the same. Throws when it takes nothing: amqplib
-   * closes a connection in steps.
+   * closes a connection in steps. `told` is not called for what is unconfirmed when the channel closes.
    */
   publish(origin: MessageOrigin, body: Buffer, told: (confirmed: boolean) => void): boolean {
     const channel = this.#channel;
     const headers = encodeHeaders(origin);
     const options = { persistent: true, mandatory: true, contentType: 'application/json', headers };
     return channel.publish(this.#exchange, String(origin.slot), body, options, (error: unknown) => {
-      told(error === null);
+      if (!this.#isClosed) told(error === null);
     });
   }
 }
