@@ -117,6 +117,18 @@ it('connects to nothing where it cannot listen, and ends at once', async () => {
   expect(brokers.map(({ isStarted }) => isStarted)).toEqual([false]);
 });
 
+// Where a port was taken, the sidecar ended with "Messages are left in the spool", records 0, and with 75.
+it('leaves nothing behind in a new spool where it cannot listen', async () => {
+  const folder = join(tmpdir(), `tallyman-service-${randomUUID()}`);
+  cleanups.push(() => rm(folder, { recursive: true, force: true }));
+  const place = { TALLYMAN_SPOOL_DIR: folder, TALLYMAN_SOCKET: '/nowhere/at/all.sock' };
+  const config = parseConfig({ AMQP_URL: 'amqp://127.0.0.1', ...place });
+  const lifecycle: Lifecycle = { state: 'starting', fail: expect.unreachable };
+  const service = new PublisherService(config, { log: createLog({ service: 'test', level: 'silent' }), lifecycle });
+  await expect(service.start()).rejects.toThrow(ListenError);
+  expect(await service.stop()).toBe(0);
+});
+
 it('says with its exit code that usage is left in the spool, which it answered with 202', async () => {
   const { service, broker, session, post } = await startSidecar({
     TALLYMAN_SPOOL_BYTES: '10000000',

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { BrokerConnection } from '../../../shared/amqp/connection.ts';
 import { type Readiness, type RunningHttp, startHttp } from '../../../shared/http/server.ts';
 import type { ExitCode, Lifecycle, Service } from '../../../shared/lifecycle/lifecycle.ts';
@@ -91,7 +90,7 @@ export class PublisherService implements Service {
     this.#connection = connection;
     this.#outbox = outbox;
     this.#spool = spool;
-    if (spool !== undefined) await Promise.race([spool.start(), sleep(spoolOpenTimeoutMs, undefined, { ref: false })]);
+    await spool?.startWithin(spoolOpenTimeoutMs);
 
     const readingBytesMax = Math.max(defaultLimits.heldBytesMax, bodyBytesMax);
     const limits = { bodyBytesMax, readingBytesMax, requestEventsMax };
@@ -154,6 +153,8 @@ export class PublisherService implements Service {
     if (spool === undefined || spool.state === 'locked' || spool.isEmpty) return false;
     const folder = resolve(this.#config.spoolDir);
     const { records, bytes } = spool;
+    // Only its cursor was not saved yet.
+    if (spool.isOpen && records === 0) return false;
     if (spool.state === 'unavailable') {
       this.#log.error(
         { folder },

@@ -89,8 +89,8 @@ describe('an open spool', () => {
 });
 
 describe('a spool', () => {
-  function spoolIn(folder: string): Spool {
-    const spool = new Spool({ folder, limits, log, metrics: metrics() });
+  function spoolIn(folder: string, to = log): Spool {
+    const spool = new Spool({ folder, limits, log: to, metrics: metrics() });
     cleanups.push(async () => {
       await spool.stop();
       await rm(folder, { recursive: true, force: true });
@@ -109,6 +109,22 @@ describe('a spool', () => {
     await spool.stop();
     spool.append(record(2), Infinity, (stored) => told.push(stored));
     expect(told).toEqual([false, false]);
+  });
+
+  // A volume that hangs: usage was answered with 503, and "the line about the spool says what is wrong with it" named no line.
+  it('says that its folder does not answer, for as long as that lasts', async () => {
+    const lines: Record<string, unknown>[] = [];
+    const write = (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>);
+    const spool = spoolIn(folderOfItsOwn(), createLog({ service: 'test', level: 'info' }, { write }));
+    await spool.startWithin(0);
+    const message = expect.stringMatching(/folder of the spool does not answer.*503/) as string;
+    expect(lines).toMatchObject([{ level: 'error', reason: 'opening', msg: message }]);
+    expect(spool.remarks).toEqual([message]);
+    await until(() => spool.isOpen);
+    expect(spool.remarks).toEqual([]);
+    expect(lines.slice(1)).toMatchObject([
+      { level: 'info', msg: expect.stringMatching(/this is fine again/) as string },
+    ]);
   });
 
   it('declines what it was given and did not store when its folder is taken away', async () => {

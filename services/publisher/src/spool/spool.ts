@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessageOrigin } from '../../../../shared/event/usage-event.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
 import type { Replay } from './core.ts';
@@ -45,6 +46,12 @@ const unopened = {
     message:
       'The folder of the spool cannot be used, so there is no spool: while the broker is away, usage is answered with 503. It is tried again. Look at the folder and its rights.',
   },
+  opening: {
+    failing: 'open',
+    reason: 'opening',
+    message:
+      'The folder of the spool does not answer, so there is no spool yet: while the broker is away, usage is answered with 503. Look at its disk or network volume.',
+  },
 } as const satisfies Readonly<Record<string, SpoolFault>>;
 const reopenMs = 1_000;
 const stopTimeoutMs = 2_000;
@@ -61,6 +68,7 @@ export class Spool {
   #state: State = { kind: 'closed', why: 'unavailable' };
   #lastTicket = 0;
   #opening: Promise<void> = Promise.resolve();
+  #isOpening = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: SpoolOptions) {
@@ -126,6 +134,12 @@ export class Spool {
     return this.#opening;
   }
 
+  /** The same, but does not wait for longer than this: says then that the folder does not answer. */
+  async startWithin(ms: number): Promise<void> {
+    await Promise.race([this.start(), sleep(ms, undefined, { ref: false })]);
+    if (this.#isOpening) this.#faults.failed(new Error('no answer yet'), unopened.opening);
+  }
+
   /** Called when there is room, something to replay, or neither any more. */
   onChange(listener: () => void): void {
     this.#listener = listener;
@@ -188,17 +202,20 @@ export class Spool {
     const { folder, limits } = this.#options;
     const files = new FolderFiles(folder);
     let lock: FolderLock | undefined;
+    this.#isOpening = true;
     try {
       await makeFolder(folder);
       lock = await lockFolder(folder);
       const found = await openFolder(files);
       if (this.#state.kind === 'closed') {
+        this.#isOpening = false;
         this.#opened(found, new OpenSpool({ files, lock, found, limits, faults: this.#faults, ...this.#hooks() }));
         return;
       }
     } catch (error) {
       this.#couldNotOpen(error);
     }
+    this.#isOpening = false;
     await files.close();
     await lock?.release();
   }
