@@ -130,6 +130,8 @@ export function movedTo(error: unknown): Node | undefined {
 }
 
 const about = 'redis';
+/** What follows a fault that lasts, such as a connection that closes behind it, is the same fault and takes no other word for it. */
+const sameFaultMs = 2 * reconnectPolicy.maxMs;
 const waits = 'Nothing is sealed or sent, and usage waits in the broker.';
 
 /**
@@ -141,8 +143,11 @@ function logChanges(redis: Redis, log: Logger, troubles: Troubles): { leaves(): 
   let isFirst = true;
   let isLeaving = false;
   let lastError: Error | undefined;
+  let lastingAtMs = -Infinity;
   const tell = (error: unknown, what: string): void => {
     const { reason, words, lasts } = redisFault(error);
+    if (lasts === true) lastingAtMs = performance.now();
+    else if (performance.now() - lastingAtMs < sameFaultMs) return;
     const message = `${what}: ${words} ${waits} It is tried again without end.`;
     const level = lasts === true ? 'error' : 'warn';
     troubles.tell({ about, reason, level, message, fields: { cause: messageOf(error) } });
@@ -163,6 +168,7 @@ function logChanges(redis: Redis, log: Logger, troubles: Troubles): { leaves(): 
     isReady = true;
     isFirst = isLeaving = false;
     lastError = undefined;
+    lastingAtMs = -Infinity;
   });
   return {
     leaves() {
