@@ -70,7 +70,7 @@ const alarmTrouble: Trouble = {
 };
 
 const channelMessage =
-  'The broker closed a channel. What was unanswered on it is delivered or sent again, and none is lost; a new channel is opened.';
+  'The broker closed a channel, and a new one is opened. What was unanswered on it is delivered or sent again.';
 
 export class BrokerConnection {
   readonly #options: BrokerConnectionOptions;

@@ -60,7 +60,7 @@ export function createDispatchLog(log: Logger, now?: () => number): DispatchLog 
           about,
           reason: 'fails',
           message:
-            'The billing provider fails: calls are stopped, usage waits in the broker. One call tries it again every few seconds.',
+            'The billing provider fails: calls are stopped, usage waits in the broker, and none is lost. One call tries it again every few seconds. If it does not end, look at the status page of Stripe, and at proxies and firewalls on the way.',
           fields: { said: reason },
         });
       } else troubles.over(about, 'The billing provider answers again: calls go on.');

@@ -4,7 +4,7 @@ import type { JournalWrite } from '../sending/write.ts';
 
 /** Told while it lasts, of what the journals have as well. */
 export const entriesFail =
-  'Entries fail: they are kept aside and tried again by themselves, and other usage goes on. None is lost; their bills are late.';
+  'Entries fail: they are kept aside and tried again by themselves, so that other usage can go on. None is lost; their bills are late.';
 
 const messages: Readonly<Record<ParkedEntry['state'], Pick<Trouble, 'level' | 'message'>>> = {
   dead: {

@@ -46,7 +46,15 @@ it('says once that it cannot write, does not storm Redis, and says once that it 
   redis.fails = true;
   await lookFor(60, (second) => ({ ...view, remarks: [`at ${second}`] }));
   expect(redis.attempts).toBe(12);
-  expect(lines).toMatchObject([{ level: 'warn', msg: expect.stringMatching(/No usage is lost by that/) as string }]);
+  expect(lines).toMatchObject([
+    {
+      level: 'warn',
+      cause: 'OOM command not allowed',
+      msg: expect.stringMatching(/No usage is lost by that/) as string,
+    },
+  ]);
+  // It came with a stack, beside the line that says what is wrong with Redis.
+  expect(lines[0]).not.toHaveProperty('error');
   redis.fails = false;
   await lookFor(20, () => view);
   expect(lines).toHaveLength(2);

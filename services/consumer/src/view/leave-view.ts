@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Readiness } from '../../../../shared/http/server.ts';
 import type { Logger } from '../../../../shared/log/log.ts';
+import { messageOf } from '../../../../shared/network/fault.ts';
 import type { Redis } from '../../../../shared/redis/client.ts';
 import type { Held } from '../health/outages.ts';
 import { createViewStore, type View, type ViewStore } from './stored-view.ts';
@@ -107,7 +108,7 @@ export class ViewWriter {
     } catch (error) {
       if (!this.#hasFailed)
         this.#log.warn(
-          { error },
+          { cause: messageOf(error) },
           'What this consumer sees cannot be left in Redis: npm run status does not know it. No usage is lost by that. Ask /readyz instead.',
         );
       this.#hasFailed = true;
