@@ -14,7 +14,8 @@
 import { BatchCore, type Batch, type Settlement } from './batch-core.ts';
 import { httpTransport, type Transport } from './http-transport.ts';
 import { Silence } from './silence.ts';
-import { encodeUsage, type Usage } from './usage.ts';
+import { encodeUsage } from './encode-usage.ts';
+import type { Usage } from './usage.ts';
 import type { Announced, ClientCounts, ClientOptions, Receipt, UsageClient } from './usage-client.ts';
 import { errorOf, type UsageError, UsageRejected, UsageUndelivered } from './usage-error.ts';
 import { verdictOf } from './verdict.ts';

@@ -9,7 +9,6 @@ import {
 } from 'testcontainers';
 import { probeBroker } from './amqp-probe.ts';
 import type { BackingService } from './backing-service.ts';
-import type { Broker } from './broker.ts';
 import { askPort, freePort } from './ports.ts';
 import { until } from './until.ts';
 
@@ -27,8 +26,14 @@ class LoopbackContainer extends GenericContainer {
   }
 }
 
+/** A broker of `broker.ts`. */
+interface BrokerContainer extends BackingService {
+  readonly kind: 'lavinmq';
+  readonly managementUrl: string;
+}
+
 /** LavinMQ in a container, with a password of its own: the image would let `guest` in from anywhere. */
-export async function startBrokerContainer(): Promise<Broker> {
+export async function startBrokerContainer(): Promise<BrokerContainer> {
   const [port, httpPort] = await Promise.all([freePort(), freePort()]);
   const password = randomBytes(16).toString('hex');
   const container = new LoopbackContainer(brokerImage)

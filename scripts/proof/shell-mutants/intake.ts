@@ -101,7 +101,7 @@ export const intakeMutants: readonly ShellMutant[] = [
     rule: '3.1: the default of a value is for events that have none',
     patches: [
       {
-        file: 'shared/client/usage.ts',
+        file: 'shared/client/encode-usage.ts',
         find: "if (value === undefined && 'value' in usage)",
         replace: 'if (false)',
       },

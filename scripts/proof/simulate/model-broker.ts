@@ -1,10 +1,16 @@
 import { encodeHeaders } from '../../../shared/event/message.ts';
 import type { MessageOrigin } from '../../../shared/event/usage-event.ts';
 import { slotMap } from '../../../shared/topology/slots.ts';
-import type { BrokerLink } from './broker-link.ts';
 import { ModelQueue, nameOf, type StoredMessage } from './model-queue.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
+
+/** A client's connection, as far as the broker and faults can reach it. */
+interface ConnectedLink {
+  stall(durationMs: number): void;
+  cut(brokerNoticesMs: number, clientNoticesMs: number): void;
+  breakAtBroker(clientNoticesMs: number): void;
+}
 
 /**
  * The broker, with what both brokers really do (lavinmq.md): a confirm means synced; an unroutable message is returned and
@@ -15,7 +21,7 @@ export type Verdict = 'confirmed' | 'returned' | 'refused';
 
 export class ModelBroker {
   readonly queues: readonly ModelQueue[];
-  readonly links = new Set<BrokerLink>();
+  readonly links = new Set<ConnectedLink>();
   readonly #world: World;
   readonly #random: Random;
   readonly #shardOf: readonly number[];

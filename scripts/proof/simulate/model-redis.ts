@@ -11,7 +11,6 @@ import {
 import { type JournalFormat, newestFormat, oldestFormat } from '../../../shared/journal/format.ts';
 import type { SlotAnswer } from '../../../shared/limiter/slots.ts';
 import { type ModelSnapshot, ModelShardJournal } from './model-journal.ts';
-import type { RedisClient } from './redis-client.ts';
 import type { World } from './world.ts';
 
 interface Membership {
@@ -26,10 +25,15 @@ export interface HeartbeatAnswer {
   readonly format: JournalFormat;
 }
 
+/** A client, as far as Redis can reach it. */
+interface ConnectedClient {
+  cut(mode: 'lost'): void;
+}
+
 /** Redis: the journals, the members' heartbeats and the limiter's slots, each request one atomic step on its own clock. */
 export class ModelRedis {
   readonly journals: readonly ModelShardJournal[];
-  readonly clients = new Set<RedisClient>();
+  readonly clients = new Set<ConnectedClient>();
   /** An owner has read what it is about to add to. */
   sumsRead: (() => void) | undefined;
   readonly #world: World;

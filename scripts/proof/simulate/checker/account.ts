@@ -2,17 +2,11 @@ import type { ClosedEntry, Entry, ParkedEntry } from '../../../../shared/journal
 import { amountOf, amountText } from './amount.ts';
 import type { CommittedEntry } from './calls.ts';
 import { laneOf, type Identity } from './intake.ts';
+import type { Line } from './line.ts';
 import type { Losses } from './losses.ts';
 import type { RemadeMeters } from './remade.ts';
 import type { Report } from './report.ts';
 import { setName } from './set-name.ts';
-
-/** A line of the bill: what one key used in one window. */
-export interface Line {
-  readonly name: string;
-  readonly identities: Identity[];
-  readonly entries: Entry[];
-}
 
 export interface AccountInput {
   readonly identities: Iterable<Identity>;

@@ -1,10 +1,8 @@
 import type { Entry, ClosedEntry, ParkedEntry, SetCommit } from '../../../../shared/journal/journal.ts';
 import type { MessageOrigin, UsageEvent } from '../../../../shared/event/usage-event.ts';
 import type { Formula } from '../../../../services/consumer/src/provider/provider.ts';
-import type { Held } from '../model-journal.ts';
-import type { ModelSnapshot } from '../model-journal.ts';
+import type { Held, ModelShardJournal, ModelSnapshot } from '../model-journal.ts';
 import type { StoredMessage } from '../model-queue.ts';
-import type { ModelRedis } from '../model-redis.ts';
 import type { Process } from '../process.ts';
 import type { Profile } from '../profile.ts';
 import { checkAccount } from './account.ts';
@@ -18,6 +16,12 @@ import { RemadeMeters } from './remade.ts';
 import { Report } from './report.ts';
 import { Standstill } from './standstill.ts';
 import { checkTotals } from './totals.ts';
+
+/** What stands in Redis, and its clock. */
+interface Journaled {
+  readonly journals: readonly ModelShardJournal[];
+  readonly nowMs: number;
+}
 
 /**
  * Compares what was accepted with what was billed, and watches the invariants while a run goes on. It shares no code with the cores:
@@ -220,7 +224,7 @@ export class Checker {
   }
 
   /** A member says that it has given everything back, and every claim and release of it was answered. */
-  finished(member: string, redis: ModelRedis): void {
+  finished(member: string, redis: Journaled): void {
     if (this.losses.any) return;
     redis.journals.forEach((journal, shard) => {
       const { lease } = journal.snapshot();
@@ -231,7 +235,7 @@ export class Checker {
   }
 
   /** The audit, when nothing more happens. */
-  finish(redis: ModelRedis): void {
+  finish(redis: Journaled): void {
     const parked = new Map<string, ParkedEntry | ClosedEntry>();
     for (const journal of redis.journals) {
       const { deferred, replays } = journal.snapshot();

@@ -1,8 +1,8 @@
 import type { Formula } from '../../../../services/consumer/src/provider/provider.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
 import type { Profile } from '../profile.ts';
-import type { Line } from './account.ts';
 import { amountOf } from './amount.ts';
+import type { Line } from './line.ts';
 import type { Report } from './report.ts';
 
 interface Billed {
