@@ -4,7 +4,7 @@ import { runCampaign } from './simulate/campaign.ts';
 import { mutantNamed } from './simulate/mutants/mutants.ts';
 import { applyPatches } from './patch/patch.ts';
 import { ciSeeds, proveAll } from './simulate/mutants/report.ts';
-import { type Cut, cutOf } from './simulate/schedule.ts';
+import { type Cut, cutOf } from './simulate/drawing/schedule.ts';
 
 /**
  * Runs whole clusters of the real cores on models of the broker, the journal and the provider, under faults drawn from

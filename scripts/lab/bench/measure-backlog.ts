@@ -4,7 +4,7 @@ import { until } from '../../../shared/testing/until.ts';
 import { shardQueue } from '../../../shared/topology/names.ts';
 import { audit, fetchLedger } from '../audit.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import { BenchLoad } from './load.ts';
+import { BenchLoad } from './load/load.ts';
 import { openCluster, type Place, type Size } from './place.ts';
 import { count } from './report.ts';
 import { growth, steadyGrowthMax } from './trend.ts';

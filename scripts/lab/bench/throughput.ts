@@ -3,7 +3,7 @@ import { audit, fetchLedger, type Verdict } from '../audit.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { until } from '../../../shared/testing/until.ts';
 import type { RunningService } from '../cluster/service.ts';
-import { BenchLoad } from './load.ts';
+import { BenchLoad } from './load/load.ts';
 import { openCluster, pidsOf, type Place, type Size } from './place.ts';
 import { ProcessWatch, type ProcessUsage, readMachineCpuSeconds } from './processes.ts';
 

@@ -191,7 +191,7 @@ export function edgeContract(name: string, open: () => Promise<EdgeTarget>): voi
       const meanPerS = 900 / ((performance.now() - sinceMs) / 1_000);
       const before = await stripe.counts();
       expect(before.peakPerSecond).toBeLessThanOrEqual(1.05 * ratePerS);
-      // Nearly all of it on a machine that has time; scripts/proof/acceptance/rate.timed.test.ts measures it.
+      // Nearly all of it on a machine that has time; scripts/proof/acceptance/timing/rate.timed.test.ts measures it.
       expect(meanPerS).toBeGreaterThan(0.3 * ratePerS);
       expect(before.throttled).toBeLessThanOrEqual(before.calls / 100);
 

@@ -1,7 +1,7 @@
 import { seededRandom } from '../../lab/load/random.ts';
-import { type Case, cases, faultName, faults, timesMax, whyNot } from './faults.ts';
+import { type Case, cases, faultName, faults, timesMax, whyNot } from './points/faults.ts';
 import type { Ground } from './ground.ts';
-import { pointNames, points } from './points.ts';
+import { pointNames, points } from './points/points.ts';
 import { describeTimes } from './recovery.ts';
 import { type CaseOutcome, runCase } from './run-case.ts';
 import { describe, isExact, sum, type Verdict } from './verdict.ts';

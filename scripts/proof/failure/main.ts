@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { listCases, runCases } from './enumeration.ts';
 import { type Ground, openGround } from './ground.ts';
 import { type ChaosOptions, parseOptions, usage, UsageError } from './options.ts';
-import { runSoak } from './soak.ts';
-import { measureTakeovers } from './takeovers.ts';
+import { runSoak } from './soak/soak.ts';
+import { measureTakeovers } from './soak/takeovers.ts';
 
 /** What goes wrong once everything is being ended is nothing to tell. */
 let isEnding = false;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Case, cases } from './faults.ts';
+import { type Case, cases } from './points/faults.ts';
 import { parseOptions } from './options.ts';
 
 const today = Date.UTC(2026, 10, 22, 12);

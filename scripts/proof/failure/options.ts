@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { type Case, cases, faultName, faults, whyNot } from './faults.ts';
-import { pointNames, points } from './points.ts';
+import { type Case, cases, faultName, faults, whyNot } from './points/faults.ts';
+import { pointNames, points } from './points/points.ts';
 
 export const usage = `Usage: ./scripts/chaos [options]
 

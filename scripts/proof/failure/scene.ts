@@ -6,7 +6,7 @@ import { type Cluster, startCluster } from '../../lab/cluster/cluster.ts';
 import { clearBroker, clearRedis } from '../../lab/cluster/namespace.ts';
 import type { RunningService } from '../../lab/cluster/service.ts';
 import type { Ground } from './ground.ts';
-import type { Answering, PointName } from './points.ts';
+import type { Answering, PointName } from './points/points.ts';
 import { Proxy } from './proxy.ts';
 
 /** A service that reaches the others only through proxies of its own, and can be held at a point. */
@@ -41,7 +41,7 @@ export interface Scene {
   close(): Promise<void>;
 }
 
-const failpoints = new URL('failpoints.ts', import.meta.url).href;
+const failpoints = new URL('points/failpoints.ts', import.meta.url).href;
 const drainMs = 10_000;
 
 export async function openScene(ground: Ground, options: SceneOptions): Promise<Scene> {

@@ -1,9 +1,9 @@
 import type { UsageEvent } from '../../../shared/event/usage-event.ts';
-import { remadeMeter } from './profile.ts';
-import type { HttpStatus, Publisher } from './publisher.ts';
-import type { Random } from './random.ts';
-import type { PlannedRequest } from './schedule.ts';
-import type { World } from './world.ts';
+import { remadeMeter } from './drawing/profile.ts';
+import type { HttpStatus, Publisher } from './shells/publisher.ts';
+import type { Random } from './time/random.ts';
+import type { PlannedRequest } from './drawing/schedule.ts';
+import type { World } from './models/world.ts';
 
 interface Request {
   readonly name: string;

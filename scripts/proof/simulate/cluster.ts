@@ -1,13 +1,13 @@
 import { type JournalFormat, newestFormat, oldestFormat } from '../../../shared/journal/format.ts';
-import { Consumer, type Services } from './consumer.ts';
-import { ModelBroker } from './model-broker.ts';
-import { ModelFolder } from './model-folder.ts';
-import { ModelProvider } from './model-provider.ts';
-import { ModelRedis } from './model-redis.ts';
-import { Process } from './process.ts';
-import { Publisher } from './publisher.ts';
-import type { Random } from './random.ts';
-import type { World } from './world.ts';
+import { Consumer, type Services } from './shells/consumer.ts';
+import { ModelBroker } from './models/model-broker.ts';
+import { ModelFolder } from './models/model-folder.ts';
+import { ModelProvider } from './models/model-provider.ts';
+import { ModelRedis } from './models/model-redis.ts';
+import { Process } from './time/process.ts';
+import { Publisher } from './shells/publisher.ts';
+import type { Random } from './time/random.ts';
+import type { World } from './models/world.ts';
 
 /** The processes of one simulated cluster and what they stand on. */
 export class Cluster implements Services {

@@ -1,8 +1,8 @@
 import type { Client } from './client.ts';
-import type { Consumer } from './consumer.ts';
+import type { Consumer } from './shells/consumer.ts';
 import type { Cluster } from './cluster.ts';
-import type { Random } from './random.ts';
-import type { World } from './world.ts';
+import type { Random } from './time/random.ts';
+import type { World } from './models/world.ts';
 
 /**
  * What a person does at the end of a day without faults: all consumers but one leave, there is some more usage, the last one leaves.

@@ -1,5 +1,5 @@
 import { runSeed, type RunResult } from './run.ts';
-import { type Cut, drawSchedule } from './schedule.ts';
+import { type Cut, drawSchedule } from './drawing/schedule.ts';
 import { cutOptions, type FullCut, fullCut, shrink } from './shrink.ts';
 
 /** What a person gets to see of a seed that fails. */

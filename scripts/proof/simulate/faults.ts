@@ -2,13 +2,13 @@ import { slotCount } from '../../../shared/event/lane.ts';
 import { newestFormat } from '../../../shared/journal/format.ts';
 import { connectedAccounts } from './client.ts';
 import type { Cluster } from './cluster.ts';
-import type { Consumer } from './consumer.ts';
-import { type ProviderMode, unlistedWays } from './model-provider.ts';
-import { noRates } from './profile.ts';
-import type { Publisher } from './publisher.ts';
-import type { Random } from './random.ts';
-import type { PlannedFault } from './schedule.ts';
-import type { World } from './world.ts';
+import type { Consumer } from './shells/consumer.ts';
+import { type ProviderMode, unlistedWays } from './models/model-provider.ts';
+import { noRates } from './drawing/profile.ts';
+import type { Publisher } from './shells/publisher.ts';
+import type { Random } from './time/random.ts';
+import type { PlannedFault } from './drawing/schedule.ts';
+import type { World } from './models/world.ts';
 
 export const outages: readonly ProviderMode[] = [
   'failing',

@@ -1,6 +1,6 @@
-import type { ModelRedis } from './model-redis.ts';
-import type { Random } from './random.ts';
-import type { World } from './world.ts';
+import type { ModelRedis } from './models/model-redis.ts';
+import type { Random } from './time/random.ts';
+import type { World } from './models/world.ts';
 
 /**
  * A person with `npm run entries`: looks at what is parked now and then, has dead entries sent again, whether or not that can

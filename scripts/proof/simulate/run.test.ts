@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { outages } from './faults.ts';
-import { unlistedWays } from './model-provider.ts';
-import { profileNames } from './profile.ts';
+import { unlistedWays } from './models/model-provider.ts';
+import { profileNames } from './drawing/profile.ts';
 import { runSeed } from './run.ts';
-import { drawSchedule } from './schedule.ts';
-import { Tally } from './tally.ts';
+import { drawSchedule } from './drawing/schedule.ts';
+import { Tally } from './time/tally.ts';
 
 const seeds = Array.from({ length: 120 }, (_, index) => index + 1);
 

@@ -4,13 +4,13 @@ import { Cluster } from './cluster.ts';
 import { Epilogue } from './epilogue.ts';
 import { Faults } from './faults.ts';
 import { Operator } from './operator.ts';
-import type { Profile } from './profile.ts';
-import { type Cut, drawSchedule } from './schedule.ts';
+import type { Profile } from './drawing/profile.ts';
+import { type Cut, drawSchedule } from './drawing/schedule.ts';
 import { Settlement } from './settlement.ts';
-import { Tally } from './tally.ts';
-import { Timeline } from './timeline.ts';
-import { Trace } from './trace.ts';
-import type { World } from './world.ts';
+import { Tally } from './time/tally.ts';
+import { Timeline } from './time/timeline.ts';
+import { Trace } from './time/trace.ts';
+import type { World } from './models/world.ts';
 
 export interface RunResult {
   readonly seed: number;

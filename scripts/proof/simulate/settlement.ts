@@ -1,7 +1,7 @@
 import type { Client } from './client.ts';
 import type { Cluster } from './cluster.ts';
 import type { Epilogue } from './epilogue.ts';
-import type { World } from './world.ts';
+import type { World } from './models/world.ts';
 
 /** As many deferred entries as no run has. */
 const roomForAll = 1_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { runSeed } from './run.ts';
-import { cutOf, drawSchedule } from './schedule.ts';
+import { cutOf, drawSchedule } from './drawing/schedule.ts';
 import { cutOptions, fullCut, type FullCut, shrink } from './shrink.ts';
 
 const whole: FullCut = {

@@ -1,5 +1,5 @@
-import type { Rates } from './profile.ts';
-import { type Cut, type Schedule } from './schedule.ts';
+import type { Rates } from './drawing/profile.ts';
+import { type Cut, type Schedule } from './drawing/schedule.ts';
 
 /** A cut with everything named, so that it can be made smaller step by step. */
 export type FullCut = Required<Cut>;

@@ -1,5 +1,5 @@
 import type { StretchDone } from './seed-process.ts';
-import { Tally } from './tally.ts';
+import { Tally } from './time/tally.ts';
 
 /** What many runs did, for a person: how fast, how long in virtual time, and how often each thing happened. */
 export class Summary {

@@ -1,6 +1,6 @@
 import type { Entry, ParkedEntry, SetCommit } from '../../../../shared/journal/journal.ts';
-import type { Held } from '../model-journal.ts';
-import type { Process } from '../process.ts';
+import type { Held } from '../stores/model-journal.ts';
+import type { Process } from '../time/process.ts';
 import { laneOf } from './intake.ts';
 import type { Report } from './report.ts';
 import { setName } from './set-name.ts';

@@ -1,10 +1,10 @@
 import type { Entry, ClosedEntry, ParkedEntry, SetCommit } from '../../../../shared/journal/journal.ts';
 import type { MessageOrigin, UsageEvent } from '../../../../shared/event/usage-event.ts';
 import type { Formula } from '../../../../services/consumer/src/provider/provider.ts';
-import type { Held, ModelShardJournal, ModelSnapshot } from '../model-journal.ts';
-import type { StoredMessage } from '../model-queue.ts';
-import type { Process } from '../process.ts';
-import type { Profile } from '../profile.ts';
+import type { Held, ModelShardJournal, ModelSnapshot } from '../stores/model-journal.ts';
+import type { StoredMessage } from '../stores/model-queue.ts';
+import type { Process } from '../time/process.ts';
+import type { Profile } from '../drawing/profile.ts';
 import { checkAccount } from './account.ts';
 import { Calls, type WatchedCall } from './calls.ts';
 import { Custody } from './custody.ts';

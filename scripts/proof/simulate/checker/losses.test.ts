@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ModelShardJournal } from '../model-journal.ts';
+import { ModelShardJournal } from '../stores/model-journal.ts';
 import { commit, entry, held, newChecker } from './testing.ts';
 
 describe('the checker, when Redis has lost a set that was sent', () => {

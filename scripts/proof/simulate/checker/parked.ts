@@ -1,5 +1,5 @@
 import type { ParkedEntry } from '../../../../shared/journal/journal.ts';
-import type { Profile } from '../profile.ts';
+import type { Profile } from '../drawing/profile.ts';
 import type { CommittedEntry } from './calls.ts';
 import { type Intake, laneOf } from './intake.ts';
 import type { Report } from './report.ts';

@@ -1,6 +1,6 @@
 import type { Formula } from '../../../../services/consumer/src/provider/provider.ts';
 import type { Entry } from '../../../../shared/journal/journal.ts';
-import type { Profile } from '../profile.ts';
+import type { Profile } from '../drawing/profile.ts';
 import { amountOf } from './amount.ts';
 import type { Line } from './line.ts';
 import type { Report } from './report.ts';

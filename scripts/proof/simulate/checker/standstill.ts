@@ -1,5 +1,5 @@
 import type { Entry } from '../../../../shared/journal/journal.ts';
-import type { Profile, SimulatedCustomer, SimulatedMeter } from '../profile.ts';
+import type { Profile, SimulatedCustomer, SimulatedMeter } from '../drawing/profile.ts';
 import { type Intake, laneOf } from './intake.ts';
 import type { Report } from './report.ts';
 

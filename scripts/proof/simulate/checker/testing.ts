@@ -1,8 +1,8 @@
 import type { Entry, SetCommit } from '../../../../shared/journal/journal.ts';
-import { drawProfile } from '../draw-profile.ts';
-import { Process } from '../process.ts';
-import { Random } from '../random.ts';
-import { Timeline } from '../timeline.ts';
+import { drawProfile } from '../drawing/draw-profile.ts';
+import { Process } from '../time/process.ts';
+import { Random } from '../time/random.ts';
+import { Timeline } from '../time/timeline.ts';
 import { Checker } from './checker.ts';
 
 /** What tests of the checker are made of. */

@@ -1,4 +1,4 @@
-import type { ModelShardJournal } from '../model-journal.ts';
+import type { ModelShardJournal } from '../stores/model-journal.ts';
 import { amountOf } from './amount.ts';
 import type { CommittedEntry } from './calls.ts';
 import type { Report } from './report.ts';

@@ -7,7 +7,7 @@ const flight = 'services/consumer/src/sending/flight.ts';
 const deferred = 'services/consumer/src/lanes/deferred-entries.ts';
 const makingWay = 'services/consumer/src/lanes/making-way.ts';
 const laneQueue = 'services/consumer/src/lanes/lane-queue.ts';
-const consumer = 'scripts/proof/simulate/consumer.ts';
+const consumer = 'scripts/proof/simulate/shells/consumer.ts';
 
 const waitsForWitness = { file: makingWay, find: 'if (left > 0) stuck.set', replace: 'if (false) stuck.set' };
 
@@ -185,7 +185,7 @@ export const callMutants: readonly Mutant[] = [
     rule: '3.3: calls per second for the whole cluster',
     patches: [
       {
-        file: 'scripts/proof/simulate/model-redis.ts',
+        file: 'scripts/proof/simulate/models/model-redis.ts',
         find: 'this.#rates.set(account, step.state);',
         replace: '',
       },

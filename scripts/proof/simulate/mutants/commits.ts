@@ -3,7 +3,7 @@ import type { Mutant } from './mutant.ts';
 const core = 'services/consumer/src/shard/core.ts';
 const sealing = 'services/consumer/src/shard/sealing.ts';
 const flight = 'services/consumer/src/sending/flight.ts';
-const journal = 'scripts/proof/simulate/model-journal.ts';
+const journal = 'scripts/proof/simulate/stores/model-journal.ts';
 
 const noEpochCheck = {
   file: journal,
@@ -201,7 +201,7 @@ export const commitMutants: readonly Mutant[] = [
     profiles: ['redis_loss'],
     patches: [
       {
-        file: 'scripts/proof/simulate/model-redis.ts',
+        file: 'scripts/proof/simulate/models/model-redis.ts',
         find: 'if (this.#incarnation === incarnation) this.#incarnation = undefined;',
         replace: '',
       },
@@ -226,7 +226,7 @@ export const commitMutants: readonly Mutant[] = [
     expects: 'which is a member, does not read it',
     patches: [
       {
-        file: 'scripts/proof/simulate/model-redis.ts',
+        file: 'scripts/proof/simulate/models/model-redis.ts',
         find: 'map(({ reads }) => reads ?? oldestFormat))',
         replace: 'map(({ reads }) => reads ?? newestFormat))',
       },
@@ -239,7 +239,7 @@ export const commitMutants: readonly Mutant[] = [
     expects: 'does not read its flush set',
     patches: [
       {
-        file: 'scripts/proof/simulate/lease-client.ts',
+        file: 'scripts/proof/simulate/shells/lease-client.ts',
         find: 'return this.#formats.get(shard) ?? oldestFormat;',
         replace: 'return this.#ports.formats().reads;',
       },
@@ -252,7 +252,7 @@ export const commitMutants: readonly Mutant[] = [
     expects: 'does not read its flush set',
     patches: [
       {
-        file: 'scripts/proof/simulate/model-journal.ts',
+        file: 'scripts/proof/simulate/stores/model-journal.ts',
         find: 'if (this.#format !== undefined && this.#format > reads) return',
         replace: 'if (false) return',
       },

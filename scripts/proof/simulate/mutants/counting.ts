@@ -5,7 +5,7 @@ const counter = 'services/consumer/src/shard/message-counter.ts';
 const memory = 'services/consumer/src/counting/memory.ts';
 const flight = 'services/consumer/src/sending/flight.ts';
 const dedupTable = 'services/consumer/src/counting/dedup-table.ts';
-const modelQueue = 'scripts/proof/simulate/model-queue.ts';
+const modelQueue = 'scripts/proof/simulate/stores/model-queue.ts';
 
 /** What is counted, once: invariants 2, 4 and 7. */
 export const countingMutants: readonly Mutant[] = [
@@ -59,7 +59,7 @@ export const countingMutants: readonly Mutant[] = [
           '    this.#lastTag++;\n    if (message.origin !== undefined) { message.origin.redelivered = message.given === true; message.given = true; }\n',
       },
       {
-        file: 'scripts/proof/simulate/shard-runner.ts',
+        file: 'scripts/proof/simulate/shells/shard-runner.ts',
         find: 'generation, tag, ...decoded }, this',
         replace:
           'generation, tag, ...decoded, origin: { ...decoded.origin, redelivered: message.origin.redelivered } }, this',
@@ -207,7 +207,7 @@ export const countingMutants: readonly Mutant[] = [
     rule: '11: the number of shards changes only with publishers paused and queues empty, and what is remembered moves first',
     patches: [
       {
-        file: 'scripts/proof/simulate/model-broker.ts',
+        file: 'scripts/proof/simulate/models/model-broker.ts',
         find: 'this.queue(this.#shardOf[origin.slot] ?? 0)',
         replace:
           'this.queue(((this.#shardOf[origin.slot] ?? 0) + (timeline.nowMs > profile.activeMs / 2 && origin.slot % 2 === 0 ? 1 : 0)) % profile.shards)',

@@ -2,7 +2,7 @@ import type { Mutant } from './mutant.ts';
 
 const refusedEntries = 'services/consumer/src/counting/refused-entries.ts';
 const refusedSums = 'services/consumer/src/counting/refused-sums.ts';
-const journal = 'scripts/proof/simulate/model-journal.ts';
+const journal = 'scripts/proof/simulate/stores/model-journal.ts';
 const seal = 'services/consumer/src/counting/seal.ts';
 const refusals = 'services/consumer/src/meters/refusals.ts';
 const verdict = 'services/consumer/src/sending/verdict.ts';

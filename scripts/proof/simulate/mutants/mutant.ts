@@ -1,5 +1,5 @@
 import type { Patch } from '../../patch/patch.ts';
-import type { CoincidenceName, ProfileName } from '../profile.ts';
+import type { CoincidenceName, ProfileName } from '../drawing/profile.ts';
 
 /**
  * One rule broken on purpose. A mutant is data: the modules under test carry no switches, they are patched while the simulation

@@ -12,7 +12,7 @@ export const sidecarMutants: readonly Mutant[] = [
     rule: '4: a producer id is new at every start',
     patches: [
       {
-        file: 'scripts/proof/simulate/publisher.ts',
+        file: 'scripts/proof/simulate/shells/publisher.ts',
         find: 'producer: process.name,',
         replace: 'producer: folder.name,',
       },

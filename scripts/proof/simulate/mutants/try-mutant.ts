@@ -1,6 +1,6 @@
 import { applyPatches } from '../../patch/patch.ts';
-import { Random } from '../random.ts';
-import type { Profile } from '../profile.ts';
+import { Random } from '../time/random.ts';
+import type { Profile } from '../drawing/profile.ts';
 import type { Shrunk } from '../shrink.ts';
 import type { Mutant } from './mutant.ts';
 import { mutantNamed } from './mutants.ts';
@@ -29,7 +29,7 @@ process.once('message', (trial: Trial) => void run(trial));
 
 /** Only now, so that they are loaded with the patches. */
 async function loadSimulation() {
-  const { drawProfile } = await import('../draw-profile.ts');
+  const { drawProfile } = await import('../drawing/draw-profile.ts');
   const { runSeed } = await import('../run.ts');
   const { shrinkSeed } = await import('../failure.ts');
   return { drawProfile, runSeed, shrinkSeed };

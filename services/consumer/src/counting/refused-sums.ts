@@ -61,7 +61,8 @@ export function addUp(
     const key = keyOf(summand);
     const before = open.get(key);
     const found = before === undefined ? sums.get(key) : undefined;
-    const known = found !== undefined && isAddable(found.record) && summandOf(found.record.entry, span, limits) === summand;
+    const known =
+      found !== undefined && isAddable(found.record) && summandOf(found.record.entry, span, limits) === summand;
     const addition =
       before === undefined
         ? begun(key, record, known ? { ...found, sum: found.record } : undefined, span, limits)
