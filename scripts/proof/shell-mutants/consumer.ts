@@ -16,7 +16,7 @@ const dispatcher = 'services/consumer/src/dispatch/run-dispatcher.ts';
 const dispatcherSuite = 'services/consumer/src/dispatch/run-dispatcher.test.ts';
 const keyGate = 'services/consumer/src/provider/key-gate.ts';
 const makingWay = 'services/consumer/src/lanes/making-way.ts';
-const standstillSuite = 'services/consumer/src/sending/standstill.test.ts';
+const standstillSuite = 'services/consumer/src/dispatch/standstill.test.ts';
 const redisWatch = 'services/consumer/src/health/redis-watch.ts';
 
 /** From the broker to the provider. */
@@ -51,7 +51,7 @@ export const consumerMutants: readonly ShellMutant[] = [
         replace: 'dueSinceMs',
       },
     ],
-    suite: 'services/consumer/src/sending/neighbours.test.ts',
+    suite: 'services/consumer/src/dispatch/neighbours.test.ts',
   },
   {
     name: 'lease counted from its answer',
