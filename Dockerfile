@@ -1,7 +1,7 @@
 # The image of what runs in production, every service and every command; the arguments choose:
 #   docker build --tag tallyman .
 #   docker run tallyman services/consumer/src/main.ts
-#   docker run tallyman scripts/commands/topology.ts
+#   docker run tallyman scripts/commands/tallyman.ts topology
 # `--target laboratory` makes the image of what stands in for others in a trial: Stripe, and an application.
 #
 # Neither has a shell, nor npm: Node, what the services call, and the files that they import.
@@ -23,13 +23,14 @@ COPY scripts ./scripts
 RUN node scripts/proof/image/image-files.ts product /product && \
   node scripts/proof/image/image-files.ts laboratory /laboratory
 
-# Node and flock, which locks the spool, with the libraries they load, and how names are resolved.
+# Node, flock, which locks the spool, and env, which starts `tallyman`, with the libraries they load, and how names are resolved.
 FROM ${BASE_IMAGE} AS system
 RUN set -eu; mkdir --parents /system/tmp /system/spool; chmod 1777 /system/tmp; \
-  for program in node flock; do \
+  for program in node flock env; do \
   file=$(command -v "$program"); libraries=$(ldd "$file"); \
   cp --parents --dereference "$file" $(printf '%s\n' "$libraries" | grep --only-matching '/[^ ]*') /etc/nsswitch.conf /system; \
   done; \
+  ln --symbolic /app/scripts/commands/tallyman.ts /system/usr/local/bin/tallyman; \
   # What runs owns nothing but the folder of the spool, so that a new volume mounted there is its own; the root filesystem can be read-only.
   chown 65532:65532 /system/spool; chmod 700 /system/spool
 
@@ -42,7 +43,7 @@ ENV PATH=/usr/local/bin:/usr/bin:/bin NODE_ENV=production TALLYMAN_SPOOL_DIR=/sp
 USER 65532:65532
 # Exec form: Node is process 1, and SIGTERM reaches it.
 ENTRYPOINT ["node"]
-CMD ["--eval", "console.error('Say what to run, such as services/consumer/src/main.ts or scripts/commands/topology.ts.'); process.exitCode = 64"]
+CMD ["--eval", "console.error('Say what to run, such as services/consumer/src/main.ts or scripts/commands/tallyman.ts.'); process.exitCode = 64"]
 
 FROM runtime AS laboratory
 COPY --from=files /laboratory ./

@@ -1,31 +1,33 @@
-/**
- * `npm run -s access`: three users of the broker and one of Redis with new passwords, each with the rights it needs and no other.
- * Prints JSON and keeps nothing: `definitions` for the broker, `redisAcl` for Redis, `passwords` for whoever connects.
- */
 import { randomBytes } from 'node:crypto';
-import { parseArgs } from 'node:util';
 import { brokerDefinitions, redisRights } from '../../shared/access/rights.ts';
 import { namespace as namespaceKind } from '../../shared/config/kinds.ts';
-import { exitCodes } from './backing.ts';
+import { exitCodes, Program, valueOf } from './program.ts';
 
-const usage = `npm run -s access -- [--namespace tallyman] [--vhost /]
-prints {definitions, redisAcl, passwords}: import definitions into the broker (load_definitions, or POST /api/definitions), run
-redisAcl with redis-cli, and give each service the password of its own role. Nothing is kept here.`;
+interface AccessOptions {
+  readonly namespace: string;
+  readonly vhost: string;
+}
 
-function access(args: readonly string[]): number {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      namespace: { type: 'string', default: 'tallyman' },
-      vhost: { type: 'string', default: '/' },
-      help: { type: 'boolean' },
-    },
-  });
-  const { namespace, vhost, help = false } = values;
-  if (help || namespaceKind.parse(namespace) === undefined) {
-    console.error(help ? usage : `--namespace ${JSON.stringify(namespace)} may be ${namespaceKind.allowed}.`);
-    return help ? exitCodes.done : exitCodes.usage;
-  }
+/** Keeps nothing: `definitions` is for the broker, `redisAcl` for Redis, `passwords` for whoever connects. */
+export function accessCommand(): Program {
+  return new Program('access')
+    .description(
+      'Makes three users of the broker and one of Redis, with new passwords and the rights that each needs. ' +
+        'Prints {definitions, redisAcl, passwords} as JSON and keeps nothing. Import definitions into the broker (load_definitions, or ' +
+        'POST /api/definitions), run redisAcl with redis-cli, and give each service the password of its own role.',
+    )
+    .option(
+      '--namespace <NAME>',
+      'TALLYMAN_NAMESPACE of the cluster',
+      valueOf(namespaceKind.allowed, (text) => namespaceKind.parse(text)),
+      'tallyman',
+    )
+    .option('--vhost <VHOST>', 'virtual host of the broker', '/')
+    .examples('tallyman access > access.json', 'tallyman access --namespace metering --vhost metering')
+    .runs<AccessOptions>(access);
+}
+
+function access({ namespace, vhost }: AccessOptions): number {
   const password = (): string => randomBytes(24).toString('base64url');
   const passwords = { topology: password(), publisher: password(), consumer: password() };
   const redis = password();
@@ -37,5 +39,3 @@ function access(args: readonly string[]): number {
   console.log(JSON.stringify(answer, null, 2));
   return exitCodes.done;
 }
-
-process.exitCode = access(process.argv.slice(2));

@@ -11,9 +11,7 @@ import { redisFault } from '../../shared/redis/redis-fault.ts';
 import { topologyKey } from '../../shared/topology/names.ts';
 import { TopologyError } from '../../shared/topology/record.ts';
 import type { TopologyPlace } from '../../shared/topology/verify.ts';
-
-/** Exit codes of the commands a person runs; the numbers are those of sysexits.h. */
-export const exitCodes = { done: 0, refused: 1, usage: 64, unavailable: 69, config: 78 } as const;
+import { exitCodes } from './program.ts';
 
 const answerTimeoutMs = 10_000;
 

@@ -1,7 +1,8 @@
-/** `npm run entries` as a person runs it, on the journal of a cluster without consumers. */
+/** `tallyman entries` as a person runs it, on the journal of a cluster without consumers. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { EntryBook, openStates } from '../../shared/journal/entry-book.ts';
+import { EntryBook } from '../../shared/journal/entry-book.ts';
+import { openStates } from '../../shared/journal/entry-states.ts';
 import type { Entry, ParkedEntry, ShardJournal } from '../../shared/journal/journal.ts';
 import { newestFormat } from '../../shared/journal/format.ts';
 import { createRedisJournal } from '../../shared/journal/redis-journal.ts';
@@ -11,7 +12,7 @@ import { type Nursery, openNursery } from '../../shared/testing/nursery.ts';
 import { sharedServices } from '../../shared/testing/shared-services.ts';
 import { writeTopology } from '../../shared/topology/record.ts';
 
-const script = new URL('./entries.ts', import.meta.url).pathname;
+const script = new URL('./tallyman.ts', import.meta.url).pathname;
 const shard = 1;
 const ttlMs = 600_000;
 
@@ -32,7 +33,7 @@ afterAll(async () => {
 let runs = 0;
 async function run(...args: readonly string[]): Promise<{ code: number | null; words: string }> {
   const env = { ...plainEnvironment(), REDIS_URL: redisUrl, TALLYMAN_NAMESPACE: namespace };
-  const child = await nursery.spawn(`entries-${++runs}`, process.execPath, [script, ...args], { env });
+  const child = await nursery.spawn(`entries-${++runs}`, process.execPath, [script, 'entries', ...args], { env });
   const { code } = await child.exited;
   return { code, words: await child.lastLines(200) };
 }
@@ -116,7 +117,7 @@ it('changes nothing without a why, without a choice, and on a Redis that is not 
   expect((await run('replay', '--all')).code).toBe(64);
   expect((await run('replay', '--why', 'x')).code).toBe(64);
   const env = { ...plainEnvironment(), REDIS_URL: redisUrl, TALLYMAN_NAMESPACE: `${namespace}-other` };
-  const child = await nursery.spawn('entries-elsewhere', process.execPath, [script, 'list'], { env });
+  const child = await nursery.spawn('entries-elsewhere', process.execPath, [script, 'entries', 'list'], { env });
   expect((await child.exited).code).toBe(1);
   expect(await child.lastLines(5)).toContain('it is not the Redis of this cluster');
 });

@@ -1,32 +1,100 @@
+import { Option } from 'commander';
 import { userInfo } from 'node:os';
-import { EntriesMovingError, EntryBook, type FoundEntry, shardsToLookAt } from '../../shared/journal/entry-book.ts';
-import { readTopology } from '../../shared/topology/record.ts';
-import { exitCodes, onRedis, type RedisPlace } from './backing.ts';
-import { decide, type DecisionReport } from './entries/decide.ts';
-import { type EntryFilter, isWanted } from './entries/filter.ts';
-import { type Command, type DecisionCommand, parseOptions, usage, UsageError } from './entries/options.ts';
-import { Progress } from './entries/progress.ts';
-import { describe, describeInSet, plain, plainGroup, summaryTable, table } from './entries/report.ts';
-import { Summary } from './entries/summary.ts';
+import { closedStates, type EntryState, openStates } from '../../shared/journal/entry-states.ts';
+import { maxShards } from '../../shared/topology/slots.ts';
+import { type DecisionOptions, decisionOf, type EntriesCommand, type ListOptions, listOf } from './entries/options.ts';
+import { duration, Program, valueOf, whole } from './program.ts';
 
-/** `npm run entries`: what Stripe did not take, and what a person decides about it. */
-const interruptedExitCode = 130;
+const whyLengthMax = 300;
+const knownStates: readonly EntryState[] = [...openStates, ...closedStates];
 
-async function entries(args: readonly string[]): Promise<number> {
-  let command;
-  try {
-    command = parseOptions(args, login());
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    console.error(`${error.message}\n\n${usage}`);
-    return exitCodes.usage;
-  }
-  if (command === 'help') {
-    console.log(usage);
-    return exitCodes.done;
-  }
-  const understood: Command = command;
-  return onRedis(process.env, (place) => run(understood, place));
+/** `run` takes what was asked for; the tests give another one. */
+export function entriesCommand(run: (command: EntriesCommand) => number | Promise<number> = carriedOut): Program {
+  const program = new Program('entries')
+    .description(
+      'Shows what Stripe did not take, and carries out what a person decides about it. Nothing is sent from here: the consumers ' +
+        'send what is replayed.',
+    )
+    .examples(
+      'tallyman entries list --summary',
+      "tallyman entries replay --reason archived_meter --why 'reactivated, see ticket 12' --dry-run",
+      "tallyman entries discard tm1-…-17 --why 'a test customer'",
+    );
+  const command = (name: string, description: string): Program =>
+    program
+      .command(name)
+      .description(description)
+      .option('--json', 'print one JSON object a line')
+      .settings(['REDIS_URL'], ['TALLYMAN_NAMESPACE']);
+
+  withFilters(
+    command(
+      'list',
+      'Lists entries that are dead, in doubt, deferred or waiting for their replay, and closed ones with --state. Of accepted ' +
+        'entries only replays are kept.',
+    ),
+  )
+    .option('--summary', 'exact sums by reason, customer and meter')
+    .option('--limit <N>', 'show at most so many (default: 100, with --json all)', whole(1))
+    .examples('tallyman entries list --state dead --older-than 2h', 'tallyman entries list --summary')
+    .runs<ListOptions>((options) => run(listOf(options)));
+  command('show', 'Shows where one entry comes from, what was tried and answered, and who decided what.')
+    .argument('<IDENTIFIER>', 'of the entry')
+    .examples('tallyman entries show tm1-…-17')
+    .runs<{ json?: boolean }>(({ json = false }, [identifier = '']) => run({ name: 'show', identifier, json }));
+
+  const decision = (name: 'replay' | 'discard' | 'resolve', description: string): Program =>
+    withFilters(command(name, description).argument('[IDENTIFIER...]', 'of entries, instead of filters'))
+      .option('--all', 'decide about all of them, without a filter')
+      .requiredOption(
+        '--why <TEXT>',
+        'kept with the entry, for whoever asks later',
+        valueOf(`a text of 1 to ${whyLengthMax} characters`, whyOf),
+      )
+      .option('--by <NAME>', 'who decides', login())
+      .option('--dry-run', 'only say what would be done')
+      .runs<DecisionOptions>((options, identifiers) => run(decisionOf(name, identifiers, options)));
+  decision(
+    'replay',
+    'Has dead entries sent again, each under a new identifier (…-r1), once their cause is gone.',
+  ).examples("tallyman entries replay --reason archived_meter --why 'reactivated' --dry-run");
+  decision(
+    'discard',
+    'Ends dead entries, which are then never billed; with --state also those in doubt or waiting.',
+  ).examples("tallyman entries discard tm1-…-17 --why 'a test customer'");
+  decision('resolve', 'Ends entries in doubt, as Stripe shows them: billed, or not billed, which replays them.')
+    .addOption(new Option('--billed', 'Stripe has them').conflicts('notBilled'))
+    .option('--not-billed', 'Stripe does not have them')
+    .examples("tallyman entries resolve tm1-…-18 --billed --why 'in the event summaries of cus_1'");
+  return program;
+}
+
+async function carriedOut(command: EntriesCommand): Promise<number> {
+  const { entries } = await import('./entries/run.ts');
+  return entries(command);
+}
+
+/** All of those that are given must hold. */
+function withFilters(program: Program): Program {
+  return program
+    .option('--state <S,...>', knownStates.join(', '), valueOf(`of ${knownStates.join(', ')}`, statesOf))
+    .option('--reason <TEXT>', 'the reason contains it')
+    .option('--customer <ID>', 'of this customer')
+    .option('--meter <NAME>', 'of this meter')
+    .option('--account <ID>', 'of this connected account')
+    .option('--shard <N>', 'of this shard', whole(0, maxShards - 1))
+    .option('--older-than <TIME>', 'in its state for longer: 90s, 15m, 2h, 3d', duration)
+    .option('--newer-than <TIME>', 'in its state for less', duration);
+}
+
+function statesOf(text: string): EntryState[] | undefined {
+  const states = text.split(',').map((name) => knownStates.find((state) => state === name));
+  return states.every((state) => state !== undefined) ? states : undefined;
+}
+
+function whyOf(text: string): string | undefined {
+  const why = text.trim();
+  return why === '' || why.length > whyLengthMax ? undefined : why;
 }
 
 /** A container's user may have no name. */
@@ -37,155 +105,3 @@ function login(): string {
     return `uid ${process.getuid?.() ?? 'unknown'}`;
   }
 }
-
-async function run(command: Command, { redis, namespace }: RedisPlace): Promise<number> {
-  const topology = await readTopology(redis, namespace);
-  if (topology === 'missing') {
-    console.error(
-      `Redis has no topology of ${namespace}: it is not the Redis of this cluster, or it has lost its data. See npm run topology and npm run recover. Nothing was changed.`,
-    );
-    return exitCodes.refused;
-  }
-  const book = new EntryBook(redis, namespace);
-  switch (command.name) {
-    case 'list':
-      return list(command, book, topology.shards);
-    case 'show':
-      return show(command.identifier, command.json, book);
-    case 'replay':
-    case 'discard':
-    case 'resolve':
-      return carryOut(command, book, topology.shards);
-  }
-}
-
-async function list(command: Command & { name: 'list' }, book: EntryBook, shards: number): Promise<number> {
-  const { filter, limit, json } = command;
-  const nowMs = await book.now();
-  if (command.summary) return summarize(command, book, shards, nowMs);
-  const shown: FoundEntry[] = [];
-  let wanted = 0;
-  for await (const found of wantedEntries(filter, book, shards, nowMs)) {
-    if (++wanted > limit) continue;
-    if (json) console.log(JSON.stringify(plain(found)));
-    else shown.push(found);
-  }
-  if (json) return exitCodes.done;
-  if (shown.length > 0) console.log(table(shown, nowMs));
-  const more = wanted > shown.length ? `, ${wanted - shown.length} of them not shown (--limit)` : '';
-  console.log(`${countOf(wanted)}${more}.${onlyReplays(filter)}`);
-  return exitCodes.done;
-}
-
-async function summarize(
-  { filter, limit, json }: Command & { name: 'list' },
-  book: EntryBook,
-  shards: number,
-  nowMs: number,
-): Promise<number> {
-  const summary = new Summary();
-  for await (const found of wantedEntries(filter, book, shards, nowMs)) summary.add(found);
-  const shown = summary.groups.slice(0, limit);
-  if (json) {
-    for (const group of shown) console.log(JSON.stringify(plainGroup(group)));
-    return exitCodes.done;
-  }
-  if (shown.length > 0) console.log(summaryTable(shown, nowMs));
-  const hidden = summary.groups.length - shown.length;
-  const more = hidden > 0 ? `, in ${hidden} more lines (--limit)` : '';
-  console.log(`${countOf(summary.entries)}${more}.${onlyReplays(filter)}`);
-  return exitCodes.done;
-}
-
-async function* wantedEntries(filter: EntryFilter, book: EntryBook, shards: number, nowMs: number) {
-  for (const shard of shardsToLookAt(filter.states, shards)) {
-    if (filter.shard !== undefined && filter.shard !== shard) continue;
-    for await (const found of book.list(shard, filter.states)) if (isWanted(found, filter, nowMs)) yield found;
-  }
-}
-
-/** Who asks for accepted entries and sees few, or none, must not think that little was billed. */
-function onlyReplays({ states }: EntryFilter): string {
-  if (!states.has('accepted')) return '';
-  return ' Of accepted entries only replays are listed; `show` finds every one of the last 7 days.';
-}
-
-async function show(identifier: string, json: boolean, book: EntryBook): Promise<number> {
-  const found = await book.find(identifier);
-  if (found !== undefined) {
-    console.log(json ? JSON.stringify(plain(found)) : describe(found));
-    return exitCodes.done;
-  }
-  const inSet = await book.findInSet(identifier);
-  if (inSet === undefined) {
-    console.error(
-      `The journal knows nothing of ${identifier}. It keeps accepted entries for 7 days; older ones are in the hourly totals only.`,
-    );
-    return exitCodes.refused;
-  }
-  console.log(json ? JSON.stringify({ identifier, ...inSet }) : describeInSet(inSet));
-  return exitCodes.done;
-}
-
-async function carryOut(command: DecisionCommand, book: EntryBook, shards: number): Promise<number> {
-  let isInterrupted = false;
-  const interrupt = (): void => {
-    isInterrupted = true;
-  };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
-  const progress = new Progress(process.stderr, 'entries looked at');
-  const reasons = new Map<string, number>();
-  const decided = decide({
-    book,
-    shards,
-    command,
-    nowMs: await book.now(),
-    progress: (done, of) => progress.show(done, of),
-    tell: (found) => {
-      const { state, record } = found;
-      const reason = `${state}: ${record.reason.split(':', 1)[0]}`;
-      reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-      if (command.json) console.log(JSON.stringify(plain(found)));
-    },
-    isInterrupted: () => isInterrupted,
-  });
-  let report;
-  try {
-    report = await decided;
-  } catch (error) {
-    if (!(error instanceof EntriesMovingError)) throw error;
-    console.error(error.message);
-    return exitCodes.unavailable;
-  } finally {
-    progress.end();
-  }
-  for (const refused of report.refused) console.error(refused);
-  if (!command.json) {
-    for (const [reason, count] of reasons) console.log(`${String(count).padStart(8)}  ${reason}`);
-    console.log(sentenceOf(command, report));
-  }
-  if (report.interrupted) {
-    console.error('Interrupted. Run the same again for the others: what is done is not done twice.');
-    return interruptedExitCode;
-  }
-  return report.refused.length > 0 ? exitCodes.refused : exitCodes.done;
-}
-
-function sentenceOf({ action, dryRun }: DecisionCommand, { chosen, done }: DecisionReport): string {
-  if (dryRun) return `${countOf(chosen)} would be ${action === 'replay' ? 'replayed' : action}. Nothing was changed.`;
-  const missed = chosen - done;
-  const others = missed === 0 ? '' : ` ${countOf(missed)} had changed meanwhile, and ${isOrAre(missed)} left alone.`;
-  if (action !== 'replay') return `${countOf(done)} ${isOrAre(done)} ${action} now.${others}`;
-  return `${countOf(done)} ${isOrAre(done)} on the way: the consumers send them under new identifiers.${others}`;
-}
-
-function countOf(entries: number): string {
-  return `${entries} ${entries === 1 ? 'entry' : 'entries'}`;
-}
-
-function isOrAre(count: number): string {
-  return count === 1 ? 'is' : 'are';
-}
-
-process.exitCode = await entries(process.argv.slice(2));

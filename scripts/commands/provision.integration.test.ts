@@ -1,4 +1,4 @@
-/** `npm run provision` as a newcomer runs it, against the simulator. */
+/** `tallyman provision` as a newcomer runs it, against the simulator. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Stripe from 'stripe';
@@ -7,7 +7,7 @@ import { plainEnvironment } from '../../shared/testing/child.ts';
 import { type Nursery, openNursery } from '../../shared/testing/nursery.ts';
 import { startService } from '../lab/cluster/service.ts';
 
-const script = new URL('./provision.ts', import.meta.url).pathname;
+const script = new URL('./tallyman.ts', import.meta.url).pathname;
 let nursery: Nursery;
 let stripe: Stripe;
 let url: string;
@@ -29,9 +29,14 @@ async function run(yaml: string, args: readonly string[], key = 'sk_test_1') {
   const file = join(nursery.folder, 'meters.yaml');
   await writeFile(file, yaml);
   const env = { ...plainEnvironment(), STRIPE_API_KEY: key, STRIPE_API_BASE: url };
-  const child = await nursery.spawn(`provision-${++runs}`, process.execPath, [script, '--file', file, ...args], {
-    env,
-  });
+  const child = await nursery.spawn(
+    `provision-${++runs}`,
+    process.execPath,
+    [script, 'provision', '--file', file, ...args],
+    {
+      env,
+    },
+  );
   const { code } = await child.exited;
   return { code, words: await child.lastLines(40) };
 }

@@ -1,167 +1,26 @@
-import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline/promises';
-import { parseArgs } from 'node:util';
-import Stripe from 'stripe';
-import { ConfigError, readSettings } from '../../shared/config/config.ts';
-import { settings } from '../../shared/config/settings.ts';
-import { stripeKeyFault } from '../../shared/config/stripe-key.ts';
-import { exitCodes } from './backing.ts';
-import { carryOut, type Ids, idsOf } from './provision/carry-out.ts';
-import { FileError, parseFile, type Wanted } from '../../shared/provision/file.ts';
-import { look } from './provision/found.ts';
-import { type Plan, planOf, stepText } from './provision/plan.ts';
+import { Program } from './program.ts';
 
-/** `npm run provision`: meters, products, prices, customers and subscriptions at Stripe, as a file says. */
-const usage = `npm run provision -- --file meters.yaml [--dry-run] [--yes] [--live]
-
-Makes at Stripe (STRIPE_API_KEY, STRIPE_API_BASE) what the file says and is not there yet: meters, their products and metered
-prices, customers, and their subscriptions. Shows what it would do, and asks. Running it again changes nothing.
-
-  --file FILE   see scripts/README.md
-  --dry-run     only shows it
-  --yes         does not ask
-  --live        is needed with a key of live mode
-`;
-
-interface Options {
+export interface ProvisionOptions {
   readonly file: string;
-  readonly dryRun: boolean;
-  readonly yes: boolean;
-  readonly live: boolean;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+  readonly live?: boolean;
 }
 
-async function provision(args: readonly string[]): Promise<number> {
-  const options = optionsOf(args);
-  if (typeof options === 'number') return options;
-  let wanted;
-  let client;
-  try {
-    wanted = parseFile(readFileSync(options.file, 'utf8'));
-    client = connect(options.live);
-  } catch (error) {
-    return refuse(error, options.file);
-  }
-  if (typeof client === 'number') return client;
-  try {
-    return await bringAbout(client, wanted, options);
-  } catch (error) {
-    if (!(error instanceof Stripe.errors.StripeError)) throw error;
-    console.error(
-      `Stripe answered: ${error.message}\nWhat was done before stays. Correct what it says, and run this again: it goes on from there.`,
-    );
-    return exitCodes.unavailable;
-  }
-}
-
-function optionsOf(args: readonly string[]): Options | number {
-  const flag = { type: 'boolean' } as const;
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: { file: { type: 'string' }, 'dry-run': flag, yes: flag, live: flag, help: flag },
+export function provisionCommand(): Program {
+  return new Program('provision')
+    .description(
+      'Makes at Stripe what a file says and is not there yet: meters, their products and metered prices, customers, and their ' +
+        'subscriptions. Shows what it would do, and asks. Running it again changes nothing. scripts/README.md describes the file.',
+    )
+    .requiredOption('--file <FILE>', 'the meters, prices and customers')
+    .option('--dry-run', 'only show what it would do')
+    .option('--yes', 'do not ask')
+    .option('--live', 'allow a key of live mode')
+    .settings(['STRIPE_API_KEY'], ['STRIPE_API_BASE'])
+    .examples('tallyman provision --file meters.yaml --dry-run')
+    .runs<ProvisionOptions>(async (options) => {
+      const { provision } = await import('./provision/run.ts');
+      return provision(options);
     });
-    if (values.help === true) {
-      console.log(usage);
-      return exitCodes.done;
-    }
-    if (values.file === undefined) throw new Error('--file is missing.');
-    const { file, 'dry-run': dryRun = false, yes = false, live = false } = values;
-    return { file, dryRun, yes, live };
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
-    return exitCodes.usage;
-  }
 }
-
-function refuse(error: unknown, file: string): number {
-  if (error instanceof FileError) {
-    console.error(`${file} cannot be used, and nothing was changed:`);
-    for (const fault of error.faults) console.error(`  - ${fault}`);
-    return exitCodes.config;
-  }
-  if (error instanceof ConfigError) {
-    console.error(error.report('npm run provision'));
-    return exitCodes.config;
-  }
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
-    console.error(`${file} cannot be read: ${error.message}.`);
-    return exitCodes.usage;
-  }
-  throw error;
-}
-
-function connect(isLiveAllowed: boolean): Stripe | number {
-  const { stripeApiKey, stripeApiBase } = settings;
-  const config = readSettings('scripts', process.env, { key: stripeApiKey, base: stripeApiBase })
-    .rule(['key', 'base'], ({ key, base }) => stripeKeyFault(key, base))
-    .values();
-  const { protocol, hostname, port } = new URL(config.base);
-  const key = config.key.reveal();
-  const isLive = /^[sr]k_live_/.test(key);
-  if (isLive && !isLiveAllowed) {
-    console.error('STRIPE_API_KEY is a key of live mode: customers would really pay. Say --live if that is meant.');
-    return exitCodes.refused;
-  }
-  console.log(`${config.base}, ${isLive ? 'live mode' : 'test mode'}`);
-  return new Stripe(key, {
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: port === '' ? (protocol === 'http:' ? 80 : 443) : Number(port),
-    protocol: protocol === 'http:' ? 'http' : 'https',
-    telemetry: false,
-  });
-}
-
-async function bringAbout(stripe: Stripe, wanted: Wanted, { dryRun, yes }: Options): Promise<number> {
-  const found = await look(stripe, wanted);
-  const plan = planOf(wanted, found);
-  console.log(textOf(plan));
-  if (plan.faults.length > 0) {
-    console.error(`${plan.faults.join('\n')}\nNothing was changed.`);
-    return exitCodes.refused;
-  }
-  const ids = idsOf(wanted, found);
-  if (plan.steps.length === 0) {
-    console.log('Everything is as the file says.');
-    console.log(nextSteps(wanted, ids));
-    return exitCodes.done;
-  }
-  if (dryRun) {
-    console.log('Nothing was changed.');
-    return exitCodes.done;
-  }
-  if (!yes && !(await isAgreed(plan.steps.length))) {
-    console.error('Nothing was changed. To do it: --yes.');
-    return exitCodes.refused;
-  }
-  for (const step of plan.steps)
-    console.log(`  done: ${stepText(step).slice(2)} → ${await carryOut(stripe, step, ids)}`);
-  console.log(nextSteps(wanted, ids));
-  return exitCodes.done;
-}
-
-function textOf({ steps, kept, notes }: Plan): string {
-  return [...kept.map((what) => `  = ${what}`), ...steps.map((step) => `  ${stepText(step)}`), ...notes].join('\n');
-}
-
-async function isAgreed(steps: number): Promise<boolean> {
-  if (!process.stdin.isTTY) return false;
-  const prompt = createInterface({ input: process.stdin, output: process.stdout });
-  try {
-    return /^y(es)?$/i.test((await prompt.question(`Do these ${steps} things? [y/N] `)).trim());
-  } finally {
-    prompt.close();
-  }
-}
-
-/** What a newcomer does next. */
-function nextSteps({ meters, customers }: Wanted, ids: Ids): string {
-  const [customer] = customers;
-  const id = customer === undefined ? undefined : ids.customers.get(customer);
-  const meter = customer?.meters[0] ?? meters[0]?.eventName ?? '';
-  if (id === undefined)
-    return 'Consumers know new meters within a minute, or as soon as usage for one comes; npm run meters -- --read tells them at once.';
-  const event = JSON.stringify({ id: 'first', customer: id, meter, value: 1 });
-  return `A first event, to a sidecar:\n  curl -i http://127.0.0.1:7070/v1/events -H 'content-type: application/json' -d '${event}'`;
-}
-
-process.exitCode = await provision(process.argv.slice(2));

@@ -13,7 +13,7 @@ import { until } from '../../shared/testing/until.ts';
 import { usageExchange } from '../../shared/topology/names.ts';
 import { type RunningService, startService } from '../lab/cluster/service.ts';
 
-const script = new URL('./spool.ts', import.meta.url).pathname;
+const script = new URL('./tallyman.ts', import.meta.url).pathname;
 
 let nursery: Nursery;
 beforeAll(async () => {
@@ -26,7 +26,7 @@ async function run(
   args: readonly string[],
   env: Record<string, string> = {},
 ): Promise<{ code: number | null; words: string }> {
-  const child: Child = await nursery.spawn(`spool-${++runs}`, process.execPath, [script, ...args], {
+  const child: Child = await nursery.spawn(`spool-${++runs}`, process.execPath, [script, 'spool', ...args], {
     env: { ...plainEnvironment(), ...env },
   });
   const { code } = await child.exited;
@@ -50,7 +50,7 @@ it('tells what a left spool holds, publishes it, and keeps its hands off one tha
   const refused = await run(['drain', folder], env);
   expect([refused.code, refused.words]).toEqual([
     1,
-    expect.stringContaining('a sidecar that runs publishes it by itself'),
+    expect.stringContaining('is in use by a running process, such as a sidecar'),
   ]);
   await sidecar.kill();
 
@@ -59,7 +59,15 @@ it('tells what a left spool holds, publishes it, and keeps its hands off one tha
     code: 0,
     words: expect.stringMatching(/: \d+ messages to publish, \d+ bytes, the oldest of /),
   });
-  expect(before.words).toContain('No process has it.');
+  expect(before.words).toContain('No sidecar has it.');
+  expect(JSON.parse((await run(['inspect', folder, '--json'])).words)).toMatchObject({
+    folder,
+    inUse: false,
+    messages: expect.any(Number),
+    oldest: expect.stringMatching(/Z$/),
+    segments: [{ name: expect.any(String), damagedBytes: 0 }],
+    parked: [],
+  });
 
   const drained = await run(['drain', folder], env);
   expect([drained.code, drained.words]).toEqual([0, expect.stringContaining('is empty')]);
@@ -69,7 +77,10 @@ it('tells what a left spool holds, publishes it, and keeps its hands off one tha
 });
 
 it('says what it takes, and what is not there', async () => {
-  expect(await run([])).toMatchObject({ code: 64, words: expect.stringContaining('npm run spool -- inspect DIR') });
+  expect(await run([])).toMatchObject({
+    code: 64,
+    words: expect.stringContaining('Missing command: inspect, drain or sweep.'),
+  });
   expect(await run(['inspect', '/nowhere/at/all'])).toMatchObject({ code: 1 });
   expect((await run(['drain', nursery.folder])).code).toBe(78);
 });

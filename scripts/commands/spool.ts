@@ -1,144 +1,33 @@
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Registry } from 'prom-client';
-import { type DrainOptions, SpoolDrain } from '../../services/publisher/src/spool/drain.ts';
-import { inspectSpool, type Inspection } from '../../services/publisher/src/spool/inspect.ts';
-import { sweepSpools } from '../../services/publisher/src/spool/sweep.ts';
-import { ConfigError, readSettings } from '../../shared/config/config.ts';
-import { settings } from '../../shared/config/settings.ts';
-import { createLog } from '../../shared/log/log.ts';
-import { usageExchange } from '../../shared/topology/names.ts';
-import { exitCodes } from './backing.ts';
-import { counted } from '../../shared/log/troubles.ts';
+import { Program } from './program.ts';
 
-/**
- * `npm run spool -- inspect DIR`: what is in a sidecar's spool, without touching it.
- * `npm run spool -- drain DIR`: publishes it to the broker of AMQP_URL, for a folder whose sidecar does not come back.
- * `npm run spool -- sweep DIR`: watches a folder of spools, and drains each that no sidecar has had for a minute.
- */
-const usage = `npm run spool -- inspect DIR   says what is in the spool; changes nothing
-npm run spool -- drain DIR     publishes it to AMQP_URL, confirmed, oldest first; only while no sidecar has it
-npm run spool -- sweep DIR     watches the spools in DIR, and drains each that no sidecar has had for a minute; until it is stopped`;
-
-/** Without a message confirmed for so long, the drain gives up. What is confirmed by then is noted, and running it again is safe. */
-const patienceMs = 60_000;
-const lookEveryMs = 100;
-
-async function spool([command, directory, ...rest]: readonly string[]): Promise<number> {
-  const run = command === undefined ? undefined : commands[command];
-  if (run === undefined || directory === undefined || rest.length > 0) {
-    console.error(usage);
-    return exitCodes.usage;
-  }
-  const folder = resolve(directory);
-  if (!existsSync(folder)) {
-    console.error(`There is no folder ${folder}.`);
-    return exitCodes.refused;
-  }
-  return run(folder);
+export function spoolCommand(): Program {
+  const program = new Program('spool')
+    .description("Handles a sidecar's spool: usage on disk that the broker does not have yet.")
+    .examples('tallyman spool inspect /var/lib/tallyman/spool', 'tallyman spool drain /var/lib/tallyman/spool');
+  program
+    .command('inspect')
+    .description('Says what is in a spool. Changes nothing.')
+    .argument('<DIR>', 'the folder of the spool')
+    .option('--json', 'print one JSON object')
+    .examples('tallyman spool inspect /var/lib/tallyman/spool')
+    .runs<{ json?: boolean }>(async ({ json = false }, [folder = '']) => (await running()).inspect(folder, json));
+  program
+    .command('drain')
+    .description('Publishes a spool to the broker, oldest first, for a sidecar that does not come back.')
+    .argument('<DIR>', 'the folder of the spool')
+    .settings(['AMQP_URL'], ['TALLYMAN_NAMESPACE'])
+    .examples('tallyman spool drain /var/lib/tallyman/spool')
+    .runs(async (_, [folder = '']) => (await running()).drain(folder));
+  program
+    .command('sweep')
+    .description(
+      'Watches a folder of spools, and drains each that no sidecar has had for a minute, until it is stopped.',
+    )
+    .argument('<DIR>', 'the folder that the spools are in')
+    .settings(['AMQP_URL'], ['TALLYMAN_NAMESPACE'])
+    .examples('tallyman spool sweep /var/lib/tallyman/spools')
+    .runs(async (_, [folder = '']) => (await running()).sweep(folder));
+  return program;
 }
 
-const commands: Readonly<Record<string, (folder: string) => Promise<number>>> = {
-  inspect,
-  drain: (folder) => onBroker((place) => drain(folder, place)),
-  sweep: (folder) => onBroker((place) => sweep(folder, place)),
-};
-
-type Place = Pick<DrainOptions, 'readUrl' | 'ca' | 'exchange'>;
-
-async function onBroker(run: (place: Place) => Promise<number>): Promise<number> {
-  let place: Place;
-  try {
-    const shape = { amqpUrl: settings.amqpUrl, ca: settings.ca, namespace: settings.namespace };
-    const { amqpUrl, ca, namespace } = readSettings('scripts', process.env, shape).values();
-    place = { readUrl: () => amqpUrl.reveal(), ca, exchange: usageExchange(namespace) };
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    console.error(error.report('npm run spool'));
-    return exitCodes.config;
-  }
-  return run(place);
-}
-
-async function sweep(parent: string, place: Place): Promise<number> {
-  const stopping = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
-  await sweepSpools({ parent, ...place, log: createLog({ service: 'spool', level: 'info' }) }, stopping.signal);
-  return exitCodes.done;
-}
-
-async function inspect(folder: string): Promise<number> {
-  console.log(report(folder, await inspectSpool(folder)));
-  return exitCodes.done;
-}
-
-function report(folder: string, found: Inspection): string {
-  const { isLocked, records, bytes, oldestAcceptedMs, segments, parked } = found;
-  const oldest = oldestAcceptedMs === undefined ? '' : `, the oldest of ${new Date(oldestAcceptedMs).toISOString()}`;
-  const lines = [
-    `${folder}: ${counted(records, 'message')} to publish, ${counted(bytes, 'byte')}${oldest}.`,
-    isLocked ? 'A process has it: what is said here is changing.' : 'No process has it.',
-  ];
-  for (const { name, bytes: size, records: count, damagedBytes } of segments) {
-    const damaged = damagedBytes === 0 ? '' : `, of them ${counted(damagedBytes, 'byte')} no message`;
-    lines.push(`  ${name}  ${counted(size, 'byte')}, ${counted(count, 'message')}${damaged}`);
-  }
-  if (parked.length > 0) {
-    lines.push('Kept aside, and published by nobody (parked: older than 35 days; damaged: not readable):');
-    for (const { name, bytes: size } of parked) lines.push(`  ${name}  ${counted(size, 'byte')}`);
-  }
-  return lines.join('\n');
-}
-
-async function drain(folder: string, place: Place): Promise<number> {
-  const before = await inspectSpool(folder);
-  if (before.isLocked) return refuseLocked(folder);
-  if (before.segments.length === 0) {
-    console.log(`There is nothing to publish in ${folder}.`);
-    return exitCodes.done;
-  }
-  const draining = new SpoolDrain({
-    folder,
-    ...place,
-    registry: new Registry(),
-    log: createLog({ service: 'spool', level: 'warn' }),
-  });
-  await draining.start();
-  try {
-    if (draining.state === 'locked') return refuseLocked(folder);
-    return await watch(draining, folder, before.records);
-  } finally {
-    await draining.stop();
-  }
-}
-
-function refuseLocked(folder: string): number {
-  console.error(
-    `${folder} is in use by a running process, such as a sidecar, which publishes it. To drain it yourself, stop that process first. Nothing was changed.`,
-  );
-  return exitCodes.refused;
-}
-
-async function watch(draining: SpoolDrain, folder: string, records: number): Promise<number> {
-  let left = records;
-  let movedAtMs = performance.now();
-  console.log(`${counted(records, 'message')} to publish.`);
-  while (!draining.isEmpty) {
-    await sleep(lookEveryMs);
-    if (draining.records < left) {
-      left = draining.records;
-      movedAtMs = performance.now();
-    }
-    if (performance.now() - movedAtMs > patienceMs) {
-      console.error(
-        `No message was confirmed for ${patienceMs / 1_000} s; ${counted(left, 'message')} left in ${folder}. Look at AMQP_URL, and at the topology (npm run topology); then run this again.`,
-      );
-      return exitCodes.unavailable;
-    }
-  }
-  console.log(`${counted(records, 'message is', 'messages are')} with the broker; ${folder} is empty.`);
-  return exitCodes.done;
-}
-
-process.exitCode = await spool(process.argv.slice(2));
+const running = () => import('./spool/run.ts');

@@ -1,28 +1,20 @@
-/** `npm run bench`. What it measures stands in bench/options.ts (the usage) and in README.md beside this file. */
+/** `npm run bench`. What it measures stands in bench/options.ts and in README.md beside this file. */
 import { once } from 'node:events';
+import { main, type Program } from '../commands/program.ts';
 import { openNursery, type Nursery } from '../../shared/testing/nursery.ts';
 import { type BacklogPlan, measureBacklog } from './bench/measure-backlog.ts';
-import { type BenchOptions, parseOptions, usage, UsageError } from './bench/options.ts';
+import { type BenchOptions, benchProgram } from './bench/options.ts';
 import { describeMachine, openPlace } from './bench/place.ts';
 import { describePlan, reportThroughput } from './bench/report.ts';
 import { measureThroughput, type ThroughputPlan, type ThroughputRun } from './bench/throughput.ts';
 
-const exitCodes = { balanced: 0, failed: 1, usage: 64, interrupted: 130 } as const;
+const exitCodes = { balanced: 0, failed: 1, interrupted: 130 } as const;
 
-try {
-  process.exit(await main(process.argv.slice(2)));
-} catch (error) {
-  const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`${error instanceof UsageError ? '' : 'The bench failed: '}${message}\n`);
-  process.exit(error instanceof UsageError ? exitCodes.usage : exitCodes.failed);
+export function program(): Program {
+  return benchProgram(bench);
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  const options = parseOptions(args);
-  if (options === 'help') {
-    say(usage);
-    return exitCodes.balanced;
-  }
+async function bench(options: BenchOptions): Promise<number> {
   const nursery = await openNursery();
   try {
     return await Promise.race([
@@ -83,3 +75,5 @@ function backlogPlanOf({ customers, publishers, consumers, profile, ratePerS, du
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
+
+if (import.meta.main) await main(program(), 'The bench failed');

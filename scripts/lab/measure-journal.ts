@@ -1,15 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
+import { main, Program } from '../commands/program.ts';
 import { startRedis } from '../../shared/testing/redis.ts';
 import type { Entry, SetCommit, ShardJournal } from '../../shared/journal/journal.ts';
 import { shardKeys } from '../../shared/journal/keys.ts';
 import { newestFormat } from '../../shared/journal/format.ts';
 import { createRedisJournal } from '../../shared/journal/redis-journal.ts';
 
-/**
- * `node scripts/lab/measure-journal.ts`: bytes in Redis and milliseconds per commit and load, on a private Redis that syncs every
- * write. The figures of the README come from here.
- */
 const rounds = 11;
 const namespace = 'measure';
 const slots = [0, 1, 2, 3];
@@ -103,14 +100,29 @@ async function measureLoad(redis: Redis, shard: number): Promise<void> {
   console.log(`load of 4,000,000 ids: ${tookMs.toFixed(0)} ms, longest script ${(longestUs / 1_000).toFixed(1)} ms`);
 }
 
-const service = await startRedis();
-const redis = new Redis(service.url);
-try {
-  await measureCommits(redis, 0, 5_000, 50_000);
-  await measureCommits(redis, 1, 50_000, 50_000);
-  await measureCommits(redis, 2, 0, 0);
-  await measureLoad(redis, 3);
-} finally {
-  redis.disconnect();
-  await service.stop();
+export function program(): Program {
+  return new Program('node scripts/lab/measure-journal.ts')
+    .description(
+      'Measures bytes in Redis and milliseconds per commit and load, on a private Redis that syncs every write. The figures of ' +
+        'shared/journal/README.md come from here.',
+    )
+    .examples('node scripts/lab/measure-journal.ts')
+    .runs(measure);
 }
+
+async function measure(): Promise<number> {
+  const service = await startRedis();
+  const redis = new Redis(service.url);
+  try {
+    await measureCommits(redis, 0, 5_000, 50_000);
+    await measureCommits(redis, 1, 50_000, 50_000);
+    await measureCommits(redis, 2, 0, 0);
+    await measureLoad(redis, 3);
+  } finally {
+    redis.disconnect();
+    await service.stop();
+  }
+  return 0;
+}
+
+if (import.meta.main) await main(program());

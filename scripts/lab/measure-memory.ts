@@ -1,15 +1,5 @@
-/**
- * `node scripts/lab/measure-memory.ts`: does a sidecar or a consumer grow? Every event is of a customer never seen before, and the
- * consumers' times are shortened so that ten minutes are a day: its dedup window and flush interval pass 144 times as often.
- *
- *   --customers N          (10000000)
- *   --minutes N            (10) the load is spread over them; it is slower where the consumers do not keep up
- *   --without-consumers    the queues are thrown away, so that the sidecar can be measured at a rate that no consumer keeps
- *
- * Ends with 0 if the medians of all parts of the run after its warm-up are within 20 % of each other, for each process.
- */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { main, positive, Program, whole } from '../commands/program.ts';
 import { createClient } from '../../shared/client/client.ts';
 import { startBroker } from '../../shared/testing/broker.ts';
 import { openNursery, type Nursery } from '../../shared/testing/nursery.ts';
@@ -20,17 +10,6 @@ import { drainQueues } from './memory/drain-queues.ts';
 import { flatnessOf, type Sample, warmUpShare } from './memory/flatness.ts';
 import { startForgetfulStripe } from './memory/forgetful-stripe.ts';
 
-const { values } = parseArgs({
-  options: {
-    customers: { type: 'string', default: '10000000' },
-    minutes: { type: 'string', default: '10' },
-    'without-consumers': { type: 'boolean', default: false },
-  },
-});
-const customers = Number(values.customers);
-const durationMs = Number(values.minutes) * 60_000;
-const withConsumers = !values['without-consumers'];
-
 const meter = 'api_calls';
 const shards = 16;
 const dayPerRun = (24 * 3_600_000) / (10 * 60_000);
@@ -40,14 +19,45 @@ const tickMs = 20;
 const sampleEveryMs = 1_000;
 const ratioMax = 1.2;
 
-const nursery = await openNursery();
-try {
-  process.exitCode = (await measure(nursery)) ? 0 : 1;
-} finally {
-  await nursery.close();
+interface CommandLine {
+  readonly customers: number;
+  readonly minutes: number;
+  readonly withoutConsumers: boolean;
 }
 
-async function measure(nursery: Nursery): Promise<boolean> {
+export function program(): Program {
+  return new Program('node scripts/lab/measure-memory.ts')
+    .description(
+      "Does a sidecar or a consumer grow? Every event is of a customer never seen before, and the consumers' times are shortened so " +
+        'that ten minutes are a day: its dedup window and flush interval pass 144 times as often. Exits with 0 if the medians of all ' +
+        'parts of the run after its warm-up are within 20 % of each other, for each process.',
+    )
+    .option('--customers <N>', 'how many', whole(1), 10_000_000)
+    .option(
+      '--minutes <N>',
+      'the load is spread over them; it is slower where the consumers do not keep up',
+      positive,
+      10,
+    )
+    .option(
+      '--without-consumers',
+      'throw the queues away, so that the sidecar can be measured at a rate that no consumer keeps',
+      false,
+    )
+    .examples('node scripts/lab/measure-memory.ts --customers 1000000 --minutes 5')
+    .runs<CommandLine>(async (options) => {
+      const nursery = await openNursery();
+      try {
+        return (await measure(nursery, options)) ? 0 : 1;
+      } finally {
+        await nursery.close();
+      }
+    });
+}
+
+async function measure(nursery: Nursery, { customers, minutes, withoutConsumers }: CommandLine): Promise<boolean> {
+  const durationMs = minutes * 60_000;
+  const withConsumers = !withoutConsumers;
   const stripe = await startForgetfulStripe(meter);
   const [broker, redis] = await Promise.all([startBroker({ nursery }), startRedis({ nursery })]);
   const cluster = await startCluster({
@@ -74,7 +84,7 @@ async function measure(nursery: Nursery): Promise<boolean> {
   const samples = new Map(services.map((service) => [service, [] as Sample[]]));
   const startedAt = performance.now();
   const elapsedMs = (): number => performance.now() - startedAt;
-  const load = send(publisher, elapsedMs, () => (withConsumers ? stripe.taken : Infinity));
+  const load = send({ publisher, customers, durationMs, elapsedMs }, () => (withConsumers ? stripe.taken : Infinity));
   let next = sampleEveryMs;
   while (elapsedMs() < durationMs) {
     await sleep(Math.max(0, next - elapsedMs()));
@@ -86,12 +96,19 @@ async function measure(nursery: Nursery): Promise<boolean> {
   const sent = await load;
   await stopDraining?.();
   stripe.close();
-  say(`${sent} customers in ${values.minutes} min, one event each; ${stripe.taken} billed.`);
-  return services.map((service) => report(service, samples.get(service) ?? [])).every((isFlat) => isFlat);
+  say(`${sent} customers in ${minutes} min, one event each; ${stripe.taken} billed.`);
+  return services.map((service) => report(service, samples.get(service) ?? [], durationMs)).every((isFlat) => isFlat);
+}
+
+interface Load {
+  readonly publisher: RunningService;
+  readonly customers: number;
+  readonly durationMs: number;
+  readonly elapsedMs: () => number;
 }
 
 /** Resolves with how many customers had their event answered 202. */
-async function send(publisher: RunningService, elapsedMs: () => number, billed: () => number): Promise<number> {
+async function send({ publisher, customers, durationMs, elapsedMs }: Load, billed: () => number): Promise<number> {
   const client = createClient({ url: publisher.url, requestsMax: 8 });
   let recorded = 0;
   while (recorded < customers && elapsedMs() < durationMs) {
@@ -107,7 +124,7 @@ async function send(publisher: RunningService, elapsedMs: () => number, billed: 
   return client.counts().durable;
 }
 
-function report(service: RunningService, samples: readonly Sample[]): boolean {
+function report(service: RunningService, samples: readonly Sample[], durationMs: number): boolean {
   const { medians, highest, ratio } = flatnessOf(samples, durationMs);
   const series = medians.map(mebibytes).join(' ');
   const isFlat = ratio <= ratioMax;
@@ -126,3 +143,5 @@ function mebibytes(bytes: number): string {
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
+
+if (import.meta.main) await main(program());

@@ -1,55 +1,49 @@
 /** `npm run neighbours`: connected accounts of which each has a fault, and everybody else, who must not notice. */
 import { once } from 'node:events';
-import { parseArgs } from 'node:util';
+import { main, positive, Program, whole } from '../commands/program.ts';
 import { openNursery, type Nursery } from '../../shared/testing/nursery.ts';
 import { openCluster, openPlace } from './bench/place.ts';
 import { type NeighboursPlan, runNeighbours, verdictLine } from './neighbours/run.ts';
 
-const usage = `npm run neighbours -- [--minutes N] [--rate N] [--flush-ms N] [--accounts N] [--consumers N]
-
-Runs a cluster of real processes with 20 connected accounts, of which each has a fault: a locked lane, a list of meters that cannot be
-read, customers answered 500, an account that is slow, revoked or silent … Posts usage of all of them, and says for each account how long
-its other customers waited to be billed. Ends with 1 if one of them waited longer than two flush intervals. Takes the minutes given,
-and up to two flush intervals more.
-
-  --minutes N     how long usage is posted (3)
-  --rate N        events per second, of all accounts (1000)
-  --flush-ms N    TALLYMAN_FLUSH_INTERVAL_MS (60000)
-  --accounts N    connected accounts, 10 of them with a fault (20)
-  --consumers N   consumers (2)
-`;
-
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '3' },
-    rate: { type: 'string', default: '1000' },
-    'flush-ms': { type: 'string', default: '60000' },
-    accounts: { type: 'string', default: '20' },
-    consumers: { type: 'string', default: '2' },
-    help: { type: 'boolean', default: false },
-  },
-});
-const plan: NeighboursPlan & { readonly consumers: number } = {
-  minutes: Number(values.minutes),
-  ratePerS: Number(values.rate),
-  flushIntervalMs: Number(values['flush-ms']),
-  accounts: Number(values.accounts),
-  consumers: Number(values.consumers),
-};
-const isUsable = Object.values(plan).every((value) => Number.isFinite(value) && value > 0) && plan.accounts >= 10;
-if (values.help || !isUsable) {
-  process.stdout.write(usage);
-  process.exit(values.help ? 0 : 64);
+interface CommandLine {
+  readonly minutes: number;
+  readonly rate: number;
+  readonly flushMs: number;
+  readonly accounts: number;
+  readonly consumers: number;
 }
 
-const nursery = await openNursery();
-try {
-  process.exitCode = await Promise.race([main(nursery), once(process, 'SIGINT').then(() => 130)]);
-} finally {
-  await nursery.close();
+export function program(): Program {
+  return new Program('npm run neighbours --')
+    .description(
+      'Runs a cluster of real processes with connected accounts, of which ten have a fault each: a locked lane, a list of meters that ' +
+        'cannot be read, customers answered 500, an account that is slow, revoked or silent … Posts usage of all of them, and says ' +
+        'for each account how long its other customers waited to be billed. Exits with 1 if one of them waited longer than two ' +
+        'flush intervals. Takes the minutes given, and up to two flush intervals more.',
+    )
+    .option('--minutes <N>', 'how long usage is posted', positive, 3)
+    .option('--rate <N>', 'events per second, of all accounts', whole(1), 1_000)
+    .option('--flush-ms <N>', 'TALLYMAN_FLUSH_INTERVAL_MS', whole(1), 60_000)
+    .option('--accounts <N>', 'connected accounts, 10 of them with a fault', whole(10), 20)
+    .option('--consumers <N>', 'consumers', whole(1), 2)
+    .examples('npm run neighbours -- --minutes 30 --rate 5000')
+    .runs<CommandLine>(({ minutes, rate: ratePerS, flushMs: flushIntervalMs, accounts, consumers }) =>
+      neighbours({ minutes, ratePerS, flushIntervalMs, accounts, consumers }),
+    );
 }
 
-async function main(nursery: Nursery): Promise<number> {
+type Plan = NeighboursPlan & { readonly consumers: number };
+
+async function neighbours(plan: Plan): Promise<number> {
+  const nursery = await openNursery();
+  try {
+    return await Promise.race([run(nursery, plan), once(process, 'SIGINT').then(() => 130)]);
+  } finally {
+    await nursery.close();
+  }
+}
+
+async function run(nursery: Nursery, plan: Plan): Promise<number> {
   const place = await openPlace(nursery);
   const cluster = await openCluster(
     place,
@@ -70,3 +64,5 @@ async function main(nursery: Nursery): Promise<number> {
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
+
+if (import.meta.main) await main(program());

@@ -1,62 +1,105 @@
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
+import { Option } from 'commander';
+import { nearestName } from '../../shared/config/nearest.ts';
+import { main, Program, UsageError, valueOf, whole } from '../commands/program.ts';
 import { runCampaign } from './simulate/campaign.ts';
-import { mutantNamed } from './simulate/mutants/mutants.ts';
+import { mutantNamed, mutants } from './simulate/mutants/mutants.ts';
 import { applyPatches } from './patch/patch.ts';
 import { ciSeeds, proveAll } from './simulate/mutants/report.ts';
-import { type Cut, cutOf } from './simulate/drawing/schedule.ts';
-
-/**
- * Runs whole clusters of the real cores on models of the broker, the journal and the provider, under faults drawn from
- * a seed, and audits what was billed. scripts/proof/simulate/README.md says more.
- */
-const help = `npm run simulate -- …
-  --seeds 2000             seeds 1 to 2000, on every core
-  --seeds 2000 --from 500  another start; --from time: one that differs at every run, and is printed
-  --seconds 120            goes on for that long; with --seeds, until there are so many, but not for more than twice as long
-  --seed 49                one seed again, with all that happened in it
-  --seed 49 --faults 1,4 --requests none --rates none --active-ms 3000    only a part of its schedule
-  --mutants [NAME …]       breaks one rule after the other: the checker has to find each out. It begins with the seed that the
-                           table of scripts/proof/simulate/README.md names, unless --from says where
-  --mutants --write        the same from seed 1 on, and writes what was found to that table
-  --seed 49 --mutant NAME  one seed with one rule broken`;
+import { type Cut, type CutOptions, cutOf } from './simulate/drawing/schedule.ts';
 
 const defaultSeeds = 2000;
 
-async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      help: { type: 'boolean', default: false },
-      seeds: { type: 'string' },
-      from: { type: 'string' },
-      seconds: { type: 'string' },
-      seed: { type: 'string' },
-      faults: { type: 'string' },
-      requests: { type: 'string' },
-      rates: { type: 'string' },
-      'active-ms': { type: 'string' },
-      mutant: { type: 'string' },
-      mutants: { type: 'boolean', default: false },
-      write: { type: 'boolean', default: false },
-    },
-  });
-  if (values.help) {
-    console.log(help);
-    return 0;
-  }
+interface CommandLine extends CutOptions {
+  readonly seeds?: number;
+  readonly from?: number | 'time';
+  readonly seconds?: number;
+  readonly seed?: number;
+  readonly mutant?: string;
+  readonly mutants?: boolean;
+  readonly write?: boolean;
+}
+
+const wholeNumber = whole(0);
+const list = valueOf('none, or numbers with commas', (text) =>
+  /^(none|\d{1,9}(,\d{1,9})*)$/.test(text) ? text : undefined,
+);
+const nameOfMutant = valueOf('the name of a mutant, which scripts/proof/simulate/README.md lists', (name) =>
+  mutants.some((mutant) => mutant.name === name) ? name : undefined,
+);
+const cuts = ['faults', 'requests', 'rates', 'activeMs'] as const;
+
+export function program(): Program {
+  return new Program('npm run simulate --')
+    .description(
+      'Runs whole clusters of the real cores on models of the broker, the journal and the provider, under faults drawn from a seed, ' +
+        'and audits what was billed. Without an option it runs the seeds 1 to 2000, on every core. ' +
+        'scripts/proof/simulate/README.md says more.',
+    )
+    .argument('[MUTANT...]', 'names, for --mutants')
+    .option('--seeds <N>', `how many (default: ${defaultSeeds})`, wholeNumber)
+    .option(
+      '--from <N>',
+      'the first of them; "time" is another one at every run, and is printed',
+      valueOf('time, or a whole number', (text) =>
+        text === 'time' ? text : /^\d{1,9}$/.test(text) ? Number(text) : undefined,
+      ),
+    )
+    .option(
+      '--seconds <N>',
+      'go on for that long; with --seeds, until there are so many, but not for more than twice as long',
+      wholeNumber,
+    )
+    .addOption(
+      new Option('--seed <N>', 'one seed again, with all that happened in it')
+        .argParser(wholeNumber)
+        .conflicts(['seeds', 'from', 'seconds', 'mutants']),
+    )
+    .option('--faults <N,...>', 'of a --seed, only these faults of its schedule, or none', list)
+    .option('--requests <N,...>', 'only these requests, or none', list)
+    .option('--rates <NAME,...>', 'only these rates, or none')
+    .option('--active-ms <N>', 'only the beginning', wholeNumber)
+    .option('--mutant <NAME>', 'of a --seed, with this rule broken', nameOfMutant)
+    .addOption(
+      new Option(
+        '--mutants',
+        'break one rule after the other: the checker has to find each out. It begins with the seed that the table of ' +
+          'scripts/proof/simulate/README.md names, unless --from says where',
+      ).conflicts(['seconds']),
+    )
+    .option('--write', 'with --mutants: from seed 1 on, and write what was found to that table')
+    .examples(
+      'npm run simulate -- --from time --seconds 60',
+      'npm run simulate -- --seed 49 --faults 1,4 --requests none --active-ms 3000',
+      'npm run simulate -- --mutants',
+    )
+    .runs<CommandLine>(simulate);
+}
+
+async function simulate(options: CommandLine, names: readonly string[]): Promise<number> {
+  const { seeds, from, seconds, seed, mutant, mutants: all = false, write = false } = options;
   const processes = availableParallelism();
-  const seeds = values.seeds === undefined ? undefined : whole('seeds', values.seeds);
-  const from =
-    values.from === undefined ? undefined : values.from === 'time' ? startOfNow() : whole('from', values.from);
-  if (values.mutants)
-    return await proveAll({ names: positionals, processes, write: values.write, seeds: seeds ?? ciSeeds, from });
-  if (values.seed !== undefined) {
-    if (values.mutant !== undefined) applyPatches(mutantNamed(values.mutant).patches);
-    return await replay(whole('seed', values.seed), cutOf({ ...values, activeMs: values['active-ms'] }));
+  const start = from === 'time' ? startOfNow() : from;
+  if (!all && (names.length > 0 || write)) throw new UsageError('Names of mutants and --write are for --mutants');
+  const needsSeed =
+    seed === undefined && [mutant, ...cuts.map((cut) => options[cut])].some((value) => value !== undefined);
+  if (needsSeed) throw new UsageError('Missing option: --seed <N>');
+  if (all) {
+    const unknown = names.find((name) => !mutants.some((one) => one.name === name));
+    if (unknown !== undefined) {
+      const nearest = nearestName(
+        unknown,
+        mutants.map(({ name }) => name),
+      );
+      throw new UsageError(`Unknown mutant: ${unknown}${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`);
+    }
+    return await proveAll({ names, processes, write, seeds: seeds ?? ciSeeds, from: start });
   }
-  const seconds = values.seconds === undefined ? undefined : whole('seconds', values.seconds);
-  return await runMany(from ?? 1, seeds, seconds, processes);
+  if (seed !== undefined) {
+    if (mutant !== undefined) applyPatches(mutantNamed(mutant).patches);
+    return await replay(seed, cutOf(options));
+  }
+  return await runMany(start ?? 1, seeds, seconds, processes);
 }
 
 /** Loaded only now: a mutant has to be in place before. */
@@ -94,10 +137,4 @@ function startOfNow(): number {
   return (Math.floor(Date.now() / 1000) * 100_003) % 900_000_000;
 }
 
-function whole(name: string, text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  console.error(`--${name} is ${JSON.stringify(text)}; it may be a whole number up to 999999999.`);
-  process.exit(64);
-}
-
-process.exitCode = await main();
+if (import.meta.main) await main(program());

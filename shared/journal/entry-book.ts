@@ -16,23 +16,11 @@ import {
 import type { ClosedEntry, Decision, Entry, ParkedEntry } from './journal.ts';
 import { type ShardKeys, shardKeys } from './keys.ts';
 import { earliestMarks } from './load.ts';
+import { closedStates, type EntryState, openStates } from './entry-states.ts';
 import { readScripts } from './lua.ts';
 import { mover } from './move.ts';
 import { closedKeptMs } from './redis-journal.ts';
 import { closedOf, firstIdentifier, placeOf, replayOf, replaysMax } from './replay.ts';
-
-/**
- * What the journals keep of single entries, for people: to look at, and to decide about. It holds no lease. Nothing is sent from
- * here (invariant 10): a replay is put down in the journal, and the owner of its shard takes it from there.
- *
- *   deferred ──owner──▶ dead, in doubt ──replay──▶ waiting ──owner──▶ deferred ──owner──▶ accepted
- *                           │                        └──discard──▶ discarded
- *                           └──discard, resolve──▶ discarded, billed
- *
- * Every decision is one atomic write, made only if the entry still is what its reader saw. So two people, or a person and the
- * owner, never both decide; and a run that was interrupted is just started again.
- */
-export type EntryState = ParkedEntry['state'] | ClosedEntry['state'] | 'waiting';
 
 export interface FoundEntry {
   readonly shard: number;
@@ -51,9 +39,6 @@ export interface EntryInSet {
   /** First journaled attempt, Redis time; known only while the set is pending. */
   readonly attemptedAtMs?: number;
 }
-
-export const openStates = ['dead', 'in_doubt', 'deferred', 'waiting'] as const;
-export const closedStates = ['accepted', 'discarded', 'billed'] as const;
 
 type Place = 'parked' | 'deferred' | 'replays' | 'closed';
 
@@ -87,6 +72,17 @@ export function shardsToLookAt(states: ReadonlySet<EntryState>, shards: number):
   return Array.from({ length: isForClosed ? slotCount : shards }, (_, shard) => shard);
 }
 
+/**
+ * What the journals keep of single entries, for people: to look at, and to decide about. It holds no lease. Nothing is sent from
+ * here (invariant 10): a replay is put down in the journal, and the owner of its shard takes it from there.
+ *
+ *   deferred ──owner──▶ dead, in doubt ──replay──▶ waiting ──owner──▶ deferred ──owner──▶ accepted
+ *                           │                        └──discard──▶ discarded
+ *                           └──discard, resolve──▶ discarded, billed
+ *
+ * Every decision is one atomic write, made only if the entry still is what its reader saw. So two people, or a person and the
+ * owner, never both decide; and a run that was interrupted is just started again.
+ */
 export class EntryBook {
   readonly #redis: Redis;
   readonly #namespace: string;

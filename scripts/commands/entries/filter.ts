@@ -1,4 +1,5 @@
-import type { EntryState, FoundEntry } from '../../../shared/journal/entry-book.ts';
+import type { FoundEntry } from '../../../shared/journal/entry-book.ts';
+import type { EntryState } from '../../../shared/journal/entry-states.ts';
 
 export interface EntryFilter {
   readonly states: ReadonlySet<EntryState>;

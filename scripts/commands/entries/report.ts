@@ -1,6 +1,8 @@
-import type { EntryInSet, EntryState, FoundEntry } from '../../../shared/journal/entry-book.ts';
+import type { EntryInSet, FoundEntry } from '../../../shared/journal/entry-book.ts';
+import type { EntryState } from '../../../shared/journal/entry-states.ts';
 import type { Decision, Entry } from '../../../shared/journal/journal.ts';
 import { placeOf } from '../../../shared/journal/replay.ts';
+import { right, tableOf } from '../table.ts';
 import type { Group } from './summary.ts';
 
 /** Entries as a person reads them. */
@@ -26,25 +28,22 @@ function stateTextOf({ state, record: { attempts, reason } }: FoundEntry): strin
 const reasonWidth = 60;
 
 export function table(entries: readonly FoundEntry[], nowMs: number): string {
-  const head = ['identifier', 'state', 'for', 'customer', 'meter', 'value', 'events', 'reason'];
   const rows = entries.map(({ state, record }) => {
     const { entry, reason, parkedAtMs } = record;
     const { identifier, customer, meter, value, events } = entry;
-    return [identifier, state, age(nowMs - parkedAtMs), customer, meter, value, String(events), briefly(reason)];
+    return [identifier, state, age(nowMs - parkedAtMs), customer, meter, value, events, briefly(reason)];
   });
-  return columns(head, rows);
+  return tableOf(['identifier', 'state', 'for', 'customer', 'meter', right('value'), right('events'), 'reason'], rows);
 }
 
 export function summaryTable(groups: readonly Group[], nowMs: number): string {
-  const head = ['state', 'reason', 'account', 'customer', 'meter', 'entries', 'events', 'value', 'for'];
-  const hasAccounts = groups.some(({ account }) => account !== undefined);
-  const shown = head.filter((title) => title !== 'account' || hasAccounts);
+  const accounts = groups.some(({ account }) => account !== undefined) ? ['account'] : [];
   const rows = groups.map(({ state, reason, account = '', customer, meter, entries, events, value, oldestMs }) => {
-    const brief = briefly(reason);
-    const counts = [String(entries), String(events), String(value)];
-    return [state, brief, ...(hasAccounts ? [account] : []), customer, meter, ...counts, age(nowMs - oldestMs)];
+    const told = [state, briefly(reason), ...accounts.map(() => account), customer, meter];
+    return [...told, entries, events, String(value), age(nowMs - oldestMs)];
   });
-  return columns(shown, rows);
+  const numbers = ['entries', 'events', 'value'].map(right);
+  return tableOf(['state', 'reason', ...accounts, 'customer', 'meter', ...numbers, 'for'], rows);
 }
 
 /** For programs. */
@@ -54,23 +53,6 @@ export function plainGroup({ value, oldestMs, ...group }: Group): object {
 
 function briefly(reason: string): string {
   return reason.length > reasonWidth ? `${reason.slice(0, reasonWidth - 1)}…` : reason;
-}
-
-const numbers = new Set(['value', 'events', 'entries']);
-
-function columns(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((title, column) =>
-    rows.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), title.length),
-  );
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, column) => {
-        const width = widths[column] ?? 0;
-        return numbers.has(head[column] ?? '') ? cell.padStart(width) : cell.padEnd(width);
-      })
-      .join('  ')
-      .trimEnd();
-  return [head, ...rows].map(line).join('\n');
 }
 
 /** For programs: what is kept, and where. */

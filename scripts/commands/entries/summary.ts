@@ -1,5 +1,6 @@
 import { Sum } from '../../../shared/decimal/decimal.ts';
-import type { EntryState, FoundEntry } from '../../../shared/journal/entry-book.ts';
+import type { FoundEntry } from '../../../shared/journal/entry-book.ts';
+import type { EntryState } from '../../../shared/journal/entry-states.ts';
 
 /** What entries come to that are in one state for one reason, of one customer and meter. */
 export interface Group {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Meter } from '../../../services/consumer/src/provider/provider.ts';
-import { metersText } from './text.ts';
+import { metersText, plainMeters } from './text.ts';
 
 const keys = { customerKey: 'stripe_customer_id', valueKey: 'value' };
 
@@ -17,4 +17,9 @@ it('shows what a name means, what it meant before, and how old that is', () => {
     'old        mtr_4  count    archived',
     'Read from Stripe 7 s ago.',
   ]);
+});
+
+it('gives programs the list as it is kept', () => {
+  const meters: readonly Meter[] = [{ ...keys, id: 'mtr_1', eventName: 'api_calls', formula: 'sum' }];
+  expect(plainMeters({ meters, readAtMs: 1_000 })).toEqual({ readAt: '1970-01-01T00:00:01.000Z', meters });
 });

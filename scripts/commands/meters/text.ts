@@ -1,19 +1,17 @@
 import type { Meter } from '../../../services/consumer/src/provider/provider.ts';
 import type { StoredCatalog } from '../../../services/consumer/src/meters/stored-catalog.ts';
+import { tableOf } from '../table.ts';
 
 /** A list of meters as a person reads it. */
 export function metersText({ meters, readAtMs }: StoredCatalog, redisMs: number): string {
   const rows = meters.map((meter) => [meter.eventName, meter.id ?? '', meter.formula, remarkOf(meter)]);
-  const table = [['meter', 'id', 'formula', ''], ...rows];
-  const widths = [0, 1, 2].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
-  const lines = table.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
   const seconds = Math.max(0, Math.round((redisMs - readAtMs) / 1_000));
-  return `${lines.join('\n')}\nRead from Stripe ${seconds} s ago.`;
+  return `${tableOf(['meter', 'id', 'formula', ''], rows)}\nRead from Stripe ${seconds} s ago.`;
+}
+
+/** For programs. */
+export function plainMeters({ meters, readAtMs }: StoredCatalog): object {
+  return { readAt: new Date(readAtMs).toISOString(), meters };
 }
 
 function remarkOf({ archived, eventTimeWindow, formula, namesakes = [] }: Meter): string {

@@ -16,7 +16,7 @@ const kinds: readonly Kind[] = [
     isOf: ({ state, reason }) => state === 'dead' && reason === 'lane_keeps_failing',
     kind: 'parked',
     advice:
-      "npm run entries -- list --state deferred says what Stripe answers. Once that is mended: npm run entries -- replay --reason lane_keeps_failing --why 'calls succeed again'",
+      "tallyman entries list --state deferred says what Stripe answers. Once that is mended: tallyman entries replay --reason lane_keeps_failing --why 'calls succeed again'",
   },
   {
     noun: 'dead',
@@ -24,21 +24,21 @@ const kinds: readonly Kind[] = [
     isOf: ({ state, reason }) => state === 'dead' && reason === 'account_not_served',
     kind: 'parked',
     advice:
-      "npm run entries -- list --reason account_not_served names the accounts. Once they are connected again: npm run entries -- replay --reason account_not_served --why 'account connected again'",
+      "tallyman entries list --reason account_not_served names the accounts. Once they are connected again: tallyman entries replay --reason account_not_served --why 'account connected again'",
   },
   {
     noun: 'dead',
     means: 'not billed: Stripe refused them, or they could not be sent',
     isOf: ({ state }) => state === 'dead',
     kind: 'parked',
-    advice: 'npm run entries -- list --state dead',
+    advice: 'tallyman entries list --state dead',
   },
   {
     noun: 'in doubt',
     means: 'billed or not: Stripe gave no answer in time',
     isOf: ({ state }) => state === 'in_doubt',
     kind: 'parked',
-    advice: 'npm run entries -- list --state in_doubt',
+    advice: 'tallyman entries list --state in_doubt',
   },
   {
     noun: 'deferred',

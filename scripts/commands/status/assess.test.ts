@@ -4,7 +4,9 @@ import type { ConsumerView } from '../../../services/consumer/src/view/stored-vi
 import { newestFormat } from '../../../shared/journal/format.ts';
 import type { ShardSummary } from '../../../shared/journal/inspect.ts';
 import { slotMap } from '../../../shared/topology/slots.ts';
-import { parseOptions } from '../entries/options.ts';
+import { entriesCommand } from '../entries.ts';
+import type { EntriesCommand } from '../entries/options.ts';
+import { attempt, wordsOf } from '../testing/attempt.ts';
 import { assess } from './assess.ts';
 import { type Finding, needsPerson } from './finding.ts';
 import type { Look } from './look.ts';
@@ -91,21 +93,21 @@ describe('a status', () => {
       { found: { ...whole, topology: 'missing' } },
       'wrong',
       /Redis lost its data/,
-      /npm run recover/,
+      /tallyman recover/,
     ],
     [
       'the broker lost its data',
       { found: { ...whole, exchange: false } },
       'wrong',
       /broker lost its data/,
-      /npm run topology/,
+      /tallyman topology/,
     ],
     [
       'a queue is gone',
       { found: { ...whole, queues: new Map([[0, empty]]) } },
       'wrong',
       /lacks the queue tallyman\.shard\.001: /,
-      /npm run topology/,
+      /tallyman topology/,
     ],
     [
       'it is being resharded',
@@ -179,7 +181,7 @@ describe('a status', () => {
       {
         kind: 'parked',
         text: '4 dead entries of 42 events: not billed: Stripe refused them, or they could not be sent. (3 no_meter, 1 archived_meter)',
-        advice: 'npm run entries -- list --state dead',
+        advice: 'tallyman entries list --state dead',
       },
       {
         kind: 'waiting',
@@ -189,7 +191,7 @@ describe('a status', () => {
   });
 
   // "Replay it once it is": which command that is, with which filter, was for the reader to find out.
-  it.each(['lane_keeps_failing', 'account_not_served'])('says what to paste for what is dead as %s', (reason) => {
+  it.each(['lane_keeps_failing', 'account_not_served'])('says what to paste for what is dead as %s', async (reason) => {
     const entries = [
       { state: 'dead', reason: 'no_meter', entries: 1, events: 1 },
       { state: 'dead', reason, entries: 3, events: 7 },
@@ -198,9 +200,13 @@ describe('a status', () => {
     expect(findings).toHaveLength(2);
     const [finding] = findings;
     expect(finding?.text).toMatch(new RegExp(`^3 dead entries of 7 events: not sent.* \\(3 ${reason}\\)$`));
-    const pasted = /npm run entries -- (replay .*)$/.exec(finding?.advice ?? '')?.[1] ?? '';
-    const args = [...pasted.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, word]) => quoted ?? word ?? '');
-    const command = parseOptions(args, 'alice');
+    const pasted = /tallyman entries (replay .*)$/.exec(finding?.advice ?? '')?.[1] ?? '';
+    let command: EntriesCommand | undefined;
+    const entering = entriesCommand((given) => {
+      command = given;
+      return 0;
+    });
+    expect(await attempt(entering, wordsOf(pasted))).toMatchObject({ code: 0 });
     expect(command).toMatchObject({ name: 'replay', action: 'replay', filter: { reason } });
   });
 });

@@ -45,19 +45,21 @@ function ofTopology({ found, namespace }: Look, shards: number): Finding[] {
     ];
   }
   if (!exchange && topology === 'missing') {
-    return [{ kind: 'wrong', text: `Nothing is declared for the namespace ${namespace}.`, advice: 'npm run topology' }];
+    return [
+      { kind: 'wrong', text: `Nothing is declared for the namespace ${namespace}.`, advice: 'tallyman topology' },
+    ];
   }
   if (!exchange) {
     const text = `Redis knows this cluster, but the broker has no exchange ${usageExchange(namespace)}: the broker lost its data, or AMQP_URL names another one.`;
-    return [{ kind: 'wrong', text, advice: 'Check AMQP_URL, then npm run topology' }];
+    return [{ kind: 'wrong', text, advice: 'Check AMQP_URL, then tallyman topology' }];
   }
   if (topology === 'missing') {
-    return [{ kind: 'wrong', text: lostByRedis(usageExchange(namespace)), advice: 'npm run recover' }];
+    return [{ kind: 'wrong', text: lostByRedis(usageExchange(namespace)), advice: 'tallyman recover' }];
   }
   const { resharding } = topology;
   if (resharding !== undefined) {
     const text = `The cluster is being given ${counted(resharding.to, 'shard')}; usage waits in the publishers' spools.`;
-    return [{ kind: 'wrong', text, advice: `npm run topology -- --reshard ${resharding.to} goes on where it was` }];
+    return [{ kind: 'wrong', text, advice: `tallyman topology --reshard ${resharding.to} goes on where it was` }];
   }
   const faults = obstacles(found, namespace, shards);
   if (faults.length > 0) return faults.map((text) => ({ kind: 'wrong', text }));
@@ -66,7 +68,7 @@ function ofTopology({ found, namespace }: Look, shards: number): Finding[] {
     missing.length === 0
       ? 'The cluster was not declared to its end: usage for a part of it may wait in the publishers.'
       : `The broker lacks ${queues(namespace, missing)}: usage for ${missing.length === 1 ? 'it' : 'them'} waits in the publishers; what was in a deleted queue is gone.`;
-  return [{ kind: 'wrong', text, advice: 'npm run topology' }];
+  return [{ kind: 'wrong', text, advice: 'tallyman topology' }];
 }
 
 const queuesShown = 5;

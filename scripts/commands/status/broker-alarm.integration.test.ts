@@ -21,7 +21,7 @@ it('is none while the broker takes messages', async () => {
   expect(await alarm()).toBe('none');
 });
 
-// The memory alarm was on, every sidecar kept usage on its disk, and npm run status said that nothing waits: it had published nothing,
+// The memory alarm was on, every sidecar kept usage on its disk, and tallyman status said that nothing waits: it had published nothing,
 // and neither had any consumer.
 it('is told by a broker that has one, also to a user who may publish nothing, and is over when it is', async ({
   skip,

@@ -4,7 +4,8 @@ import type { Redis } from 'ioredis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createViewStore, type ConsumerView } from '../../../services/consumer/src/view/stored-view.ts';
 import { brokerFault } from '../../../shared/amqp/broker-fault.ts';
-import { EntryBook, type EntryState } from '../../../shared/journal/entry-book.ts';
+import { EntryBook } from '../../../shared/journal/entry-book.ts';
+import type { EntryState } from '../../../shared/journal/entry-states.ts';
 import { queueState, type QueueState } from '../../../shared/topology/broker-view.ts';
 import { clusterKeyPrefix, deadExchange, membersKey } from '../../../shared/topology/names.ts';
 import { type Survey, surveyBroker, surveyRedis } from '../../../shared/topology/recovery.ts';
@@ -12,7 +13,7 @@ import { redisFault } from '../../../shared/redis/redis-fault.ts';
 import { type BrokerAlarm, brokerAlarm } from './broker-alarm.ts';
 import { type RedisInfo, redisInfo } from './redis-info.ts';
 
-/** What broker and Redis hold at one moment, for `npm run status`. Nothing is changed by looking. */
+/** What broker and Redis hold at one moment, for `tallyman status`. Nothing is changed by looking. */
 export interface Look {
   readonly namespace: string;
   readonly found: Survey;

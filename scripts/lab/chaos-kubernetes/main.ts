@@ -1,20 +1,19 @@
 import { KubeConfig } from '@kubernetes/client-node';
-import { exitCodes } from '../../commands/backing.ts';
+import { exitCodes, main, type Program } from '../../commands/program.ts';
 import { causeChaos, ChaosRefused } from './chaos.ts';
 import { ChaosCluster } from './cluster.ts';
-import { parseOptions, usage, UsageError } from './options.ts';
+import { chaosProgram, type CommandLine } from './options.ts';
 
 const shownDifferences = 10;
 const notExact = 1;
 
-/** `./scripts/chaos --kubernetes`, with what stands behind it. Resolves with the exit status. */
-export async function chaosOnKubernetes(args: readonly string[]): Promise<number> {
+export function program(): Program {
+  return chaosProgram(chaosOnKubernetes);
+}
+
+/** `./scripts/chaos --kubernetes`. Resolves with the exit status. */
+async function chaosOnKubernetes(options: CommandLine): Promise<number> {
   try {
-    const options = parseOptions(args);
-    if (options === 'help') {
-      console.log(usage);
-      return exitCodes.done;
-    }
     const config = new KubeConfig();
     config.loadFromDefault();
     if (options.context !== undefined) config.setCurrentContext(options.context);
@@ -37,10 +36,6 @@ export async function chaosOnKubernetes(args: readonly string[]): Promise<number
     );
     return isExact ? exitCodes.done : notExact;
   } catch (error) {
-    if (error instanceof UsageError) {
-      console.error(`${error.message}\n\n${usage}`);
-      return exitCodes.usage;
-    }
     if (error instanceof ChaosRefused) {
       console.error(error.message);
       return exitCodes.refused;
@@ -49,4 +44,4 @@ export async function chaosOnKubernetes(args: readonly string[]): Promise<number
   }
 }
 
-if (import.meta.main) process.exitCode = await chaosOnKubernetes(process.argv.slice(2));
+if (import.meta.main) await main(program());

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Nursery } from '../../../shared/testing/nursery.ts';
-import { runScript, startService, type RunningService, type ServiceKind } from './service.ts';
+import { runCommand, startService, type RunningService, type ServiceKind } from './service.ts';
 
 type Settings = Readonly<Record<string, string>>;
 
@@ -63,7 +63,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
           ...at('stripe-simulator'),
         })
       : undefined,
-    runScript(nursery, 'topology.ts', { name: 'topology', env: { ...common, ...shards, REDIS_URL: redisUrl } }),
+    runCommand(nursery, 'topology', { name: 'topology', env: { ...common, ...shards, REDIS_URL: redisUrl } }),
   ]);
   const stripeApiBase = options.stripeApiBase ?? simulator?.url ?? '';
 

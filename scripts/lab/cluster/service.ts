@@ -101,18 +101,19 @@ export async function startService(
   };
 }
 
-/** Runs one of `scripts/commands/*.ts` to its end. Rejects with its last lines unless it exits 0. */
-export async function runScript(
+/** Runs `tallyman COMMAND` to its end. Rejects with its last lines unless it exits 0. */
+export async function runCommand(
   nursery: Nursery,
-  script: string,
+  command: string,
   { name, env, args = [] }: ServiceOptions & { readonly args?: readonly string[] },
 ): Promise<void> {
-  const file = `${projectFolder}scripts/commands/${script}`;
-  const child = await nursery.spawn(name, process.execPath, [file, ...args], {
+  const file = `${projectFolder}scripts/commands/tallyman.ts`;
+  const child = await nursery.spawn(name, process.execPath, [file, command, ...args], {
     env: { ...plainEnvironment(), ...env },
   });
   const exit = await child.exited;
-  if (exit.code !== 0) throw new Error(`${script} ended with ${describe(exit)}:\n${await child.lastLines(20)}`);
+  if (exit.code !== 0)
+    throw new Error(`tallyman ${command} ended with ${describe(exit)}:\n${await child.lastLines(20)}`);
 }
 
 async function untilReady(child: Child, isReady: () => Promise<boolean>): Promise<void> {

@@ -21,7 +21,7 @@ export function addresses(
     `Paste into another shell, in this folder${external ? ', beside your AMQP_URL, REDIS_URL and STRIPE_API_KEY' : ''}:`,
     ...Object.entries(environment).map(([name, value]) => `export ${name}='${value}'`),
     ...(sidecar === undefined ? [] : [sendOne(sidecar)]),
-    'npm run status',
+    'tallyman status',
     '',
   ].join('\n');
 }

@@ -1,32 +1,23 @@
-/** `./scripts/demo`. What it does stands in options.ts (the usage) and in demonstration.ts (the run). */
+/** `./scripts/demo`. What it does stands in options.ts and in demonstration.ts (the run). */
 import { once } from 'node:events';
 import { openNursery, type Nursery } from '../../../shared/testing/nursery.ts';
+import { main, type Program } from '../../commands/program.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { addresses } from './addresses.ts';
 import { bringUp, demonstrate } from './demonstration.ts';
 import { complaints } from './health.ts';
-import { type DemoOptions, parseOptions, usage, UsageError } from './options.ts';
+import { type DemoOptions, demoProgram } from './options.ts';
 import { isBalanced, report } from './report.ts';
 import { openScreen } from './screen.ts';
 
-const exitCodes = { balanced: 0, failed: 1, usage: 64, interrupted: 130, terminated: 143 } as const;
+const exitCodes = { balanced: 0, failed: 1, interrupted: 130, terminated: 143 } as const;
 
-try {
-  process.exit(await main(process.argv.slice(2)));
-} catch (error) {
-  const message = error instanceof Error ? error.message : String(error);
-  const isUsage = error instanceof UsageError;
-  process.stderr.write(isUsage ? `${message}\nSee ./scripts/demo --help.\n` : `The demo failed: ${message}\n`);
-  process.exit(isUsage ? exitCodes.usage : exitCodes.failed);
+export function program(): Program {
+  return demoProgram(demo);
 }
 
 /** Runs to the end or to the first Ctrl-C. Either way nothing is left behind; the second Ctrl-C does not wait for that. */
-async function main(args: readonly string[]): Promise<number> {
-  const options = parseOptions(args);
-  if (options === 'help') {
-    say(usage);
-    return exitCodes.balanced;
-  }
+async function demo(options: DemoOptions): Promise<number> {
   const cleanups: (() => Promise<void>)[] = [];
   const nursery = await openNursery();
   const interrupted = nextSignal();
@@ -85,3 +76,5 @@ function nextSignal(): Promise<number> {
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
+
+if (import.meta.main) await main(program(), 'The demo failed');

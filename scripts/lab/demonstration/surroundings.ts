@@ -3,10 +3,10 @@ import { startBroker } from '../../../shared/testing/broker.ts';
 import type { BackingService } from '../../../shared/testing/backing-service.ts';
 import type { Nursery } from '../../../shared/testing/nursery.ts';
 import { startRedis } from '../../../shared/testing/redis.ts';
+import { UsageError } from '../../commands/program.ts';
 import { fetchLedger } from '../audit.ts';
 import { clearBroker, clearRedis } from '../cluster/namespace.ts';
 import { meters } from '../load/catalogue.ts';
-import { UsageError } from './options.ts';
 
 /** What the cluster stands on: private services, or with --external those of the caller's environment. */
 export interface Surroundings {

@@ -182,7 +182,7 @@ async function declareTopology(
       await start({
         name,
         networks: all,
-        command: [images.tallyman, 'scripts/commands/topology.ts'],
+        command: [images.tallyman, 'scripts/commands/tallyman.ts', 'topology'],
         ...(env === undefined ? {} : { env }),
       });
       const status = await engine.docker('wait', name);

@@ -1,39 +1,23 @@
-/** `./scripts/chaos`. What it does stands in options.ts (the usage) and in scripts/proof/README.md. */
+/** `./scripts/chaos`. What it does stands in options.ts and in scripts/proof/README.md. */
 import { once } from 'node:events';
+import { main, type Program } from '../../commands/program.ts';
 import { listCases, runCases } from './enumeration.ts';
 import { type Ground, openGround } from './ground.ts';
-import { type ChaosOptions, parseOptions, usage, UsageError } from './options.ts';
+import { type ChaosOptions, chaosProgram } from './options.ts';
 import { runSoak } from './soak/soak.ts';
 import { measureTakeovers } from './soak/takeovers.ts';
 
 /** What goes wrong once everything is being ended is nothing to tell. */
 let isEnding = false;
 
-const exitCodes = { exact: 0, failed: 1, usage: 64, interrupted: 130, terminated: 143 } as const;
+const exitCodes = { exact: 0, failed: 1, interrupted: 130, terminated: 143 } as const;
 
-try {
-  process.exit(await main(process.argv.slice(2)));
-} catch (error) {
-  const message = error instanceof Error ? error.message : String(error);
-  const isUsage = error instanceof UsageError;
-  process.stderr.write(
-    isUsage ? `${message}\nSee ./scripts/chaos --help.\n` : `Chaos could not be caused: ${message}\n`,
-  );
-  process.exit(isUsage ? exitCodes.usage : exitCodes.failed);
+export function program(): Program {
+  return chaosProgram(chaos, Date.now());
 }
 
 /** Runs to the end or to the first Ctrl-C, and leaves nothing behind either way. */
-async function main(args: readonly string[]): Promise<number> {
-  if (args.includes('--kubernetes')) {
-    // Imported only then: the client is large.
-    const { chaosOnKubernetes } = await import('../../lab/chaos-kubernetes/main.ts');
-    return chaosOnKubernetes(args.filter((arg) => arg !== '--kubernetes'));
-  }
-  const options = parseOptions(args, Date.now());
-  if (options === 'help') {
-    say(usage);
-    return exitCodes.exact;
-  }
+async function chaos(options: ChaosOptions): Promise<number> {
   if (options.mode === 'list') {
     say(listCases());
     return exitCodes.exact;
@@ -79,4 +63,10 @@ function nextSignal(): Promise<number> {
 function say(text: string): void {
   if (isEnding) return;
   process.stdout.write(`${text}\n`);
+}
+
+if (import.meta.main) {
+  // Imported only then: the client is large.
+  const onPods = process.argv.includes('--kubernetes') ? await import('../../lab/chaos-kubernetes/main.ts') : undefined;
+  await main((onPods ?? { program }).program(), 'Chaos could not be caused');
 }

@@ -8,7 +8,8 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { namesIn, tablesOf } from '../check/markdown.ts';
 import { codeOf, metricsIn } from '../check/service-code.ts';
-import { parseOptions } from '../../commands/entries/options.ts';
+import { entriesCommand } from '../../commands/entries.ts';
+import { attempt, wordsOf } from '../../commands/testing/attempt.ts';
 import { listAt, textAt } from './render.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
@@ -54,15 +55,21 @@ describe('the alerts', () => {
   });
 
   // Whoever is woken pastes them.
-  it('name commands about entries as the command takes them', () => {
+  it('name commands about entries as the command takes them', async () => {
     const runbooks = rules.map((rule) => textAt(rule, 'annotations.runbook').replace('{{ $labels.state }}', 'dead'));
     const commands = runbooks.flatMap((text) => [
-      ...text.matchAll(/node scripts\/commands\/entries\.ts (\w+(?: --[a-z-]+(?: '[^']*'| \w+)?)+)/g),
+      ...text.matchAll(/tallyman (entries \w+(?: --[a-z-]+(?: '[^']*'| \w+)?)+)/g),
     ]);
     expect(commands.length).toBeGreaterThan(3);
     for (const [, command = ''] of commands) {
-      const words = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, word]) => quoted ?? word ?? '');
-      expect(parseOptions(words, 'alice'), command).toBeTypeOf('object');
+      const [, ...words] = wordsOf(command);
+      expect(
+        await attempt(
+          entriesCommand(() => 0),
+          words,
+        ),
+        command,
+      ).toMatchObject({ code: 0, stderr: '' });
     }
   });
 

@@ -74,7 +74,7 @@ export class Cluster implements Services {
     return this.#random.chance(0.3) ? oldestFormat : newestFormat;
   }
 
-  /** It is made anew when its calls are over, or when a person has run `npm run recover`. */
+  /** It is made anew when its calls are over, or when a person has run `tallyman recover`. */
   halted(consumer: Consumer): void {
     if (this.#world.trace.on) this.#world.trace.line(consumer.process.name, 'waits for a person');
     this.#world.timeline.after(this.#world.profile.callTimeoutMs, () => this.addConsumer());
@@ -88,7 +88,7 @@ export class Cluster implements Services {
       this.#isPersonExpected = false;
       this.redis.recover(this.#random.hex(4));
       tally.add('recovered by a person');
-      if (trace.on) trace.line('person', 'runs npm run recover');
+      if (trace.on) trace.line('person', 'runs tallyman recover');
       const waiting = this.#waiting;
       this.#waiting = 0;
       for (let consumer = 0; consumer < waiting; consumer++) this.addConsumer();

@@ -3,7 +3,7 @@ import type { Random } from './time/random.ts';
 import type { World } from './models/world.ts';
 
 /**
- * A person with `npm run entries`: looks at what is parked now and then, has dead entries sent again, whether or not that can
+ * A person with `tallyman entries`: looks at what is parked now and then, has dead entries sent again, whether or not that can
  * help, and discards some. Like the real command it writes to the journal only, and holds no lease.
  */
 export class Operator {

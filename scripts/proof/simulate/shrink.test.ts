@@ -57,6 +57,6 @@ describe('a cut schedule', () => {
   it('can be given on the command line', () => {
     const cut: FullCut = { faults: [2, 9], requests: [], rates: ['replyLost'], activeMs: 800 };
     const [, activeMs, , faults, , requests, , rates] = cutOptions(cut).split(' ');
-    expect(cutOf({ activeMs, faults, requests, rates })).toEqual(cut);
+    expect(cutOf({ activeMs: Number(activeMs), faults, requests, rates })).toEqual(cut);
   });
 });

@@ -29,12 +29,12 @@ it(
     await until(async () => (await dead()) === 2, patient);
 
     // Still unknown: dead again, under the next identifier.
-    await stage.run('entries.ts', 'replay', '--all', '--why', 'too early');
+    await stage.run('entries', 'replay', '--all', '--why', 'too early');
     await until(async () => (await dead()) === 4, patient);
 
     await tellSimulator(simulatorUrl, 'world', { unknownCustomers: ['cus_test'] });
-    await stage.run('entries.ts', 'discard', '--customer', 'cus_test', '--why', 'a test customer');
-    await stage.run('entries.ts', 'replay', '--customer', 'cus_new', '--why', 'the customer exists now');
+    await stage.run('entries', 'discard', '--customer', 'cus_test', '--why', 'a test customer');
+    await stage.run('entries', 'replay', '--customer', 'cus_new', '--why', 'the customer exists now');
     const closing = await closeBooks(stage, () => [
       owes('cus_here', 'tokens', 1.25, 1),
       owes('cus_new', 'tokens', 1.25, 1),

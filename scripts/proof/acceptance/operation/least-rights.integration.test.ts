@@ -96,12 +96,12 @@ describe('least rights', { timeout: testTimeoutMs }, () => {
     await until(async () => expect((await queueState(administrator, dead))?.ready).toBe(2), patient);
 
     // The topology's user may repair what is missing, and look at everything for a recovery.
-    await stage.run('topology.ts');
-    await stage.run('recover.ts');
+    await stage.run('topology');
+    await stage.run('recover');
     expect(await stage.journal.hlen(consumerViewsKey(namespace)), 'what the consumer sees').toBe(1);
-    await expect(stage.run('status.ts')).rejects.toThrow(/2 messages that could not be read/);
+    await expect(stage.run('status')).rejects.toThrow(/2 messages that could not be read/);
     expect(await closeBooks(stage, owed)).toMatchObject(exact);
     // … and change the number of shards, once nobody is left who counts: queues go, their journals are carried along.
-    await stage.run('topology.ts', '--reshard', '2');
+    await stage.run('topology', '--reshard', '2');
   });
 });

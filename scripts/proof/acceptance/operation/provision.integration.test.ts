@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { runScript } from '../../../lab/cluster/service.ts';
+import { runCommand } from '../../../lab/cluster/service.ts';
 import { closeBooks, exact, owes } from '../stage/books.ts';
 import { testTimeoutMs } from '../stage/durations.ts';
 import { postEvents } from '../../../lab/cluster/requests.ts';
@@ -23,7 +23,7 @@ it('takes a newcomer from a file to the first billed event', { timeout: testTime
     ].join('\n'),
   );
   const headers = { authorization: 'Bearer sk_test_newcomer' };
-  await runScript(nursery, 'provision.ts', {
+  await runCommand(nursery, 'provision', {
     name: 'provision',
     env: { STRIPE_API_KEY: 'sk_test_newcomer', STRIPE_API_BASE: simulatorUrl },
     args: ['--file', file, '--yes'],

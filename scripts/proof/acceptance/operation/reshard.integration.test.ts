@@ -25,7 +25,7 @@ it(
     const load = sendFor(stage, 12_000);
     await until(() => load.progress.durable > load.events / 6, patient);
 
-    const resharded = stage.run('topology.ts', '--reshard', '7');
+    const resharded = stage.run('topology', '--reshard', '7');
     // As a person does it: when the command says so.
     const said = (): Promise<string> => readFile(join(stage.nursery.folder, 'topology.ts.log'), 'utf8');
     await until(async () => (await said()).includes('Now stop the consumers'), patient);

@@ -98,7 +98,7 @@ describe('a consumer', { timeout: testTimeoutMs }, () => {
       expect(returned).toBeGreaterThan(0);
     }, patient);
 
-    await stage.run('topology.ts');
+    await stage.run('topology');
     await answered;
     expect(await closeBooks(stage, () => [owes(lane.customer, lane.meter, 3, 2)])).toMatchObject(exact);
   });

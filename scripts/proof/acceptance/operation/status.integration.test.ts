@@ -8,9 +8,9 @@ import { openStage, pick } from '../stage/stage.ts';
 
 const lane = { customer: 'cus_status', meter: 'tokens' };
 
-/** What `npm run status` says when it does not end with 0. */
+/** What `tallyman status` says when it does not end with 0. */
 const wrong = (stage: Awaited<ReturnType<typeof openStage>>): Promise<string> =>
-  stage.run('status.ts').then(
+  stage.run('status').then(
     () => 'It ended with 0.',
     (error: unknown) => String(error),
   );

@@ -11,7 +11,7 @@ import { openNursery, type Nursery } from '../../../../shared/testing/nursery.ts
 import { startRedis } from '../../../../shared/testing/redis.ts';
 import { sharedServices } from '../../../../shared/testing/shared-services.ts';
 import { startCluster, type Cluster } from '../../../lab/cluster/cluster.ts';
-import { runScript, type RunningService } from '../../../lab/cluster/service.ts';
+import { runCommand, type RunningService } from '../../../lab/cluster/service.ts';
 import { simulatorMeters } from '../../../lab/load/catalogue.ts';
 import { giveRights, type RoleUrls } from './role-urls.ts';
 
@@ -51,8 +51,8 @@ export interface Stage {
   readonly journal: Redis;
   /** A connection to the broker, closed when the test is over. */
   connectToBroker(): Promise<ChannelModel>;
-  /** `npm run topology`, `npm run recover`: resolves once it has ended with 0. */
-  run(script: 'topology.ts' | 'recover.ts' | 'entries.ts' | 'status.ts', ...args: readonly string[]): Promise<void>;
+  /** `tallyman topology`, `tallyman recover`: resolves once it has ended with 0. */
+  run(command: 'topology' | 'recover' | 'entries' | 'status', ...args: readonly string[]): Promise<void>;
   /** What is alive, without the simulator. */
   services(): readonly RunningService[];
 }
@@ -139,7 +139,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
         TALLYMAN_NAMESPACE: cluster.namespace,
         TALLYMAN_SHARDS: String(shards),
       };
-      return runScript(nursery, script, { name: script, env, args });
+      return runCommand(nursery, script, { name: script, env, args });
     },
     services: () => [...cluster.publishers, ...cluster.consumers].filter(({ exit }) => exit === undefined),
   };

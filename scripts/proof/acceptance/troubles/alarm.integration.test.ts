@@ -42,7 +42,7 @@ describe('while the broker has an alarm', { timeout: testTimeoutMs }, () => {
     }, patient);
     const remarks = JSON.stringify(await (await fetch(`${consumer.url}/readyz`)).json());
     expect(remarks).toMatch(/alarm/);
-    await expect(stage.run('status.ts')).rejects.toThrow(/takes no new messages \(.*memory.*needs you/s);
+    await expect(stage.run('status')).rejects.toThrow(/takes no new messages \(.*memory.*needs you/s);
     // Only the shard of the unreadable message keeps its acks, since they are one run.
     await until(async () => {
       const waiting = [...(await queues()).matchAll(/^\S+\t(\d+)\t(\d+)$/gm)].filter(

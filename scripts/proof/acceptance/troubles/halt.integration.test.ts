@@ -41,11 +41,11 @@ async function haltAndRecover(stage: Stage): Promise<Closing> {
   await endFaults(stage.simulatorUrl);
   const { calls } = await fetchLedger(stage.simulatorUrl, false);
   await postEvents(pick(publishers), ...posted(100));
-  await expect(stage.run('recover.ts')).rejects.toThrow(/npm run recover -- --yes/);
+  await expect(stage.run('recover')).rejects.toThrow(/tallyman recover --yes/);
   expect(await gauge(stage, 'tallyman_consumer_halted')).toBe(consumers.length);
   expect((await fetchLedger(stage.simulatorUrl, false)).calls).toBe(calls);
 
-  await stage.run('recover.ts', '--yes');
+  await stage.run('recover', '--yes');
   await until(async () => expect(await gauge(stage, 'tallyman_consumer_halted')).toBe(0), patient);
   await untilBilled(stage, owedAfter([1, 10, 100]));
   expect(consumers.map(({ pid, exit }) => (exit === undefined ? pid : exit))).toEqual(pids);
@@ -53,7 +53,7 @@ async function haltAndRecover(stage: Stage): Promise<Closing> {
 }
 
 describe('a consumer that halts', { timeout: testTimeoutMs }, () => {
-  it('stands still when Redis was emptied under it, and goes on without a restart after npm run recover', async () => {
+  it('stands still when Redis was emptied under it, and goes on without a restart after tallyman recover', async () => {
     const stage = await openStage({ consumers: 2, own: ['redis'] });
     await settleRoundOne(stage);
     // Committed, but not sent: Stripe fails.
@@ -67,7 +67,7 @@ describe('a consumer that halts', { timeout: testTimeoutMs }, () => {
     expect(await haltAndRecover(stage)).toMatchObject(exact);
   });
 
-  it('stands still when Redis comes back without its data, and goes on without a restart after npm run recover', async () => {
+  it('stands still when Redis comes back without its data, and goes on without a restart after tallyman recover', async () => {
     // Once, what a halted consumer held stayed with it for ever: its shards were told to hand over, and those whose write was
     // waiting to be repeated never did. So there are such writes here: the lease outlasts the outage.
     const stage = await openStage({ consumers: 2, own: ['redis'], consumer: { TALLYMAN_LEASE_MS: '10000' } });

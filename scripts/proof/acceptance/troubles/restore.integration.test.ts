@@ -79,7 +79,7 @@ describe('backup and restore', { timeout: testTimeoutMs }, () => {
       PORT: String(await freePort()),
     });
     await stage.redis.start();
-    await stage.run('recover.ts', '--yes');
+    await stage.run('recover', '--yes');
     // What applications send again, to a sidecar that has not seen it: the restored journal knows the first events, and bills
     // the others a second time.
     await pick(publishers).drain();

@@ -218,7 +218,7 @@ export class Checker {
     this.custody.lost(lost);
   }
 
-  /** A person has run `npm run recover`. */
+  /** A person has run `tallyman recover`. */
   recovered(): void {
     this.losses.recovered();
   }

@@ -1,7 +1,7 @@
 import type { LostSet } from './calls.ts';
 
 /**
- * What Redis has lost, and what that excuses (invariant 8): once a person has run `npm run recover`, what was sent and is still on the
+ * What Redis has lost, and what that excuses (invariant 8): once a person has run `tallyman recover`, what was sent and is still on the
  * broker is billed again; ids that were remembered are not known any more; and what the journal alone kept (dead, in doubt,
  * deferred, of a set that is settled) is gone. Until then nothing that was sent may be committed anew.
  */

@@ -75,18 +75,20 @@ function keptRates(rates: Rates, kept: readonly (keyof Rates)[] | undefined): Ra
 }
 
 /** A cut as the command line names it: lists with commas, or `none`. */
-export function cutOf(said: {
+export interface CutOptions {
   readonly faults?: string | undefined;
   readonly requests?: string | undefined;
   readonly rates?: string | undefined;
-  readonly activeMs?: string | undefined;
-}): Cut {
+  readonly activeMs?: number | undefined;
+}
+
+export function cutOf(said: CutOptions): Cut {
   const list = (text: string): string[] => (text === 'none' ? [] : text.split(','));
   const isRate = (name: string): name is keyof Rates => name in noRates;
   return {
     ...(said.faults === undefined ? {} : { faults: list(said.faults).map(Number) }),
     ...(said.requests === undefined ? {} : { requests: list(said.requests).map(Number) }),
     ...(said.rates === undefined ? {} : { rates: list(said.rates).filter(isRate) }),
-    ...(said.activeMs === undefined ? {} : { activeMs: Number(said.activeMs) }),
+    ...(said.activeMs === undefined ? {} : { activeMs: said.activeMs }),
   };
 }

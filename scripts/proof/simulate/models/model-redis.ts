@@ -142,7 +142,7 @@ export class ModelRedis {
     if (this.#incarnation === incarnation) this.#incarnation = undefined;
   }
 
-  /** `npm run recover`. */
+  /** `tallyman recover`. */
   recover(incarnation: string): void {
     this.#incarnation = incarnation;
     this.#world.checker.recovered();

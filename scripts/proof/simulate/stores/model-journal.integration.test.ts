@@ -10,7 +10,8 @@ import type {
   SettledAs,
   ShardJournal,
 } from '../../../../shared/journal/journal.ts';
-import { EntryBook, openStates } from '../../../../shared/journal/entry-book.ts';
+import { EntryBook } from '../../../../shared/journal/entry-book.ts';
+import { openStates } from '../../../../shared/journal/entry-states.ts';
 import { type JournalFormat, newestFormat, oldestFormat } from '../../../../shared/journal/format.ts';
 import { createRedisJournal } from '../../../../shared/journal/redis-journal.ts';
 import type { BackingService } from '../../../../shared/testing/backing-service.ts';
