@@ -137,7 +137,7 @@ describe('tallyman topology', () => {
       journalFormat: newestFormat,
       slots: expect.arrayContaining([0, 1]),
       before: 'nothing',
-      made: [shardQueue(namespace, 0), shardQueue(namespace, 1)],
+      made: expect.arrayContaining([shardQueue(namespace, 0), shardQueue(namespace, 1)]),
     });
     const raised = await run('topology', env, '--journal-format', String(newestFormat), '--json');
     expect(JSON.parse(raised.stdout)).toEqual({ journalFormat: newestFormat, answer: 'already' });
@@ -159,7 +159,7 @@ describe('tallyman topology', () => {
   ])('does not know what %j means, and changes nothing', async (args) => {
     const { code, stderr } = await run('topology', env, ...args);
     expect(code).toBe(64);
-    expect(stderr).toMatch(/^[^\n]+\.\nSee tallyman topology --help\n$/);
+    expect(stderr).toMatch(/^[^\n]+[.?]\nSee tallyman topology --help\n$/);
     expect(await incarnation()).toBe('missing');
   });
 

@@ -7,6 +7,9 @@ import { allSettings } from './settings.ts';
 export { Secret } from './secret.ts';
 export type { Environment, ReadFile };
 
+// Not zod: every fault names the setting, what it got and what it must be, all at once and with the nearest name; zod would need each of
+// these texts again and would delete nothing.
+
 /** The environment cannot be used. Each fault is a sentence: which name, what it got, what it may be. */
 export class ConfigError extends Error {
   readonly code = 'config';

@@ -219,7 +219,7 @@ export const settings = {
   metersFile: optionalFile({
     name: 'TALLYMAN_METERS_FILE',
     services: ['publisher'],
-    meaning: 'the file of npm run provision whose meters are taken',
+    meaning: 'the file of tallyman provision whose meters are taken',
     kind: kinds.document,
   }),
   stripeCustomerKey: withDefault(

@@ -118,7 +118,7 @@ async function loadIds(keys: ShardKeys, fields: readonly string[], run: FencedRu
       if (values.isNull(index)) {
         throw new Error(
           `The remembered ids ${field} are missing in Redis, although their set names them: Redis lost writes. ` +
-            'Usage with these ids could be counted twice, so the shard stops. Run npm run recover.',
+            'Usage with these ids could be counted twice, so the shard stops. Run tallyman recover.',
         );
       }
       bytes.set(field, values.bytes(index));

@@ -4,6 +4,7 @@ export type Signal = 'SIGTERM' | 'SIGINT';
 
 /** What `runService` needs of the process it is in; a test gives another one. `write` takes the lines of the log. */
 export interface Host extends LogDestination {
+  readonly args: readonly string[];
   onSignal(listener: (signal: Signal) => void): void;
   /** What a library prints on the console as a warning, which would be no line of the log. */
   onWarning(listener: (text: string) => void): void;
@@ -13,6 +14,7 @@ export interface Host extends LogDestination {
 }
 
 export const processHost: Host = {
+  args: process.argv.slice(2),
   onSignal(listener) {
     process.on('SIGTERM', listener);
     process.on('SIGINT', listener);

@@ -1,3 +1,4 @@
+import packageJson from '../../package.json' with { type: 'json' };
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ConfigError } from '../config/config.ts';
 import { ListenError } from '../http/listen-error.ts';
@@ -6,6 +7,7 @@ import { type Lifecycle, runService, type Service } from './lifecycle.ts';
 
 /** A process that remembers what it was told. */
 class FakeHost implements Host {
+  args: readonly string[] = [];
   readonly exits: number[] = [];
   errors = '';
   readonly lines: string[] = [];
@@ -175,5 +177,20 @@ describe('runService', () => {
     host.fatal(new Error('A cursor went backwards.'));
     expect([lifecycle.state, host.exits, stops]).toEqual(['failed', [1], 0]);
     expect(host.lines.at(-1)).toContain('"level":"fatal"');
+  });
+});
+
+describe('with an argument', () => {
+  it.each([
+    ['--help', 0, 'tallyman publisher takes no arguments.'],
+    ['--version', 0, `${packageJson.version}\n`],
+    ['start', 64, 'Unknown argument: start. tallyman publisher takes no arguments.'],
+  ])('answers %s with %i and starts nothing', async (argument, code, words) => {
+    const start = vi.fn<() => Promise<void>>();
+    host.args = [argument];
+    await run({ start });
+    expect(host.exits).toEqual([code]);
+    expect(code === 0 ? host.lines.join('') : host.errors).toContain(words);
+    expect(start).not.toHaveBeenCalled();
   });
 });

@@ -6,13 +6,14 @@
  *      └────▶ failed ◀──(running)──┘
  *
  * starting: until `start()` resolves. draining: from the first SIGTERM or SIGINT until `stop()` resolves.
- * Exit codes: 0, or what `stop()` answers; 78 for a configuration that cannot be used; 1 for every other failure;
+ * Exit codes: 0, or what `stop()` answers; 64 for an argument; 78 for a configuration that cannot be used; 1 for every other failure;
  * 128 + the signal's number when a second signal ends it at once.
  *
  * Guarantees: `stop()` is called at most once, and also after a start that failed or was interrupted; the process ends
  * even if `stop()` never does; an error that nobody caught ends it at once, since no state can be trusted after it: what
  * was not settled is then delivered again.
  */
+import { answerTo } from './arguments.ts';
 import { ConfigError, configExitCode, type Environment } from '../config/config.ts';
 import { ListenError } from '../http/listen-error.ts';
 import { createLog, type Logger, type LogLevel } from '../log/log.ts';
@@ -58,6 +59,13 @@ export async function runService<C extends ServiceConfig>(
   definition: ServiceDefinition<C>,
   host: Host = processHost,
 ): Promise<void> {
+  const answer = answerTo(host.args, definition.service);
+  if (answer !== undefined) {
+    if (answer.code === 0) host.write(answer.text);
+    else host.writeError(answer.text);
+    host.exit(answer.code);
+    return;
+  }
   let config: C;
   try {
     config = definition.parseConfig(definition.env);

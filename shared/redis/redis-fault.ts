@@ -13,7 +13,7 @@ const meanings: readonly (readonly [RegExp, Fault])[] = [
   [/^NOAUTH/, { reason: 'credentials', words: 'it demands a password, and REDIS_URL has none.', lasts: true }],
   [
     /^NOPERM/,
-    { reason: 'rights', words: 'this user lacks a right: `npm run access` prints those that it needs.', lasts: true },
+    { reason: 'rights', words: 'this user lacks a right: `tallyman access` prints those that it needs.', lasts: true },
   ],
   [
     /\bOOM\b/,
@@ -39,7 +39,7 @@ const meanings: readonly (readonly [RegExp, Fault])[] = [
   [/\bNOREPLICAS\b/, { reason: 'replicas', words: 'it has fewer replicas than it demands for a write.', lasts: true }],
   [
     /can't run this command|\bNOPERM\b/,
-    { reason: 'rights', words: 'this user lacks a right: `npm run access` prints those that it needs.', lasts: true },
+    { reason: 'rights', words: 'this user lacks a right: `tallyman access` prints those that it needs.', lasts: true },
   ],
   [/^LOADING/, { reason: 'loading', words: 'it still reads its data from disk.' }],
   [/max number of clients/, { reason: 'clients', words: 'it has as many clients as it takes. Raise `maxclients`.' }],

@@ -91,7 +91,7 @@ async function agreed(what: string, declared: Promise<unknown>): Promise<void> {
     if (brokerCode(error) !== 406 || !(error instanceof Error)) throw error;
     throw new TopologyError([
       `The ${what} exists, but not as Tallyman declares it (${error.message}). Left as it is, it could lose usage. ` +
-        'Empty and delete it, or use another TALLYMAN_NAMESPACE; then run npm run topology.',
+        'Empty and delete it, or use another TALLYMAN_NAMESPACE; then run tallyman topology.',
     ]);
   }
 }
@@ -105,7 +105,7 @@ export async function alone<T>(channels: Channels, namespace: string, run: () =>
     } catch (error) {
       if (brokerCode(error) !== 405) throw error;
       throw new TopologyError([
-        'Another npm run topology or npm run recover is under way for this namespace. Nothing was changed; run it again when that is over.',
+        'Another tallyman topology or tallyman recover is under way for this namespace. Nothing was changed; run it again when that is over.',
       ]);
     }
     try {

@@ -42,7 +42,7 @@ export function memberFormatsKey(namespace: string): string {
   return `${clusterKeyPrefix(namespace)}member-formats`;
 }
 
-/** The Redis key of what each consumer sees, for `npm run status`: a hash by consumer, member or not. */
+/** The Redis key of what each consumer sees, for `tallyman status`: a hash by consumer, member or not. */
 export function consumerViewsKey(namespace: string): string {
   return `${clusterKeyPrefix(namespace)}consumer-views`;
 }

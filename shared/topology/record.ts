@@ -130,7 +130,7 @@ export function differences(topology: Topology, shards: number): string[] {
   if (resharding?.phase === 'moving') {
     return [
       `The cluster is being given ${counted(resharding.to, 'shard')} instead of ${topology.shards}, and nothing may be counted before that is done. ` +
-        `Usage waits in the publishers. Run npm run topology -- --reshard ${resharding.to}: it goes on where it was.`,
+        `Usage waits in the publishers. Run tallyman topology --reshard ${resharding.to}: it goes on where it was.`,
     ];
   }
   if (topology.shards !== shards) {

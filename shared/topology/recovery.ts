@@ -51,7 +51,7 @@ export async function surveyRedis(redis: Redis, namespace: string): Promise<Pick
 export function obstacles({ exchange, topology, queues }: Survey, namespace: string, shards: number): string[] {
   if (!exchange) {
     return [
-      `The broker has no exchange ${usageExchange(namespace)}: there is nothing to recover. Run npm run topology.`,
+      `The broker has no exchange ${usageExchange(namespace)}: there is nothing to recover. Run tallyman topology.`,
     ];
   }
   const differing = topology === 'missing' ? [] : differences(topology, shards);

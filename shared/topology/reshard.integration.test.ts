@@ -266,7 +266,7 @@ describe('reshard', () => {
     const [slot = -1] = moving(3, 4);
     await remember(slotMap(3)[slot] ?? -1, slot);
     await writeResharding(redis, place.namespace, { phase: 'moving', to: 4 });
-    await expect(declareTopology(place)).rejects.toThrow('npm run topology -- --reshard 4');
+    await expect(declareTopology(place)).rejects.toThrow('tallyman topology --reshard 4');
     await expect(to(5)).rejects.toThrow('being given 4 shards already');
     expect(await verifyTopology(place)).toMatchObject({ faults: [expect.stringContaining('--reshard 4')] });
     // It was killed between the commit of what it carried and its settlement.

@@ -24,7 +24,7 @@ import { counted } from '../log/troubles.ts';
  *
  *   declared ──unbind every slot──▶ paused ──all is settled, every consumer gone──▶ moving ──journals moved──▶ declared
  *      ▲                              │                                                        (new number)
- *      └──────── npm run topology ────┘
+ *      └──────── tallyman topology ────┘
  *
  * Publishers need not be stopped: what they publish while no slot is bound is returned to them, and waits in their spools. The
  * state stands in the topology's record, so that a run that was killed goes on with the next one; once `moving`, there is only
@@ -86,16 +86,16 @@ async function changeable({ channels, redis, namespace }: ClusterPlace, to: numb
     throw new TopologyError([
       exists
         ? lostByRedis(exchange)
-        : `Nothing is declared for ${namespace}. Correct TALLYMAN_NAMESPACE, or run npm run topology if this cluster is a new one.`,
+        : `Nothing is declared for ${namespace}. Correct TALLYMAN_NAMESPACE, or run tallyman topology if this cluster is a new one.`,
     ]);
   }
   if (!exists)
-    throw new TopologyError([`The broker has no exchange ${exchange}. Check AMQP_URL, then run npm run topology.`]);
+    throw new TopologyError([`The broker has no exchange ${exchange}. Check AMQP_URL, then run tallyman topology.`]);
   const { resharding } = topology;
   if (resharding !== undefined && resharding.to !== to) {
-    const undo = resharding.phase === 'paused' ? ', or go back with npm run topology' : '';
+    const undo = resharding.phase === 'paused' ? ', or go back with tallyman topology' : '';
     throw new TopologyError([
-      `The cluster is being given ${counted(resharding.to, 'shard')} already. End that first with npm run topology -- --reshard ${resharding.to}${undo}.`,
+      `The cluster is being given ${counted(resharding.to, 'shard')} already. End that first with tallyman topology --reshard ${resharding.to}${undo}.`,
     ]);
   }
   return topology;

@@ -69,7 +69,7 @@ describe('topology', () => {
   };
 
   it('is verified once it is declared, and not before', async () => {
-    expect(await faultsOf(place)).toMatch(/Nothing is declared.*TALLYMAN_NAMESPACE.*npm run topology/);
+    expect(await faultsOf(place)).toMatch(/Nothing is declared.*TALLYMAN_NAMESPACE.*tallyman topology/);
     const { topology, before } = await declareTopology(place);
     expect(before).toBe('nothing');
     expect(await verifyTopology(place)).toEqual({ topology });
@@ -99,7 +99,7 @@ describe('topology', () => {
     const { topology } = await declareTopology(place);
     const queue = shardQueue(place.namespace, 1);
     await onChannel(connection, (channel) => channel.deleteQueue(queue));
-    expect(await faultsOf(place)).toMatch(new RegExp(`no queue ${queue}.*npm run topology`));
+    expect(await faultsOf(place)).toMatch(new RegExp(`no queue ${queue}.*tallyman topology`));
     expect(await declareTopology(place)).toEqual({ topology, before: 'complete', made: [queue] });
     expect(await probe(connection, place)).toEqual(slotMap(3));
   });
@@ -119,8 +119,8 @@ describe('topology', () => {
   it('refuses when Redis has lost the incarnation of an exchange that exists, until a person makes a new one', async () => {
     const { topology } = await declareTopology(place);
     await redis.del(recordOf(place));
-    await expect(declareTopology(place)).rejects.toThrow(/Redis lost its data.*npm run recover/);
-    expect(await faultsOf(place)).toMatch(/Redis lost its data.*npm run recover/);
+    await expect(declareTopology(place)).rejects.toThrow(/Redis lost its data.*tallyman recover/);
+    expect(await faultsOf(place)).toMatch(/Redis lost its data.*tallyman recover/);
     expect(await readTopology(redis, place.namespace)).toBe('missing');
 
     const renewed = await renewIncarnation(place);
@@ -139,13 +139,13 @@ describe('topology', () => {
   });
 
   it('makes no new incarnation where there is no exchange', async () => {
-    await expect(renewIncarnation(place)).rejects.toThrow(/nothing to recover.*npm run topology/);
+    await expect(renewIncarnation(place)).rejects.toThrow(/nothing to recover.*tallyman topology/);
   });
 
   it('makes a new incarnation when the broker has lost the exchange, and says that messages are gone', async () => {
     const { topology } = await declareTopology(place);
     await onChannel(connection, (channel) => channel.deleteExchange(usageExchange(place.namespace)));
-    expect(await faultsOf(place)).toMatch(/broker lost its data.*npm run topology/);
+    expect(await faultsOf(place)).toMatch(/broker lost its data.*tallyman topology/);
     const again = await declareTopology(place);
     expect(again.before).toBe('lost');
     expect(again.topology.incarnation).not.toBe(topology.incarnation);

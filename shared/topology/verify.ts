@@ -42,7 +42,7 @@ export async function verifyTopology({ channels, redis, namespace, shards }: Top
   if (missing.length > 0) {
     return {
       faults: [
-        `The broker has no queue ${missing.join(', ')}: usage for it cannot be published. Run npm run topology.`,
+        `The broker has no queue ${missing.join(', ')}: usage for it cannot be published. Run tallyman topology.`,
       ],
     };
   }
@@ -62,17 +62,17 @@ export function lostByRedis(exchange: string): string {
   return (
     `The broker has the exchange ${exchange}, but Redis does not know this cluster: Redis lost its data, or REDIS_URL names ` +
     'another Redis. What usage was billed already cannot be told, so nothing is counted and usage waits in the broker. ' +
-    'Check REDIS_URL, then run npm run recover.'
+    'Check REDIS_URL, then run tallyman recover.'
   );
 }
 
 function neverDeclared(namespace: string): string {
-  return `Nothing is declared for the namespace ${namespace}. Correct TALLYMAN_NAMESPACE, or run npm run topology if this cluster is a new one.`;
+  return `Nothing is declared for the namespace ${namespace}. Correct TALLYMAN_NAMESPACE, or run tallyman topology if this cluster is a new one.`;
 }
 
 function lostByBroker(exchange: string): string {
   return (
     `Redis knows this cluster, but the broker has no exchange ${exchange}: the broker lost its data, or AMQP_URL names ` +
-    'another broker. Check AMQP_URL, then run npm run topology.'
+    'another broker. Check AMQP_URL, then run tallyman topology.'
   );
 }

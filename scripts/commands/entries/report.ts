@@ -93,7 +93,7 @@ export function describeInSet({ entry, isAccepted, isAddedUp, attemptedAtMs }: E
 }
 
 function addedUpText({ customer, meter }: Entry): string {
-  const others = `npm run entries -- list --customer '${customer}' --meter '${meter}'`;
+  const others = `tallyman entries list --customer '${customer}' --meter '${meter}'`;
   return `dead: it was never sent, and its amount is part of another entry of its customer and meter: ${others}`;
 }
 

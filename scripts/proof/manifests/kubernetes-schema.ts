@@ -6,7 +6,8 @@ import { isMap, type Manifest } from './render.ts';
 /**
  * Kubernetes 1.32's own schema, as the package cdk8s-plus-32 carries it: its assembly (`.jsii`) is generated from the
  * OpenAPI of that release and names for every field the schema and the field it came from. Checked like `kubectl apply` with
- * strict validation: unknown fields, missing required ones, and types.
+ * strict validation: unknown fields, missing required ones, and types. Not kubeconform: it downloads its schemas from GitHub, and no
+ * package of a registry carries them.
  */
 const typeShape: z.ZodType<TypeReference> = z.lazy(() =>
   z.object({

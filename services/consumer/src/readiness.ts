@@ -23,6 +23,6 @@ export function readinessOf(condition: Condition): Readiness {
   if (redisRefuses) reasons.push('Redis refuses writes.');
   // Not for want of the meters or of a key: the provider's state never changes readiness, or no rollout would end while it is away.
   if (reasons.length === 0 && !isMember && !awaitsProvider)
-    reasons.push('It is not a member of the cluster yet; usage waits in the broker. Was npm run topology run?');
+    reasons.push('It is not a member of the cluster yet; usage waits in the broker. Was tallyman topology run?');
   return { ready: reasons.length === 0, state, reasons, remarks: [...new Set(remarks)] };
 }

@@ -163,7 +163,7 @@ export class PublisherService implements Service {
     } else {
       this.#log.error(
         { folder, records, bytes },
-        'Messages are left in the spool, which were answered with 202 and are not billed yet. Start a sidecar on this folder, or run `npm run spool -- drain` with it.',
+        'Messages are left in the spool, which were answered with 202 and are not billed yet. Start a sidecar on this folder, or run `tallyman spool drain` with it.',
       );
     }
     return true;

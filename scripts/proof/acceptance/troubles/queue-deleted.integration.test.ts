@@ -33,12 +33,12 @@ it(
     await deleteQueues(stage);
     await untilBilled(stage, owed(1));
 
-    await stage.run('topology.ts');
+    await stage.run('topology');
     await postEvents(publisher, ...round('after'));
     await until(async () => expect(await holds(stage, 'events_open')).toBe(customers.length), patient);
     await deleteQueues(stage);
     await untilBilled(stage, owed(2));
-    await stage.run('topology.ts');
+    await stage.run('topology');
     expect(await closeBooks(stage, owed(2))).toMatchObject(exact);
   },
 );

@@ -121,7 +121,7 @@ describe('DeadLetters', () => {
     const message = await delivered({});
     await channel.deleteQueue(dead);
     const buried = bury(message);
-    await until(() => expect(troubles.remarks).toEqual([expect.stringMatching(/npm run topology/)]));
+    await until(() => expect(troubles.remarks).toEqual([expect.stringMatching(/tallyman topology/)]));
     expect(letters.waiting).toBe(1);
     await declareDead();
     expect(await buried).toBe(true);
@@ -134,7 +134,7 @@ describe('DeadLetters', () => {
     const message = await delivered({ more: 'of it' });
     await channel.deleteExchange(dead);
     const buried = bury(message);
-    await until(() => expect(troubles.remarks).toEqual([expect.stringMatching(/no exchange.*npm run topology/)]));
+    await until(() => expect(troubles.remarks).toEqual([expect.stringMatching(/no exchange.*tallyman topology/)]));
     await declareDead();
     expect(await buried).toBe(true);
     const [letter] = await lettersThere(1);

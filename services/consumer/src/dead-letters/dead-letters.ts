@@ -154,7 +154,7 @@ export class DeadLetters {
       const failed = (error: unknown): void => {
         said = error;
       };
-      const returned = (): void => settle(new Error(`No queue is bound to ${this.#exchange}. Run npm run topology.`));
+      const returned = (): void => settle(new Error(`No queue is bound to ${this.#exchange}. Run tallyman topology.`));
       const closed = (): void => settle(this.#whyClosed(message, said));
       const settle = (error: unknown): void => {
         channel.off('error', failed).off('return', returned).off('close', closed);
@@ -179,7 +179,7 @@ export class DeadLetters {
   #whyClosed(message: ConsumeMessage, said: unknown): Error {
     const code = brokerCode(said);
     const text = messageOf(said);
-    if (code === 404) return new Error(`The broker has no exchange ${this.#exchange}. Run npm run topology.`);
+    if (code === 404) return new Error(`The broker has no exchange ${this.#exchange}. Run tallyman topology.`);
     // `message size 9 is larger than configured max size 8`. LavinMQ says 406 as well when its disk is full.
     if (code === 406 && /\bsize\b/i.test(text)) return new UnfitLetter(text);
     if (code !== undefined) return new Error(text);

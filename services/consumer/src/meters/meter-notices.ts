@@ -58,4 +58,4 @@ function tell({ eventName, eventTimeWindow }: Meter, log: Logger): void {
 const sameFormula =
   'This name means another meter now, with the same formula: usage goes to the new one, also what was counted before.';
 const otherFormula =
-  'This name means another meter now, with another formula. Usage from now on is right; what was merged for the one before and not sent is parked as dead, see npm run entries.';
+  'This name means another meter now, with another formula. Usage from now on is right; what was merged for the one before and not sent is parked as dead, see tallyman entries.';

@@ -39,7 +39,7 @@ const haltedPollMs = 5_000;
  *   joining ──topology verified, provider ready──▶ member ──Redis contradicts what it knows──▶ halted
  *                                                    ▲────────another topology, joined────────┘
  *
- * While it is halted nothing is written and nothing is sent: it stands still until a person has run `npm run recover`, then it
+ * While it is halted nothing is written and nothing is sent: it stands still until a person has run `tallyman recover`, then it
  * goes on as a new member.
  */
 export class MemberLives {

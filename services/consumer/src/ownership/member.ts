@@ -10,7 +10,7 @@ import { OwnershipLog } from './ownership-log.ts';
 import { UnreadableJournals } from './unreadable-journals.ts';
 import { counted } from '../../../../shared/log/troubles.ts';
 
-const lostWrites = 'Redis has lost writes. What is in the broker is safe and waits; run npm run recover.';
+const lostWrites = 'Redis has lost writes. What is in the broker is safe and waits; run tallyman recover.';
 const tickMs = 20;
 
 /**

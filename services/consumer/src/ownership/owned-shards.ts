@@ -44,7 +44,7 @@ const random: RandomSource = { number: Math.random, token: () => randomBytes(16)
 const consumingTrouble: Trouble = {
   reason: 'queue_not_consumed',
   message:
-    'Shard queues cannot be consumed: their usage waits in the broker, and none is lost. If a queue was deleted, run npm run topology. Trying again.',
+    'Shard queues cannot be consumed: their usage waits in the broker, and none is lost. If a queue was deleted, run tallyman topology. Trying again.',
   remark: 'Shard queues cannot be consumed.',
 };
 const loadingTrouble: Trouble = {

@@ -45,7 +45,7 @@ it('says once per reason and minute that entries died, with one of them', () => 
       entries: '2 entries of 4 events',
       customer: 'cus_2',
       said: 'no_meter: b',
-      msg: expect.stringMatching(/dead.*npm run entries/),
+      msg: expect.stringMatching(/dead.*tallyman entries/),
     },
     { level: 'error', reason: 'dead resource_missing', times: 1, entries: '1 entry of 2 events' },
   ]);

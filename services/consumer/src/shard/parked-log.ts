@@ -10,12 +10,12 @@ const messages: Readonly<Record<ParkedEntry['state'], Pick<Trouble, 'level' | 'm
   dead: {
     level: 'error',
     message:
-      'Entries are dead: their usage is not billed, and kept in the journal with its reason. Mend the cause, then npm run entries -- replay.',
+      'Entries are dead: their usage is not billed, and kept in the journal with its reason. Mend the cause, then tallyman entries replay.',
   },
   in_doubt: {
     level: 'error',
     message:
-      'Entries are in doubt: whether their usage is billed is not known, so they are not sent again. Compare with Stripe, then npm run entries -- resolve.',
+      'Entries are in doubt: whether their usage is billed is not known, so they are not sent again. Compare with Stripe, then tallyman entries resolve.',
   },
   deferred: {
     level: 'warn',

@@ -161,7 +161,7 @@ describe('a queue that was deleted', () => {
   it('is told with the number of messages and events that nobody delivers again, once', async () => {
     const lines = lostLines(await deleted(notFound('404 (NOT-FOUND) with message "NOT_FOUND - no queue \'q\'"')));
     expect(lines).toHaveLength(1);
-    expect(lines[0]).toMatch(/"level":"error".*"messages":1,"events":1.*1 message of 1 event.*npm run topology/);
+    expect(lines[0]).toMatch(/"level":"error".*"messages":1,"events":1.*1 message of 1 event.*tallyman topology/);
   });
 
   it.each([

@@ -33,7 +33,7 @@ export class Undelivered {
     this.returns();
     this.#log.error(
       { queue: this.#queue, messages, events },
-      `A queue was deleted while ${counted(messages, 'message')} of ${counted(events, 'event')} from it were counted and not sealed: they cannot be delivered again and are not billed. Run npm run topology, then have their applications send the usage of the last minutes again with the same ids.`,
+      `A queue was deleted while ${counted(messages, 'message')} of ${counted(events, 'event')} from it were counted and not sealed: they cannot be delivered again and are not billed. Run tallyman topology, then have their applications send the usage of the last minutes again with the same ids.`,
     );
   }
 }

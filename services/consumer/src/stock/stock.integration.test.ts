@@ -46,8 +46,8 @@ it('tells what is parked now, whoever parked it and whenever', async () => {
   const { stock, lines, metrics } = take();
   await stock.look();
   expect(stock.remarks).toEqual([
-    expect.stringMatching(/^1 entry is dead .* npm run entries -- list --state dead/),
-    expect.stringMatching(/^1 entry is in doubt .* npm run entries -- list --state in_doubt/),
+    expect.stringMatching(/^1 entry is dead .* tallyman entries list --state dead/),
+    expect.stringMatching(/^1 entry is in doubt .* tallyman entries list --state in_doubt/),
   ]);
   expect(await metrics()).toContain('tallyman_consumer_entries_parked{shard="001",state="dead"} 1');
   expect(await metrics()).toContain('tallyman_consumer_entries_parked{shard="001",state="in_doubt"} 1');
@@ -118,7 +118,7 @@ it('tells that the broker has lost queues or an exchange, and when they are ther
     `queue ${shardQueue(namespace, 0)}`,
     `queue ${shardQueue(namespace, 2)}`,
   ]);
-  expect(troubles.remarks).toEqual([expect.stringMatching(/shard\.000.*npm run topology/)]);
+  expect(troubles.remarks).toEqual([expect.stringMatching(/shard\.000.*tallyman topology/)]);
   expect(await metrics()).toContain('tallyman_consumer_topology_missing 3');
   await channel.close();
   await declareTopology({ channels: connection, redis, namespace, shards });

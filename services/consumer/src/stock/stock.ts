@@ -72,11 +72,11 @@ export class Stock {
     const remarks: string[] = [];
     if (dead > 0)
       remarks.push(
-        `${counted(dead, 'entry is', 'entries are')} dead in the journal: not billed until a person decides. Run npm run entries -- list --state dead.`,
+        `${counted(dead, 'entry is', 'entries are')} dead in the journal: not billed until a person decides. Run tallyman entries list --state dead.`,
       );
     if (inDoubt > 0)
       remarks.push(
-        `${counted(inDoubt, 'entry is', 'entries are')} in doubt in the journal: billed or not, which nobody knows until a person compares with Stripe. Run npm run entries -- list --state in_doubt.`,
+        `${counted(inDoubt, 'entry is', 'entries are')} in doubt in the journal: billed or not, which nobody knows until a person compares with Stripe. Run tallyman entries list --state in_doubt.`,
       );
     if (letters > 0) {
       const queue = deadExchange(this.#place.namespace);
@@ -141,9 +141,9 @@ export class Stock {
       reason: topologyReason,
       level: 'error',
       message:
-        'The broker has lost exchanges or queues of this cluster: new usage for them waits in the spools of publishers; what was in a deleted queue is gone. Run npm run topology.',
+        'The broker has lost exchanges or queues of this cluster: new usage for them waits in the spools of publishers; what was in a deleted queue is gone. Run tallyman topology.',
       fields: { missing },
-      remark: `The broker lacks ${shown}${more}: usage for it cannot be published. Run npm run topology.`,
+      remark: `The broker lacks ${shown}${more}: usage for it cannot be published. Run tallyman topology.`,
     });
   }
 
@@ -177,9 +177,9 @@ export class Stock {
       reason: crowdedReason,
       level: 'error',
       message:
-        'Too many entries are parked: usage whose meter does not exist is added up by the day, beyond twice as many by 35 days, and loses its dimensions. No amount is lost. Run npm run entries -- list --summary, then mend the cause.',
+        'Too many entries are parked: usage whose meter does not exist is added up by the day, beyond twice as many by 35 days, and loses its dimensions. No amount is lost. Run tallyman entries list --summary, then mend the cause.',
       fields: { shards },
-      remark: `${what}: usage whose meter does not exist is added up by the day or more. Run npm run entries -- list --summary.`,
+      remark: `${what}: usage whose meter does not exist is added up by the day or more. Run tallyman entries list --summary.`,
     });
   }
 

@@ -8,7 +8,7 @@ import type { Redis } from '../../../../shared/redis/client.ts';
 import type { Held } from '../health/outages.ts';
 import { createViewStore, type View, type ViewStore } from './stored-view.ts';
 
-/** Leaves what this consumer sees in Redis, for `npm run status`. A convenience: whatever goes wrong with it changes nothing else. */
+/** Leaves what this consumer sees in Redis, for `tallyman status`. A convenience: whatever goes wrong with it changes nothing else. */
 export interface ViewOptions {
   readonly redis: Redis;
   readonly namespace: string;
@@ -103,13 +103,13 @@ export class ViewWriter {
         this.#removeGoneAtMs = nowMs + removeGoneEveryMs;
         await this.#store.removeGone();
       }
-      if (this.#hasFailed) this.#log.info({}, 'What this consumer sees is in Redis again, for npm run status.');
+      if (this.#hasFailed) this.#log.info({}, 'What this consumer sees is in Redis again, for tallyman status.');
       this.#hasFailed = false;
     } catch (error) {
       if (!this.#hasFailed)
         this.#log.warn(
           { cause: messageOf(error) },
-          'What this consumer sees cannot be left in Redis: npm run status does not know it. No usage is lost by that. Ask /readyz instead.',
+          'What this consumer sees cannot be left in Redis: tallyman status does not know it. No usage is lost by that. Ask /readyz instead.',
         );
       this.#hasFailed = true;
     }

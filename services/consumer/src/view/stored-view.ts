@@ -1,5 +1,5 @@
 /**
- * What a consumer sees, as it leaves it in Redis for `npm run status`: a hash by consumer. A field is as old as its time says; whoever
+ * What a consumer sees, as it leaves it in Redis for `tallyman status`: a hash by consumer. A field is as old as its time says; whoever
  * ends removes its own, and one of a consumer that was killed is left out by readers and removed by the others.
  */
 import { z } from 'zod';

@@ -1,5 +1,5 @@
 /**
- * The meters that are taken, as a file of `npm run provision` says: so that what is made at Stripe and what the sidecar takes stand
+ * The meters that are taken, as a file of `tallyman provision` says: so that what is made at Stripe and what the sidecar takes stand
  * in one place. The file is read again when it changes. One that cannot be used any more leaves the meters of before in place, loudly:
  * half a change must not stop usage.
  */

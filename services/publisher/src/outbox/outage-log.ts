@@ -128,7 +128,7 @@ export class OutageLog {
       about: 'exchange',
       reason: 'exchange_missing',
       level: 'error',
-      message: `The broker has no exchange for usage: nothing is declared for this namespace, or it is the wrong broker. ${this.#custody} Run \`npm run topology\`, or correct TALLYMAN_NAMESPACE or AMQP_URL.`,
+      message: `The broker has no exchange for usage: nothing is declared for this namespace, or it is the wrong broker. ${this.#custody} Run \`tallyman topology\`, or correct TALLYMAN_NAMESPACE or AMQP_URL.`,
       fields: { exchange: this.#exchange },
     });
   }
@@ -151,7 +151,7 @@ export class OutageLog {
     this.#troubles.tell({
       reason: 'returned',
       level: 'error',
-      message: `No queue is bound for some usage, and the broker gives it back: a queue was deleted, or the topology is not complete. ${this.#custody} Run \`npm run topology\`.`,
+      message: `No queue is bound for some usage, and the broker gives it back: a queue was deleted, or the topology is not complete. ${this.#custody} Run \`tallyman topology\`.`,
       fields: { exchange: this.#exchange, slot, slots: this.#returnedSlots.size },
     });
   }

@@ -100,7 +100,7 @@ it('says what a former life has left, and when it is with the broker', async () 
   expect(told()).toEqual(['info: Spool emptied: 1 message reached the broker late. None was lost.']);
 });
 
-// `npm run spool -- drain` has no intake and a spool without room, and printed at each success that usage is answered with 503.
+// `tallyman spool drain` has no intake and a spool without room, and printed at each success that usage is answered with 503.
 it('says nothing of 503 when a spool is drained, which nobody submits anything to', async () => {
   const first = await open();
   await first.submit('a');
@@ -152,7 +152,7 @@ it.each([
     }
     const lines = told();
     expect(lines.filter((line) => line.includes('No queue is bound'))).toEqual([
-      expect.stringMatching(/^error: No queue is bound for some usage.*npm run topology/),
+      expect.stringMatching(/^error: No queue is bound for some usage.*tallyman topology/),
     ]);
     expect(lines[0]).toContain(custody);
     expect(outbox.remarks[0]).toContain('No queue is bound');
@@ -170,7 +170,7 @@ it('says once that the exchange is missing, and what happens to usage', async ()
     await turns();
   }
   expect(told()).toEqual([
-    expect.stringMatching(/^error: The broker has no exchange for usage.*It is kept on disk\. Run `npm run topology`/),
+    expect.stringMatching(/^error: The broker has no exchange for usage.*It is kept on disk\. Run `tallyman topology`/),
   ]);
   await connected(broker);
   expect(told()).toEqual(['info: The exchange for usage is there: this is fine again.']);
