@@ -20,10 +20,10 @@ export function brokerAddress(text: string): string {
 function parse(text: string): URL {
   // The address is not repeated in the message: it usually holds a password.
   if (!URL.canParse(text))
-    throw new Error('the broker address is not a URL; it may be amqp://user:password@host:5672/vhost');
+    throw new Error('the broker address is not a URL; it must be amqp://user:password@host:5672/vhost');
   const url = new URL(text);
   if (url.protocol !== 'amqp:' && url.protocol !== 'amqps:') {
-    throw new Error(`the broker address begins with ${url.protocol}//; it may begin with amqp:// or amqps://`);
+    throw new Error(`the broker address begins with ${url.protocol}//; it must begin with amqp:// or amqps://`);
   }
   return url;
 }

@@ -121,7 +121,7 @@ describe('BrokerConnection', () => {
     expect(connection.remarks).toEqual([]);
     expect(lines).toMatchObject([
       { level: 'error', reason, msg: expect.stringContaining(words) as unknown },
-      { level: 'info', times: 3, msg: 'Connected to the broker: this is fine again.' },
+      { level: 'info', times: 3, msg: 'Connected to the broker again.' },
     ]);
     expect(JSON.stringify(lines)).not.toContain('    at ');
   });

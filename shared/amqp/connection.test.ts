@@ -133,7 +133,7 @@ it('tells a broken connection in one line, with what it means, and another one o
   await vi.advanceTimersByTimeAsync(1_000);
   expect(lines.slice(1)).toMatchObject([{ level: 'warn', reason: 'reset' }]);
   expect(lines[1]?.['msg']).toBe(
-    'There is no connection to the broker: it, or something on the way, cut the connection. Usage waits. It is tried again without end.',
+    'There is no connection to the broker: it, or something on the way, cut the connection. Usage waits. It is tried again until it succeeds.',
   );
   await vi.advanceTimersByTimeAsync(30_000);
   expect(lines.slice(2)).toMatchObject([{ level: 'warn', reason: 'refused' }]);

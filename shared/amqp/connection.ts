@@ -66,7 +66,7 @@ const about = 'connection';
 const alarmTrouble: Trouble = {
   reason: 'alarm',
   message:
-    'The broker has an alarm (memory or disk): it accepts no new messages until the alarm is over. Look at its memory and its disk.',
+    'The broker has an alarm (memory or disk): it accepts no new messages until the alarm is over. Check its memory and its disk.',
 };
 
 const channelMessage =
@@ -182,7 +182,7 @@ export class BrokerConnection {
 
   #tellConnected(address: string, generation: number): void {
     const fields = { address, generation };
-    if (this.#troubles.over(about, 'Connected to the broker: this is fine again.', fields) !== undefined) return;
+    if (this.#troubles.over(about, 'Connected to the broker again.', fields) !== undefined) return;
     // After a session that its owner has given up, the owner has said why.
     this.#options.log[generation === 1 ? 'info' : 'debug'](fields, 'Connected to the broker.');
   }
@@ -200,7 +200,7 @@ export class BrokerConnection {
       about,
       reason,
       level: lasts === true ? 'error' : 'warn',
-      message: `There is no connection to the broker: ${words}${meaning} It is tried again without end.`,
+      message: `There is no connection to the broker: ${words}${meaning} It is tried again until it succeeds.`,
       fields: { address, cause: messageOf(error), failures, waitMs },
       remark: `There is no connection to the broker at ${address}: ${words}${meaning}`,
     });

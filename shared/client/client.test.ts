@@ -270,7 +270,7 @@ it('refuses options that contradict each other', () => {
 it.each(['http://a/v1/events', 'http://a/?x=1', 'http://a/#x', 'http://user:word@a'])(
   'refuses %s for an address: it would post to another one',
   (url) => {
-    expect(() => createClient({ url })).toThrow(/it may be http:\/\/a\./);
+    expect(() => createClient({ url })).toThrow(/it must be http:\/\/a\./);
   },
 );
 

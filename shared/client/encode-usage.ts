@@ -15,7 +15,7 @@ export function encodeUsage(usage: Usage, nowMs: number): EncodedUsage {
   // JSON would leave it out, and the event would count 1.
   if (value === undefined && 'value' in usage) {
     const message =
-      'value: got undefined; it may be a number, a bigint or a decimal as text, or be left out: then it is 1.';
+      'value: got undefined; it must be a number, a bigint or a decimal as text, or be left out: then it is 1.';
     throw new UsageRejected('value_missing', message, usage.id ?? '', false);
   }
   const text = JSON.stringify({ ...usage, id, value: asJson(value), timestamp });

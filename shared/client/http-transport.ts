@@ -32,11 +32,11 @@ export function httpTransport(options: HttpTransportOptions): Transport {
   const { socket, token, requestsMax, answerTimeoutMs } = options;
   const url = new URL(options.url ?? (socket === undefined ? 'http://127.0.0.1:7070' : 'http://localhost'));
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new TypeError(`url is ${url.protocol}//…; it may be http://… or https://…`);
+    throw new TypeError(`url is ${url.protocol}//…; it must be http://… or https://…`);
   }
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '') {
     throw new TypeError(
-      `url has more than scheme, host and port: it may be ${url.origin}. The client adds the path; a token has an option of its own.`,
+      `url has more than scheme, host and port: it must be ${url.origin}. The client adds the path; a token has an option of its own.`,
     );
   }
   const isPlain = url.protocol === 'http:';

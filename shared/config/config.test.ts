@@ -23,9 +23,9 @@ describe('readSettings', () => {
 
   it('tells every fault at once, with the name, what it got and what it may be', () => {
     expect(faultsOf({ TALLYMAN_SHARDS: '65', TALLYMAN_LEASE_MS: '10s', TALLYMAN_HOST: 'a b' })).toEqual([
-      'TALLYMAN_SHARDS is "65"; it may be a whole number of shards, from 1 to 64.',
-      'TALLYMAN_LEASE_MS is "10s"; it may be a whole number of milliseconds, from 1000 to 300000.',
-      'TALLYMAN_HOST is "a b"; it may be an IP address or a host name, without a port.',
+      'TALLYMAN_SHARDS is "65"; it must be a whole number of shards, from 1 to 64.',
+      'TALLYMAN_LEASE_MS is "10s"; it must be a whole number of milliseconds, from 1000 to 300000.',
+      'TALLYMAN_HOST is "a b"; it must be an IP address or a host name, without a port.',
     ]);
   });
 

@@ -37,7 +37,7 @@ export function addServerRules(reading: Reading<typeof serverShape>, has: { read
   reading.rule(['adminHost', 'adminPort'], ({ adminHost, adminPort }) =>
     (adminHost === undefined) === (adminPort === undefined)
       ? undefined
-      : 'Of TALLYMAN_ADMIN_HOST and TALLYMAN_ADMIN_PORT only one is set; set both or neither.',
+      : 'Only one of TALLYMAN_ADMIN_HOST and TALLYMAN_ADMIN_PORT is set; set both or neither.',
   );
   reading.rule(['socket', 'socketMode'], ({ socket, socketMode }) =>
     socketMode === undefined || socket !== undefined

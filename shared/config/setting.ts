@@ -74,7 +74,7 @@ function secretSetting<T>(description: Description<string>, missing: () => Readi
       const text = textOf(env, name);
       const path = textOf(env, fileName);
       if (text !== undefined && path !== undefined) {
-        return { fault: `${name} and ${fileName} are both set; only one of them may be.` };
+        return { fault: `${name} and ${fileName} are both set; remove one of them.` };
       }
       if (text !== undefined) return secretOf(description, name, text);
       if (path === undefined) return missing();
@@ -143,7 +143,7 @@ function parse<T>({ name, kind }: Description<T>, { env }: Source): Reading<T | 
   const text = textOf(env, name);
   if (text === undefined) return { value: undefined };
   const value = kind.parse(text);
-  return value === undefined ? { fault: `${name} is ${JSON.stringify(text)}; it may be ${kind.allowed}.` } : { value };
+  return value === undefined ? { fault: `${name} is ${JSON.stringify(text)}; it must be ${kind.allowed}.` } : { value };
 }
 
 function about({

@@ -48,7 +48,7 @@ export class EventFault {
   }
 
   get message(): string {
-    return `${this.field}: got ${this.got}; it may be ${this.mayBe}.`;
+    return `${this.field}: got ${this.got}; it must be ${this.mayBe}.`;
   }
 }
 

@@ -123,7 +123,7 @@ describe('validateEvent', () => {
 
   it('names the field, what it got and what it may be', () => {
     expect(refused({ ...plain, customer: 42 }).message).toBe(
-      'customer: got the number 42; it may be a string of 1 to 255 characters without control characters and lone surrogates.',
+      'customer: got the number 42; it must be a string of 1 to 255 characters without control characters and lone surrogates.',
     );
     expect(refused({ ...plain, dimensions: { region: 1 } }).message).toMatch(
       /^dimensions\["region"\]: got the number 1; /,
@@ -138,7 +138,7 @@ describe('validateEvent', () => {
     ['dimension', 'dimensions'],
   ])('names the field that %s was probably meant for', (field, meant) => {
     expect(refused({ ...plain, [field]: 7 }).message).toBe(
-      `"${field}": got the number 7; it may be one of the fields id, customer, meter, value, timestamp, dimensions and account (did you mean ${meant}?).`,
+      `"${field}": got the number 7; it must be one of the fields id, customer, meter, value, timestamp, dimensions and account (did you mean ${meant}?).`,
     );
   });
 

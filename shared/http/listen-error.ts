@@ -23,7 +23,7 @@ export function addressFault(error: unknown, { host, port, hostSetting, portSett
     EACCES: `This process may not listen on port ${port} of ${host}. Set ${portSetting} to a port above 1023, or give the process the right.`,
     EADDRNOTAVAIL: `This machine has no address ${host}. Set ${hostSetting} to one that it has, or to 0.0.0.0 for all of them.`,
     ENOTFOUND: `The host name ${host} is not known here. Correct ${hostSetting}.`,
-    EAI_AGAIN: `DNS does not answer for the host name ${host}. Look at DNS, or set ${hostSetting} to an IP address.`,
+    EAI_AGAIN: `DNS does not answer for the host name ${host}. Check DNS, or set ${hostSetting} to an IP address.`,
   }[codeOf(error)];
   return words === undefined ? error : new ListenError(words, { cause: error });
 }
@@ -39,7 +39,7 @@ export function socketFault(error: unknown, path: string): unknown {
     EROFS: rights,
     ENOENT: missing,
     ENOTDIR: missing,
-    EINVAL: `The path of the socket ${path} cannot be used: it may have 107 bytes. Set TALLYMAN_SOCKET to a shorter one.`,
+    EINVAL: `The path of the socket ${path} cannot be used: it may have at most 107 bytes. Set TALLYMAN_SOCKET to a shorter one.`,
   }[codeOf(error)];
   return words === undefined ? error : new ListenError(words, { cause: error });
 }

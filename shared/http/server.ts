@@ -119,7 +119,7 @@ function boundedServer(bounds: HttpBounds, answer: Answer, log: Logger): Server 
   server.on('drop', () => {
     if (performance.now() - reportedMs < dropReportMs) return;
     reportedMs = performance.now();
-    log.warn({ connectionsMax }, 'Connections were hung up on because there are too many; their clients try again.');
+    log.warn({ connectionsMax }, 'Connections were closed because there are too many; their clients try again.');
   });
   return server;
 }
@@ -175,7 +175,7 @@ function run(handler: Handler, request: IncomingMessage, response: ServerRespons
   const failed = (error: unknown): void => {
     log.error(
       { error, method: request.method, path: request.url },
-      'A request failed in a way that was not foreseen; it was answered with 500.',
+      'A request failed unexpectedly; it was answered with 500.',
     );
     if (response.headersSent) response.destroy();
     else

@@ -75,11 +75,11 @@ const settle = () => vi.advanceTimersByTimeAsync(0);
 describe('runService', () => {
   it('prints every fault of the configuration and exits with 78', async () => {
     const parseConfig = () => {
-      throw new ConfigError(['A is "1"; it may be 2.', 'B is not set.']);
+      throw new ConfigError(['A is "1"; it must be 2.', 'B is not set.']);
     };
     await runService({ service: 'publisher', env: {}, parseConfig, create: () => expect.unreachable() }, host);
     expect(host.exits).toEqual([78]);
-    expect(host.errors).toContain('  - A is "1"; it may be 2.\n  - B is not set.\n');
+    expect(host.errors).toContain('  - A is "1"; it must be 2.\n  - B is not set.\n');
   });
 
   it('runs once the start is done, and logs each change of state', async () => {

@@ -73,7 +73,7 @@ export function createRedisLimiter(options: RedisLimiterOptions): SlotLimiter {
           reason: slowReason,
           level: 'error',
           message:
-            'Redis answers so slowly that its clock cannot be told: no call is started, usage waits in the broker. Bring Redis nearer, or relieve it.',
+            'Redis answers so slowly that its clock cannot be read: no call is started, usage waits in the broker. Move Redis closer, or reduce its load.',
           fields: { uncertaintyMs: Math.round(local.uncertaintyMs), latenessMaxMs: precision.latenessMaxMs },
         });
       } else troubles.over(slowReason, 'Redis answers fast enough again: calls are started.');

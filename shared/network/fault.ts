@@ -15,7 +15,7 @@ const codes: Readonly<Record<string, Fault>> = {
     words: 'its host name is not known here. Correct the host, or look at DNS.',
     lasts: true,
   },
-  EAI_AGAIN: { reason: 'dns', words: 'DNS does not answer for its host name. Look at DNS and the network policy.' },
+  EAI_AGAIN: { reason: 'dns', words: 'DNS does not answer for its host name. Check DNS and the network policy.' },
   ECONNREFUSED: {
     reason: 'refused',
     words: 'nothing listens at this host and port. Start it, or correct host and port.',

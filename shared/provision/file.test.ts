@@ -99,7 +99,7 @@ describe('a file that cannot be used', () => {
       ].join('\n'),
     );
     expect(faults).toEqual([
-      'line 1: currency: it may be a currency of three small letters.',
+      'line 1: currency: it must be a currency of three small letters.',
       'line 5: meters[1].event_name: a stands twice in the file.',
     ]);
   });
@@ -111,7 +111,7 @@ describe('a file that cannot be used', () => {
     ['meters: [{ event_name: a, price: { unit_amount_decimal: 0.0000000000001 } }]', 'at most 12 places'],
     ['meters: [{ event_name: a, unit: b }]', 'Unrecognized key: "unit"'],
     ['meters: [{ event_name: a }]\ncustomers: [{ name: x }]', 'line 2: customers[0]: it needs an email'],
-    ['meters: [{ event_name: a }]\ncustomers: [{ email: x }]', 'customers[0].email: it may be an email address'],
+    ['meters: [{ event_name: a }]\ncustomers: [{ email: x }]', 'customers[0].email: it must be an email address'],
     ['meters: [{ event_name: a }]\ncustomers: [{ email: a@b, meters: [a] }]', 'the meter a has no price'],
     ['meters: [{ event_name: a }]\ncustomers: [{ email: a@b, meters: [b] }]', 'there is no meter b in the file'],
     ['meters: [{ event_name: a }]\ncustomers: [{ email: a@b }, { email: a@b }]', 'this customer stands twice'],

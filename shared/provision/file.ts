@@ -53,7 +53,7 @@ const text = (max: number) => z.string().min(1, 'it is empty').max(max, `it has 
 const decimal = /^(0|[1-9]\d{0,11})(\.\d{1,12})?$/;
 
 const priceShape = z.strictObject({
-  unit_amount_decimal: z.string().regex(decimal, 'it may be a decimal with at most 12 places, such as 0.25'),
+  unit_amount_decimal: z.string().regex(decimal, 'it must be a decimal with at most 12 places, such as 0.25'),
   currency: z.string().optional(),
   interval: z.enum(['day', 'week', 'month', 'year']).default('month'),
   product: text(250).optional(),
@@ -69,17 +69,17 @@ const meterShape = z.strictObject({
 const customerShape = z.strictObject({
   id: z
     .string()
-    .regex(/^cus_\w+$/, 'it may be the id of a customer, cus_…')
+    .regex(/^cus_\w+$/, 'it must be the id of a customer, cus_…')
     .optional(),
   email: z
     .string()
-    .regex(/^\S+@\S+$/, 'it may be an email address')
+    .regex(/^\S+@\S+$/, 'it must be an email address')
     .optional(),
   name: text(250).optional(),
   meters: z.array(text(100)).optional(),
   days_until_due: z
     .string()
-    .regex(/^\d{1,3}$|^charge$/, 'it may be a number of days, or charge')
+    .regex(/^\d{1,3}$|^charge$/, 'it must be a number of days, or charge')
     .default('30'),
 });
 const fileShape = z.strictObject({
@@ -126,12 +126,12 @@ type Fault = readonly [path: readonly PropertyKey[], sentence: string];
 function contradictions({ currency, meters, customers }: File): Fault[] {
   const faults: Fault[] = [];
   const currencyShape = /^[a-z]{3}$/;
-  if (!currencyShape.test(currency)) faults.push([['currency'], 'it may be a currency of three small letters']);
+  if (!currencyShape.test(currency)) faults.push([['currency'], 'it must be a currency of three small letters']);
   meters.forEach(({ event_name: name, price }, index) => {
     const first = meters.findIndex((meter) => meter.event_name === name);
     if (first !== index) faults.push([['meters', index, 'event_name'], `${name} stands twice in the file`]);
     if (price?.currency !== undefined && !currencyShape.test(price.currency))
-      faults.push([['meters', index, 'price', 'currency'], 'it may be a currency of three small letters']);
+      faults.push([['meters', index, 'price', 'currency'], 'it must be a currency of three small letters']);
   });
   customers.forEach((customer, index) => {
     const path = ['customers', index] as const;

@@ -80,7 +80,7 @@ it('rejects at once while there is no connection, and says once that it broke, w
   expect(lines).toHaveLength(4);
 });
 
-// A failover, or a URL that names a replica: "Redis is back: this is fine again." eight times a second, while no write was taken.
+// A failover, or a URL that names a replica: "Redis is back." eight times a second, while no write was taken.
 it('leaves a Redis that is read-only, and says neither that it broke nor that it is back', async () => {
   const server = await privateRedis();
   const { redis, lines } = connect(new Secret(server.url));

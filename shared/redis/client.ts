@@ -148,7 +148,7 @@ function logChanges(redis: Redis, log: Logger, troubles: Troubles): { leaves(): 
     const { reason, words, lasts } = redisFault(error);
     if (lasts === true) lastingAtMs = performance.now();
     else if (performance.now() - lastingAtMs < sameFaultMs) return;
-    const message = `${what}: ${words} ${waits} It is tried again without end.`;
+    const message = `${what}: ${words} ${waits} It is tried again until it succeeds.`;
     const level = lasts === true ? 'error' : 'warn';
     troubles.tell({ about, reason, level, message, fields: { cause: messageOf(error) } });
   };
@@ -163,8 +163,7 @@ function logChanges(redis: Redis, log: Logger, troubles: Troubles): { leaves(): 
     if (!isLeaving) tell(lastError ?? new Error('Connection is closed.'), 'The connection to Redis broke');
   });
   redis.on('ready', () => {
-    if (troubles.over(about, 'Redis is back: this is fine again.') === undefined && isFirst)
-      log.info('Redis is connected.');
+    if (troubles.over(about, 'Redis is back.') === undefined && isFirst) log.info('Redis is connected.');
     isReady = true;
     isFirst = isLeaving = false;
     lastError = undefined;

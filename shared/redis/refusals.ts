@@ -52,7 +52,7 @@ export class RedisRefusals implements ScriptListener {
     this.#refusedAtMs.delete(script);
     for (const [other, atMs] of this.#refusedAtMs) if (nowMs - atMs >= forgottenMs) this.#refusedAtMs.delete(other);
     if (this.isOn) return;
-    this.#troubles.over(about, 'Redis takes writes again: this is fine again.');
+    this.#troubles.over(about, 'Redis takes writes again.');
     this.#listener(false);
   }
 }

@@ -66,14 +66,14 @@ describe('parseConfig of the consumer', () => {
   it('refuses a call that could outlive the lease', () => {
     const env = { ...required, TALLYMAN_LEASE_MS: '2000' };
     expect(() => parseConfig({ ...env, TALLYMAN_STRIPE_TIMEOUT_MS: '2000' })).toThrow(
-      /TALLYMAN_STRIPE_TIMEOUT_MS is 2000; it may be at most 1999/,
+      /TALLYMAN_STRIPE_TIMEOUT_MS is 2000; it must be at most 1999/,
     );
     expect(parseConfig({ ...env, TALLYMAN_STRIPE_TIMEOUT_MS: '1999' }).stripeTimeoutMs).toBe(1_999);
   });
 
   it('refuses a window above its maximum', () => {
     expect(() => parseConfig({ ...required, TALLYMAN_WINDOW_MAX_MS: '299999' })).toThrow(
-      /TALLYMAN_WINDOW_MAX_MS is 299999; it may be at least/,
+      /TALLYMAN_WINDOW_MAX_MS is 299999; it must be at least/,
     );
   });
 

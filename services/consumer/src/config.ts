@@ -67,12 +67,12 @@ export function parseConfig(env: Environment, readFile?: ReadFile): ConsumerConf
   reading.rule(['windowMs', 'windowMaxMs'], ({ windowMs, windowMaxMs }) =>
     windowMaxMs >= windowMs
       ? undefined
-      : `TALLYMAN_WINDOW_MAX_MS is ${windowMaxMs}; it may be at least TALLYMAN_WINDOW_MS, which is ${windowMs}.`,
+      : `TALLYMAN_WINDOW_MAX_MS is ${windowMaxMs}; it must be at least TALLYMAN_WINDOW_MS, which is ${windowMs}.`,
   );
   reading.rule(['leaseMs', 'stripeTimeoutMs'], ({ leaseMs, stripeTimeoutMs }) =>
     stripeTimeoutMs === undefined || stripeTimeoutMs < leaseMs
       ? undefined
-      : `TALLYMAN_STRIPE_TIMEOUT_MS is ${stripeTimeoutMs}; it may be at most ${leaseMs - 1}, less than TALLYMAN_LEASE_MS, ` +
+      : `TALLYMAN_STRIPE_TIMEOUT_MS is ${stripeTimeoutMs}; it must be at most ${leaseMs - 1}, less than TALLYMAN_LEASE_MS, ` +
         'because a call that outlives the lease could be repeated by the next owner at the same time.',
   );
   const { host, port, socket, token, adminHost, adminPort, podName, podNamespace, ...values } = reading.values();

@@ -21,7 +21,7 @@ export function checkBroker(session: BrokerSession, log: Logger, troubles: Troub
     return;
   }
   if (!isOlder(version, leastLavinMq)) {
-    troubles.over(durability, 'This LavinMQ confirms only what is on disk: this is fine again.');
+    troubles.over(durability, 'This LavinMQ confirms only what is on disk again.');
   } else {
     troubles.tell({
       reason: durability,

@@ -31,7 +31,7 @@ export async function untilTopology(wait: TopologyWait): Promise<Topology> {
     wait.signal.throwIfAborted();
     const result = await look(wait);
     if ('topology' in result) {
-      wait.troubles.over(reason, 'The topology can be used: this is fine again.');
+      wait.troubles.over(reason, 'The topology can be used again.');
       return result.topology;
     }
     const fault = result.faults.join(' ');

@@ -56,7 +56,7 @@ export function parseConfig(env: Environment, readFile?: ReadFile): PublisherCon
   );
   reading.rule(['meters', 'metersFile'], ({ meters, metersFile }) =>
     meters !== undefined && metersFile !== undefined
-      ? 'TALLYMAN_METERS and TALLYMAN_METERS_FILE are both set; only one of them may be.'
+      ? 'TALLYMAN_METERS and TALLYMAN_METERS_FILE are both set; remove one of them.'
       : undefined,
   );
   const values = reading.values();

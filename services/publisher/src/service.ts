@@ -158,7 +158,7 @@ export class PublisherService implements Service {
     if (spool.state === 'unavailable') {
       this.#log.error(
         { folder },
-        'The folder of the spool could not be used; if messages are in it, they are there still.',
+        'The folder of the spool could not be used; messages in it, if any, are still there.',
       );
     } else {
       this.#log.error(

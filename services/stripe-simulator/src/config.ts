@@ -86,5 +86,5 @@ function grammar(
 ): string | undefined {
   return text === undefined || parse(text) !== undefined
     ? undefined
-    : `${name} is ${JSON.stringify(text)}; it may be ${allowed}.`;
+    : `${name} is ${JSON.stringify(text)}; it must be ${allowed}.`;
 }

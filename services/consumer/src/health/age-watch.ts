@@ -39,8 +39,7 @@ export class AgeWatch {
           'A call has had no certain answer for 12 hours: at 23 hours its entry is parked in doubt. Make the provider reachable before then.',
         fields: { ageH: Math.round(oldestAttemptMs / 3_600_000) },
       });
-    } else
-      this.#troubles.over('outcome_unknown_long', 'No call has been without a certain answer for 12 hours any more.');
+    } else this.#troubles.over('outcome_unknown_long', 'Every call of the last 12 hours has a certain answer again.');
     const forgotten = idsForgottenEarly - this.#forgottenBefore;
     this.#forgottenBefore = idsForgottenEarly;
     if (forgotten <= 0) return;

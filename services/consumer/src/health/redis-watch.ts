@@ -87,13 +87,8 @@ function lookAt(redis: Redis, { log, troubles }: RedisWatchOptions): () => Promi
     const settings = await readConfig(redis);
     if (settings instanceof Map) {
       keepsToItself = false;
-      judge(
-        troubles,
-        durabilityFault(settings),
-        durability,
-        'Redis keeps again what it acknowledges: this is fine again.',
-      );
-      judge(troubles, evictionFault(settings), eviction, 'Redis evicts nothing any more: this is fine again.');
+      judge(troubles, durabilityFault(settings), durability, 'Redis keeps again what it acknowledges.');
+      judge(troubles, evictionFault(settings), eviction, 'Redis evicts nothing any more.');
     } else if (!keepsToItself) {
       keepsToItself = true;
       for (const about of [durability, eviction]) troubles.over(about);
@@ -102,12 +97,7 @@ function lookAt(redis: Redis, { log, troubles }: RedisWatchOptions): () => Promi
         'Redis does not tell its configuration (managed services forbid it). Make sure that acknowledged writes survive a failover.',
       );
     }
-    judge(
-      troubles,
-      clockFault(await skewOf(redis)),
-      'clock',
-      "This machine's clock and Redis' agree: this is fine again.",
-    );
+    judge(troubles, clockFault(await skewOf(redis)), 'clock', "This machine's clock and Redis' agree again.");
   };
 }
 

@@ -38,7 +38,7 @@ export async function noteDeletionCost(options: PodOptions, signal: AbortSignal)
       if (!hasFailed)
         log.warn(
           { error, pod: name },
-          'The deletion cost of this pod could not be noted, so scaling down may take a pod that holds more than others; no usage is lost by that. Check the role of its service account (patch pods) and its way to the API server.',
+          'The deletion cost of this pod could not be noted, so scaling down may take a pod that holds more than others; no usage is lost by that. Check the role of its service account (patch pods) and its route to the API server.',
         );
       hasFailed = true;
     }

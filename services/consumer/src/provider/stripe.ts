@@ -143,7 +143,8 @@ async function* listedMeters(stripe: Stripe, account: string | undefined): Async
     }
     if (!page.has_more) return;
     const last = page.data.at(-1)?.id;
-    if (last === undefined || last === after) throw new Error('A list of meters that says it goes on, and does not.');
+    if (last === undefined || last === after)
+      throw new Error('The list of meters announces another page, but does not advance.');
     after = last;
   }
 }

@@ -103,7 +103,7 @@ export class Stock {
     const looked = await Promise.allSettled([this.#lookAtBroker(), this.#lookAtJournals()]);
     for (const { status, ...result } of looked) {
       // Broker or Redis are away just now: their connections say so.
-      if (status === 'rejected') this.#place.log.debug(result, 'Queues or journals could not be looked at.');
+      if (status === 'rejected') this.#place.log.debug(result, 'Queues or journals could not be read.');
     }
   }
 

@@ -68,7 +68,7 @@ export class Windows {
     } else {
       this.#log.info(
         numbers,
-        'There is room for finer event-time windows: they are shorter from now on, and usage is billed that much nearer to its time at the boundaries of billing periods.',
+        'Event-time windows are shorter again, since there is room: at the end of a billing period usage is billed closer to its own time.',
       );
     }
   }

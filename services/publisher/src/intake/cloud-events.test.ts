@@ -95,7 +95,7 @@ describe('data without the value', () => {
 
   it('is refused, with the fields that are there', () => {
     expect(message({ Value: 70 })).toBe(
-      'value_missing data.value: got nothing (data has "Value"); it may be a number there, or where TALLYMAN_CLOUDEVENTS_VALUE says, such as data.tokens.',
+      'value_missing data.value: got nothing (data has "Value"); it must be a number there, or where TALLYMAN_CLOUDEVENTS_VALUE says, such as data.tokens.',
     );
     expect(message({ amount: '70', unit: 'x' })).toContain('data has "amount", "unit"');
     expect(message({})).toContain('data is empty');

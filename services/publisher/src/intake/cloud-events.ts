@@ -57,7 +57,7 @@ export function cloudEventFormats(valuePlace: string = defaultValuePlace): Cloud
       read(text, eventsMax) {
         const body = parseBody(text, eventsMax, parse);
         if (isRecord(body)) return [body];
-        throw new RequestFault('malformed_json', 'The body is JSON, but not an object: it may be one CloudEvent.');
+        throw new RequestFault('malformed_json', 'The body is JSON, but not an object: it must be one CloudEvent.');
       },
       validate,
     },
@@ -67,7 +67,7 @@ export function cloudEventFormats(valuePlace: string = defaultValuePlace): Cloud
         if (Array.isArray(body)) return checkCount(body, eventsMax);
         throw new RequestFault(
           'malformed_json',
-          'The body is JSON, but not an array: it may be a batch of CloudEvents.',
+          'The body is JSON, but not an array: it must be a batch of CloudEvents.',
         );
       },
       validate,

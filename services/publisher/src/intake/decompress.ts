@@ -21,7 +21,7 @@ export function encodingOf(headers: IncomingHttpHeaders): Encoding | undefined {
   if (names.has(name)) return names.get(name);
   throw new RequestFault(
     'unsupported_encoding',
-    `Content-Encoding is ${JSON.stringify(encoding)}. It may be gzip, deflate or br, or absent.`,
+    `Content-Encoding is ${JSON.stringify(encoding)}. It must be gzip, deflate or br, or absent.`,
   );
 }
 

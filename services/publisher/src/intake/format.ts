@@ -29,7 +29,7 @@ export function formatChooser(cloudEventsValue?: string): FormatChooser {
     if (format === undefined) {
       throw new RequestFault(
         'unsupported_media_type',
-        `Content-Type is ${JSON.stringify(contentType)}. It may be ${[...formats.keys()].join(', ')}.`,
+        `Content-Type is ${JSON.stringify(contentType)}. It must be ${[...formats.keys()].join(', ')}.`,
       );
     }
     checkCharset(contentType);

@@ -12,7 +12,7 @@ export const json: Format = {
     if (typeof body === 'object' && body !== null) return [body];
     throw new RequestFault(
       'malformed_json',
-      'The body is JSON, but neither an object nor an array: it may be one event, or an array of events.',
+      'The body is JSON, but neither an object nor an array: it must be one event, or an array of events.',
     );
   },
   validate: validateEvent,
@@ -21,7 +21,7 @@ export const json: Format = {
 /** A body that is one JSON text. */
 export function parseBody(text: string, eventsMax: number, parse: ExactParser = parseExactly): unknown {
   if (text.trim() === '')
-    throw new RequestFault('no_events', 'The body is empty. It may be one event, or an array of events.');
+    throw new RequestFault('no_events', 'The body is empty. Send one event, or an array of events.');
   checkComplexity(text, eventsMax);
   try {
     return parse(text);
@@ -31,7 +31,7 @@ export function parseBody(text: string, eventsMax: number, parse: ExactParser = 
 }
 
 export function checkCount(events: readonly unknown[], eventsMax: number): readonly unknown[] {
-  if (events.length === 0) throw new RequestFault('no_events', 'The array is empty. It may hold one event or more.');
+  if (events.length === 0) throw new RequestFault('no_events', 'The array is empty. Send at least one event.');
   if (events.length > eventsMax) {
     throw new RequestFault(
       'too_many_events',

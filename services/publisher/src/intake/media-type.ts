@@ -10,5 +10,5 @@ export function checkCharset(contentType: string): void {
     ? /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(contentType)?.[1]?.toLowerCase()
     : undefined;
   if (charset === undefined || charset === 'utf-8' || charset === 'utf8') return;
-  throw new RequestFault('unsupported_encoding', `The character set is ${JSON.stringify(charset)}. It may be UTF-8.`);
+  throw new RequestFault('unsupported_encoding', `The character set is ${JSON.stringify(charset)}. It must be UTF-8.`);
 }

@@ -25,7 +25,7 @@ export const ndjson: Format = {
       }
       items.push(parseLine(line));
     }
-    if (items.length === 0) throw new RequestFault('no_events', 'The body is empty. It may hold one event a line.');
+    if (items.length === 0) throw new RequestFault('no_events', 'The body is empty. Send one event a line.');
     return items;
   },
   validate: validateEvent,

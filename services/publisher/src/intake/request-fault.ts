@@ -15,15 +15,15 @@ export const requestFaultCodes = {
   malformed_json: { status: 400, meaning: 'The body is not JSON, or not an object or an array.' },
   malformed_gzip: {
     status: 400,
-    meaning: 'The body is said to be gzip, and is not, is cut off, or has something behind its end.',
+    meaning: 'The body is not gzip, is cut off, or has something after its end.',
   },
-  malformed_deflate: { status: 400, meaning: 'The same of a body that is said to be deflate.' },
-  malformed_br: { status: 400, meaning: 'The same of a body that is said to be br.' },
+  malformed_deflate: { status: 400, meaning: 'The body is not deflate, is cut off, or has something after its end.' },
+  malformed_br: { status: 400, meaning: 'The body is not br, is cut off, or has something after its end.' },
   no_events: { status: 400, meaning: 'There is no event in the body.' },
   body_too_large: { status: 413, meaning: 'The body has more bytes than TALLYMAN_BODY_BYTES_MAX, sent or inflated.' },
   too_many_events: { status: 413, meaning: 'The body has more events than TALLYMAN_REQUEST_EVENTS_MAX.' },
   too_complex: { status: 413, meaning: 'The body has far more brackets and commas than its events can need.' },
-  unsupported_media_type: { status: 415, meaning: 'The Content-Type is none that events can be sent in.' },
+  unsupported_media_type: { status: 415, meaning: 'Events cannot be sent in this Content-Type.' },
   unsupported_encoding: {
     status: 415,
     meaning:

@@ -77,7 +77,7 @@ describe('sift', () => {
         index: 0,
         id: null,
         code: 'not_json',
-        message: 'line: got text that is not JSON (Unexpected end); it may be one JSON object.',
+        message: 'line: got text that is not JSON (Unexpected end); it must be one JSON object.',
       },
     ]);
   });

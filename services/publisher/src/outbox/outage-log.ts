@@ -139,7 +139,7 @@ export class OutageLog {
   }
 
   channelOpened(): void {
-    this.#troubles.over('exchange', 'The exchange for usage is there: this is fine again.', {
+    this.#troubles.over('exchange', 'The exchange for usage is there again.', {
       exchange: this.#exchange,
     });
   }
@@ -163,7 +163,7 @@ export class OutageLog {
       this.#troubles.tell({
         reason: 'refused',
         level: 'error',
-        message: `The broker refuses messages (nack). ${this.#custody} Look at the broker's log.`,
+        message: `The broker refuses messages (nack). ${this.#custody} Check the broker's log.`,
         fields: { slot },
       });
       return;

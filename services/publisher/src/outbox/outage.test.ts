@@ -133,7 +133,7 @@ it('says that another process has its spool and what that means, for as long as 
   await first.stop();
   await until(() => spool.isOpen);
   expect(spool.remarks).toEqual([]);
-  expect(told()).toContain('info: The folder of the spool can be used: this is fine again.');
+  expect(told()).toContain('info: The folder of the spool can be used again.');
 });
 
 it.each([
@@ -173,7 +173,7 @@ it('says once that the exchange is missing, and what happens to usage', async ()
     expect.stringMatching(/^error: The broker has no exchange for usage.*It is kept on disk\. Run `tallyman topology`/),
   ]);
   await connected(broker);
-  expect(told()).toEqual(['info: The exchange for usage is there: this is fine again.']);
+  expect(told()).toEqual(['info: The exchange for usage is there again.']);
   expect(outbox.remarks).toEqual([]);
 });
 

@@ -107,7 +107,7 @@ export class Outbox {
     if (this.#core.unconfirmedMessages > 0) {
       this.#options.log.warn(
         { messages: this.#core.unconfirmedMessages },
-        'Stopped with messages that the broker has not confirmed; their requests were not answered with 202 and are sent again by the client.',
+        'Stopped with messages that the broker has not confirmed; their requests were not answered with 202, so clients send them again.',
       );
     }
   }

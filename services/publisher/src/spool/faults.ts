@@ -17,9 +17,9 @@ export interface SpoolFault {
 }
 
 const overMessages: Readonly<Record<Failing, string>> = {
-  open: 'The folder of the spool can be used: this is fine again.',
+  open: 'The folder of the spool can be used again.',
   write: 'The spool can be written to again.',
-  upkeep: 'The spool can be read, and its progress noted, again.',
+  upkeep: 'The spool can be read, and its progress saved, again.',
 };
 
 /** Says what is wrong with a spool: once per reason and minute, and when it is over; and what was parked, each time. */
@@ -94,7 +94,7 @@ export class Faults {
     } else {
       this.#log.error(
         { ...where, bytes: bytes.byteLength },
-        'A part of the spool is damaged and was parked. Usage of it that was answered with 202 is not billed; what follows is. Look at the disk.',
+        'A part of the spool is damaged and was parked. Usage of it that was answered with 202 is not billed; what follows is. Check the disk.',
       );
     }
   }

@@ -24,12 +24,12 @@ export interface OpenSpoolOptions {
 const unwritable: SpoolFault = {
   failing: 'write',
   message:
-    'The spool cannot be written to: while the broker is away, usage is answered with 503. It is tried again. Look at the disk.',
+    'The spool cannot be written to: while the broker is away, usage is answered with 503. It is tried again. Check the disk.',
 };
 const unreadable: SpoolFault = {
   failing: 'upkeep',
   message:
-    'The spool cannot be read, or its progress not be noted: its messages wait there, and none is lost. It is tried again. Look at the disk.',
+    'The spool cannot be read, or its progress cannot be saved: its messages wait there, and none is lost. It is tried again. Check the disk.',
 };
 
 /**

@@ -44,7 +44,7 @@ const unopened = {
   unavailable: {
     failing: 'open',
     message:
-      'The folder of the spool cannot be used, so there is no spool: while the broker is away, usage is answered with 503. It is tried again. Look at the folder and its rights.',
+      'The folder of the spool cannot be used, so there is no spool: while the broker is away, usage is answered with 503. It is tried again. Check the folder and its permissions.',
   },
   opening: {
     failing: 'open',

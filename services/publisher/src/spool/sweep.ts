@@ -46,7 +46,7 @@ export async function sweepSpools(options: SweepOptions, signal: AbortSignal): P
         reason: unseenReason,
         level: 'error',
         message:
-          'The spools cannot be looked at; what is in them stays there, unbilled. Look at the folder and its rights; it is tried again.',
+          'The spools cannot be looked at; what is in them stays there, unbilled. Check the folder and its permissions; it is tried again.',
         fields: { cause: messageOf(error), parent },
       });
     }

@@ -79,7 +79,7 @@ export class Control {
       refuse(
         response,
         'bad_query',
-        `limit is "${params.get('limit')}"; it may be a whole number from 1 to ${eventsMax}.`,
+        `limit is "${params.get('limit')}"; it must be a whole number from 1 to ${eventsMax}.`,
       );
       return;
     }
@@ -120,7 +120,7 @@ export class Control {
     const name = visitor.params.get('kind');
     const kind = faultKind(name);
     if (name !== null && kind === undefined) {
-      refuse(visitor.response, 'bad_query', `kind is "${name}"; it may be one of ${faultKinds.join(', ')}.`);
+      refuse(visitor.response, 'bad_query', `kind is "${name}"; it must be one of ${faultKinds.join(', ')}.`);
       return;
     }
     this.#simulator().faults.remove(kind);
@@ -160,7 +160,7 @@ export class Control {
   #reset({ response }: Visitor): void {
     this.#options.reset();
     this.#options.log.info(
-      'The simulator began anew: ledger, meters, faults, limits and what it remembered are as after a start.',
+      'The simulator was reset: ledger, meters, faults, limits and what it remembered are as after a start.',
     );
     sendJson(response, 200, { reset: true });
   }

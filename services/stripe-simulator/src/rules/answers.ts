@@ -63,7 +63,7 @@ export function noSuch(object: string, id: string, param: string, status = 404):
 export function unrecognizedUrl(method: string, path: string): Answer {
   return refusal(404, {
     type: 'invalid_request_error',
-    message: `Unrecognized request URL (${method}: ${path}). What this simulator has stands in its README.`,
+    message: `Unrecognized request URL (${method}: ${path}). The README of the simulator lists what it serves.`,
   });
 }
 

@@ -40,9 +40,9 @@ def encode_event(event):
     check_value(event.get("value"))
     check_time("timestamp", event.get("timestamp"))
     if event.get("idGenerated", True) is not True:
-        raise ValueError("idGenerated: it may be true or absent")
+        raise ValueError("idGenerated: it must be true or absent")
     if not ACCOUNT.fullmatch(event.get("account", "-")):
-        raise ValueError("account: it may be 1 to 255 characters of printable ASCII without spaces")
+        raise ValueError("account: it must be 1 to 255 characters of printable ASCII without spaces")
     dimensions = event.get("dimensions", {})
     if len(dimensions) > 32:
         raise ValueError("dimensions: at most 32")
@@ -68,7 +68,7 @@ def headers_of(producer, slot, sequence):
 
 def check_text(field, text, units_max):
     if not isinstance(text, str) or not 1 <= utf16_units(text) <= units_max or CONTROL.search(text):
-        raise ValueError(f"{field}: {text!r}; it may be 1 to {units_max} characters without control characters")
+        raise ValueError(f"{field}: {text!r}; it must be 1 to {units_max} characters without control characters")
 
 
 def utf16_units(text):
@@ -78,14 +78,14 @@ def utf16_units(text):
 
 def check_value(text):
     if not isinstance(text, str) or len(text) > 64 or not VALUE.fullmatch(text):
-        raise ValueError(f"value: {text!r}; it may be a decimal as a string of at most 64 characters")
+        raise ValueError(f"value: {text!r}; it must be a decimal as a string of at most 64 characters")
     if len(Decimal(text).as_tuple().digits) > 15 and Decimal(text) != 0:
         raise ValueError(f"value: {text!r} has more than 15 significant digits")
 
 
 def check_time(field, seconds):
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float, Decimal)) or not 0 <= seconds < 1e11:
-        raise ValueError(f"{field}: {seconds!r}; it may be unix seconds")
+        raise ValueError(f"{field}: {seconds!r}; it must be unix seconds")
 
 
 def plain(seconds):

@@ -71,7 +71,7 @@ function check(nonsense: Nonsense, status: number | undefined, body: unknown): v
   expect(body).toMatchObject({ accepted: nonsense.accepted ?? 0, duplicates: 0 });
   const { rejected } = body as { readonly rejected: readonly { readonly code: string; readonly message: string }[] };
   expect(rejected.map(({ code }) => code)).toEqual(nonsense.events);
-  for (const { message } of rejected) expect(message).toMatch(/^[\x20-\x7e\u00a0-\uffff]+: got .+; it may be .+\.$/);
+  for (const { message } of rejected) expect(message).toMatch(/^[\x20-\x7e\u00a0-\uffff]+: got .+; it must be .+\.$/);
 }
 
 describe('a body of', () => {

@@ -23,7 +23,7 @@ export function readCall({ headers }: IncomingMessage): Call {
   if (idempotencyKey !== undefined && idempotencyKey.length > idempotencyKeyCharsMax) {
     throw refusal(
       'parameter_invalid_string',
-      `The Idempotency-Key has ${idempotencyKey.length} characters; it may have ${idempotencyKeyCharsMax}.`,
+      `The Idempotency-Key has ${idempotencyKey.length} characters; it may have at most ${idempotencyKeyCharsMax}.`,
     );
   }
   return {

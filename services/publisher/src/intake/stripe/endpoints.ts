@@ -51,7 +51,7 @@ export class StripeEndpoints {
   refuseAddress(request: IncomingMessage, response: ServerResponse, path: string, routes: readonly string[]): void {
     const message =
       `Unrecognized request URL (${request.method ?? 'GET'}: ${path.slice(0, 200)}). ${routeHint(path, routes)} ` +
-      'The sidecar takes usage alone; ask Stripe itself for everything else.';
+      'The sidecar takes usage only; send everything else to Stripe.';
     answerRefusal(request, response, new StripeRefusal(message, { status: 404 }));
   }
 

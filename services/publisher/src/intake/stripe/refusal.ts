@@ -8,7 +8,7 @@ interface Kind {
 }
 
 export const stripeCodes = {
-  parameter_missing: { status: 400, meaning: 'A parameter that must be there is not.' },
+  parameter_missing: { status: 400, meaning: 'A required parameter is missing.' },
   parameter_unknown: { status: 400, meaning: 'A parameter that a meter event does not have.' },
   parameter_invalid_string: { status: 400, meaning: 'A text that is too long, or has characters it may not have.' },
   parameter_invalid_integer: { status: 400, meaning: '`timestamp` is no whole number of unix seconds.' },
@@ -24,7 +24,7 @@ export const stripeCodes = {
   },
   timestamp_in_future: { status: 400, meaning: 'The timestamp is more than 5 minutes ahead.' },
   no_meter: { status: 400, meaning: 'The meter is not in `TALLYMAN_METERS`.' },
-  account_invalid: { status: 400, meaning: 'The account of the headers is none that may be sent to Stripe.' },
+  account_invalid: { status: 400, meaning: 'The account in the headers cannot be sent to Stripe.' },
   duplicate_meter_event: { status: 400, meaning: 'v2: an event with this identifier is durable already.' },
   billing_meter_event_session_expired: {
     status: 401,

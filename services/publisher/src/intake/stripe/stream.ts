@@ -94,7 +94,7 @@ function readEvents(text: string) {
   if (other !== undefined) throw invalid(`${JSON.stringify(other.slice(0, 100))} is not a field of the stream.`);
   if (!Array.isArray(events)) throw invalid('events is missing, or no array.', 'events');
   if (events.length < 1 || events.length > streamEventsMax)
-    throw invalid(`events has ${events.length} elements; it may have 1 to ${streamEventsMax}.`, 'events');
+    throw invalid(`events has ${events.length} elements; it must have 1 to ${streamEventsMax}.`, 'events');
   return events.map((event: unknown, index) => readMeterEvent(event, `events[${index}].`));
 }
 

@@ -39,12 +39,12 @@ export function checkJson(contentType: string): void {
 export function parseObject(text: string, eventsMax: number): Readonly<Record<string, unknown>> {
   const body = parseBody(text, eventsMax);
   if (isRecord(body)) return body;
-  throw invalid(`The body is ${shown(body)}; it may be a JSON object.`);
+  throw invalid(`The body is ${shown(body)}; it must be a JSON object.`);
 }
 
 /** `where`: the place of the event in the body, for messages, such as `events[3].`. */
 export function readMeterEvent(body: unknown, where: string): MeterEvent {
-  if (!isRecord(body)) throw invalid(`${where}: got ${shown(body)}; it may be an object.`);
+  if (!isRecord(body)) throw invalid(`${where}: got ${shown(body)}; it must be an object.`);
   for (const name of Object.keys(body)) {
     if (!names.includes(name))
       throw invalid(`${where}${shown(name)} is not a field of a meter event${didYouMean(name, names)}.`);
@@ -52,16 +52,16 @@ export function readMeterEvent(body: unknown, where: string): MeterEvent {
   const { event_name: eventName, identifier, timestamp, payload } = body;
   if (eventName === undefined) throw invalid(`${where}event_name is missing.`, 'event_name');
   if (timestamp !== undefined && typeof timestamp !== 'string')
-    throw invalid(`${where}timestamp: got ${shown(timestamp)}; it may be an RFC 3339 string.`, 'timestamp');
+    throw invalid(`${where}timestamp: got ${shown(timestamp)}; it must be an RFC 3339 string.`, 'timestamp');
   return { eventName, identifier, timestamp, payload: readPayload(payload, where) };
 }
 
 function readPayload(payload: unknown, where: string): Readonly<Record<string, string>> {
   if (!isRecord(payload))
-    throw invalid(`${where}payload: got ${shown(payload)}; it may be a map of strings.`, 'payload');
+    throw invalid(`${where}payload: got ${shown(payload)}; it must be a map of strings.`, 'payload');
   for (const [key, text] of Object.entries(payload)) {
     if (typeof text !== 'string')
-      throw invalid(`${where}payload[${shown(key)}]: got ${shown(text)}; it may be a string.`, 'payload');
+      throw invalid(`${where}payload[${shown(key)}]: got ${shown(text)}; it must be a string.`, 'payload');
   }
   return payload as Readonly<Record<string, string>>;
 }
