@@ -123,7 +123,7 @@ describe('a spool', () => {
     await until(() => spool.isOpen);
     expect(spool.remarks).toEqual([]);
     expect(lines.slice(1)).toMatchObject([
-      { level: 'info', msg: expect.stringMatching(/this is fine again/) as string },
+      { level: 'info', msg: expect.stringMatching(/The folder of the spool can be used again/) as string },
     ]);
   });
 
