@@ -44,17 +44,10 @@ export const publisherMutants: readonly ShellMutant[] = [
     suite: filesSuite,
   },
   {
-    name: 'confirm of an old connection counted on the new one',
+    name: 'unconfirmed message of a broken connection taken for refused',
     rule: '3.1: 202 only once every accepted event is durable',
-    patches: [
-      {
-        file: outbox,
-        find: "kind: confirmed ? 'confirmed' : 'refused', generation,",
-        replace:
-          "kind: confirmed ? 'confirmed' : 'refused', generation: this.#link.kind === 'away' ? generation : this.#link.session.generation,",
-      },
-    ],
-    suite: outboxSuite,
+    patches: [{ file: publishing, find: 'if (!this.#isClosed) told(', replace: 'told(' }],
+    suite: 'services/publisher/src/outbox/outage.test.ts',
   },
   {
     name: 'refused message of the spool told as confirmed',
