@@ -39,7 +39,7 @@ describe('./scripts/demo', () => {
   it('refuses an option that it does not know', async () => {
     const { child, exited } = startDemo('--evnts', '5');
     const [errors, [code]] = await Promise.all([text(child.stderr), exited]);
-    expect(errors).toContain("Unknown option '--evnts'");
+    expect(errors).toContain('Unknown option: --evnts; did you mean --events?');
     expect(code).toBe(64);
   });
 });

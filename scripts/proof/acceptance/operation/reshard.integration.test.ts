@@ -27,7 +27,7 @@ it(
 
     const resharded = stage.run('topology', '--reshard', '7');
     // As a person does it: when the command says so.
-    const said = (): Promise<string> => readFile(join(stage.nursery.folder, 'topology.ts.log'), 'utf8');
+    const said = (): Promise<string> => readFile(join(stage.nursery.folder, 'topology.log'), 'utf8');
     await until(async () => (await said()).includes('Now stop the consumers'), patient);
     const before = [...cluster.consumers];
     await Promise.all(before.map((consumer) => consumer.drain()));
