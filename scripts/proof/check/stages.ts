@@ -14,8 +14,8 @@ export interface Stage {
 }
 
 const minuteMs = 60_000;
-/** What fits into two minutes, and this many at least, from another start at every run. */
-const seeds = ['--from', 'time', '--seconds', '120', '--seeds', '20000'];
+/** What fits into a minute and a half, up to this many for three, from another start at every run. */
+const seeds = ['--from', 'time', '--seconds', '90', '--seeds', '20000'];
 
 export const stages: readonly Stage[] = [
   check('format', 2, 'oxfmt', '--check'),
